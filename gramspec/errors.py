@@ -1,0 +1,118 @@
+"""Errors: one class for each way an input or a run can be refused.
+
+Law: whatever goes wrong, the answer is one of these, never unconstrained text.
+Source: design rule "fail closed".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gramspec.decoding.report import Report
+
+
+class GramspecError(Exception):
+    """Base of every error that gramspec raises on purpose."""
+
+
+class GrammarError(GramspecError, ValueError):
+    """The grammar as the user wrote it cannot be compiled.
+
+    Parameters
+    ----------
+    pointer : str
+        Where in the user's input: a JSON pointer (``/properties/a``) for a schema, a character
+        offset (``@12``) for a pattern, a rule name for other grammars. Empty for the whole input.
+    reason : str
+        What is wrong there.
+    hint : str, optional
+        What to write instead.
+    source : str, optional
+        The user's text; shown with a caret when `pointer` is a character offset.
+    """
+
+    def __init__(self, pointer: str, reason: str, hint: str = "", source: str | None = None) -> None:
+        self.pointer = pointer
+        self.reason = reason
+        self.hint = hint
+        self.source = source
+        super().__init__(self._render())
+
+    def _render(self) -> str:
+        place = self.pointer or "(whole input)"
+        text = f"{place}: {self.reason}"
+        if self.source is not None and self.pointer.startswith("@"):
+            offset = int(self.pointer[1:])
+            begin = max(0, offset - 40)
+            window = self.source[begin : offset + 40].replace("\n", " ")
+            text += f"\n    {window}\n    {' ' * (offset - begin)}^"
+        if self.hint:
+            text += f"\n  hint: {self.hint}"
+        return text
+
+
+class UnsupportedError(GrammarError):
+    """A construct that is understood but not enforced yet; refused by name, never dropped."""
+
+
+class EmptyLanguageError(GrammarError):
+    """No string at all satisfies the grammar."""
+
+
+class VocabularyError(GramspecError, ValueError):
+    """The vocabulary is malformed, lacks an EOS token, or cannot spell any member of the grammar."""
+
+
+class LimitError(GramspecError, RuntimeError):
+    """An explicit limit was reached (`limit` names the field of `Limits` or of `DecodingOptions`)."""
+
+    def __init__(self, limit: str, message: str) -> None:
+        self.limit = limit
+        super().__init__(f"{limit}: {message}")
+
+
+class RejectedTokenError(GramspecError, ValueError):
+    """`Matcher.advance` met a token that is not allowed; the matcher is unchanged."""
+
+
+class ModelError(GramspecError, RuntimeError):
+    """The language model cannot be used as asked (load failure, unknown cache, wrong width)."""
+
+
+class PromptError(GramspecError, ValueError):
+    """The prompt is empty where it may not be, has unknown token ids, or is longer than the model."""
+
+
+class LogitsError(ModelError):
+    """A row of logits holds NaN or +inf, or has no finite entry; names the prefix."""
+
+
+class OptionError(GramspecError, ValueError):
+    """An option of `generate` is out of range, or unknown."""
+
+
+class BudgetTooSmallError(GramspecError, ValueError):
+    """`max_new_tokens` is smaller than the shortest member of the grammar, EOS included."""
+
+
+class ContractError(GramspecError, RuntimeError):
+    """A potential broke its contract (rho above 1 + delta under contract S)."""
+
+
+class DeadEndError(GramspecError, RuntimeError):
+    """Masked decoding met a prefix without a valid continuation."""
+
+
+class BudgetExhaustedError(GramspecError, RuntimeError):
+    """No member of the grammar was found within the attempt budget.
+
+    Parameters
+    ----------
+    report : Report
+        What was spent and what is known of log Phi.
+    """
+
+    def __init__(self, report: Report, message: str) -> None:
+        self.report = report
+        super().__init__(message)

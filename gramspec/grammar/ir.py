@@ -1,0 +1,227 @@
+"""The expression IR: what every front end produces and the automaton reads.
+
+Law: an expression denotes a set of byte strings (plus token edges); nodes are immutable.
+Source: architecture, "IR".
+
+Leaves over Unicode scalars (`CharSet`) are for regex algebra; `gramspec.grammar.encoding` turns
+them into bytes (UTF-8, or the spellings of a JSON string) before the automaton sees them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, Union as _U
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ByteSet:
+    """One byte out of a set; bit ``b`` of `mask` (a 256-bit int) is set iff byte ``b`` is in."""
+
+    mask: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CharSet:
+    """One Unicode scalar out of sorted, disjoint, inclusive ranges (no surrogates)."""
+
+    ranges: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Epsilon:
+    """The empty string."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Empty:
+    """The empty language."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Concat:
+    items: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Union:
+    items: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Repeat:
+    """`item` repeated at least `minimum` and at most `maximum` times (None: unbounded)."""
+
+    item: Expr
+    minimum: int
+    maximum: int | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class And:
+    """Intersection; every item must be regular (no `Ref`, `JsonObject` or `TokenEdge` inside)."""
+
+    items: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Not:
+    """Complement of a regular item, relative to all byte strings over the item's alphabet.
+
+    Always intersect it with what is well-formed (valid UTF-8, JSON string characters);
+    `gramspec.grammar.encoding` does so when it lowers a `CharSet` expression.
+    """
+
+    item: Expr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """Same language as `item` (regular), but entered with a stack frame.
+
+    The automaton's token rows inside `item` are then shared by every place that calls an equal
+    `item`: use it for what recurs (JSON strings, numbers), not for what is used once.
+    """
+
+    item: Expr
+
+
+class Rule:
+    """A named rule that may be recursive: create it, use ``Ref(rule)``, then `define` it once."""
+
+    __slots__ = ("body", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.body: Expr | None = None
+
+    def define(self, body: Expr) -> None:
+        """Give the rule its body; a second definition is a `ValueError`."""
+        if self.body is not None:
+            raise ValueError(f"rule {self.name!r} is defined twice")
+        self.body = body
+
+    def __repr__(self) -> str:
+        return f"Rule({self.name!r})"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ref:
+    """A call of a rule."""
+
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TokenEdge:
+    """Exactly one vocabulary token, by id or by the name of a special token; never spelled."""
+
+    token: int | str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JsonProperty:
+    """A declared member of a `JsonObject`.
+
+    `name` is the key after unescaping; `key` the regular byte expression of all its spellings
+    between the quotes (closing quote not included); `value` the language of the value.
+    """
+
+    name: str
+    key: Expr
+    value: Expr
+    required: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JsonObject:
+    """A JSON object with its braces: declared keys, others, no key twice after unescaping.
+
+    Parameters
+    ----------
+    properties : tuple of JsonProperty
+        In declaration order.
+    additional : Expr or None
+        Language of the value of an undeclared key; None forbids undeclared keys.
+    order : {"schema", "any"}
+        "schema": declared keys in order, then undeclared ones; "any": free.
+    gap : Expr
+        Regular byte expression of the white space allowed between tokens inside the object
+        (after ``{``, before and after ``:`` and ``,``, before ``}``; one gap in ``{}``).
+    free_key : Expr
+        Regular byte expression of all JSON string bodies (between the quotes).
+    """
+
+    properties: tuple[JsonProperty, ...]
+    additional: Expr | None
+    order: Literal["schema", "any"]
+    gap: Expr
+    free_key: Expr
+
+
+Expr = _U[
+    ByteSet, CharSet, Epsilon, Empty, Concat, Union, Repeat, And, Not, Call, Ref, TokenEdge, JsonObject
+]
+
+EPSILON = Epsilon()
+EMPTY = Empty()
+ANY_BYTE = ByteSet((1 << 256) - 1)
+
+
+def byte_set(values: Iterable[int]) -> ByteSet:
+    """A `ByteSet` of the given byte values."""
+    mask = 0
+    for value in values:
+        mask |= 1 << value
+    return ByteSet(mask)
+
+
+def literal(data: bytes | str) -> Expr:
+    """The expression of exactly one byte string (a str is taken as UTF-8)."""
+    raw = data.encode("utf-8") if isinstance(data, str) else data
+    return concat(*(ByteSet(1 << b) for b in raw))
+
+
+def concat(*items: Expr) -> Expr:
+    """Concatenation, flattened; ε dropped, ∅ absorbing."""
+    flat: list[Expr] = []
+    for item in items:
+        if isinstance(item, Empty):
+            return EMPTY
+        if isinstance(item, Concat):
+            flat.extend(item.items)
+        elif not isinstance(item, Epsilon):
+            flat.append(item)
+    if not flat:
+        return EPSILON
+    return flat[0] if len(flat) == 1 else Concat(tuple(flat))
+
+
+def union(*items: Expr) -> Expr:
+    """Union, flattened; ∅ dropped, identical objects merged."""
+    flat: list[Expr] = []
+    seen: set[int] = set()
+    for item in items:
+        for part in item.items if isinstance(item, Union) else (item,):
+            if not isinstance(part, Empty) and id(part) not in seen:
+                seen.add(id(part))
+                flat.append(part)
+    if not flat:
+        return EMPTY
+    return flat[0] if len(flat) == 1 else Union(tuple(flat))
+
+
+def repeat(item: Expr, minimum: int = 0, maximum: int | None = None) -> Expr:
+    """Bounded or unbounded repetition; raises ValueError when the bounds cross or are negative."""
+    if minimum < 0 or (maximum is not None and maximum < minimum):
+        raise ValueError(f"bad repetition bounds {{{minimum},{maximum}}}")
+    if maximum == 0:
+        return EPSILON
+    if minimum == maximum == 1:
+        return item
+    return Repeat(item, minimum, maximum)
+
+
+def optional(item: Expr) -> Expr:
+    """`item` or nothing."""
+    return repeat(item, 0, 1)
