@@ -1,0 +1,89 @@
+# Everything runs inside .venv, which each target sets up as far as it needs.
+# Needs: Python 3.11 (PYTHON=/path/to/python3.11 to choose one), g++ with C++20, a Python package index.
+
+PYTHON ?= $(shell for p in python3.11 python3 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
+VENV ?= .venv
+PIP_FLAGS ?=
+PYTEST_FLAGS ?= -n 2 --dist worksteal --durations=10
+TESTS ?= tests
+BENCHMARKS ?= $(sort $(wildcard benchmarks/*.py))
+
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check install -q -c constraints.txt $(PIP_FLAGS)
+STAMPS := $(VENV)/.stamps
+NATIVE := $(wildcard gramspec/native/*.cpp gramspec/native/*.hpp gramspec/native/*.h)
+INSTALL := $(PIP) --no-build-isolation
+
+export OMP_NUM_THREADS ?= 1
+export TOKENIZERS_PARALLELISM ?= false
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test lint fmt bench train build stubs clean distclean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(STAMPS)/env-demo $(STAMPS)/native ## run examples/demo.py
+	$(PY) examples/demo.py
+
+test: $(STAMPS)/env-test $(STAMPS)/native ## run the tests (TESTS=tests/grammar for one room)
+	$(PY) -m pytest $(PYTEST_FLAGS) $(TESTS)
+
+lint: $(STAMPS)/env-dev $(STAMPS)/native ## ruff, mypy, import-linter, clang-format; changes nothing
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(VENV)/bin/lint-imports
+	$(if $(NATIVE),$(VENV)/bin/clang-format --dry-run -Werror $(NATIVE))
+
+fmt: $(STAMPS)/env-dev ## format Python and C++ in place
+	$(PY) -m ruff check --fix-only .
+	$(PY) -m ruff format .
+	$(if $(NATIVE),$(VENV)/bin/clang-format -i $(NATIVE))
+
+bench: $(STAMPS)/env-bench $(STAMPS)/native ## run every script in benchmarks/ (BENCHMARKS=FILE for one)
+	@set -e; for script in $(BENCHMARKS); do echo "== $$script"; $(PY) $$script; done
+
+train: $(STAMPS)/env-train $(STAMPS)/native ## train the embedded pair of models again
+	$(PY) training/train_embedded.py
+
+build: $(STAMPS)/tools ## compile the extension and install the package, without optional dependencies
+	$(INSTALL) -e .
+	@touch $(STAMPS)/native
+
+stubs: $(STAMPS)/env-dev $(STAMPS)/native ## write the type stub of the extension
+	$(PY) -m nanobind.stubgen -m gramspec._native -o gramspec/_native.pyi
+
+clean: ## remove build products and caches, keep .venv
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis $(STAMPS)/native
+	find gramspec tests benchmarks examples training -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+distclean: clean ## remove .venv too
+	rm -rf $(VENV)
+
+# A virtual environment made by hand is used as it is.
+$(STAMPS)/venv:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 not found: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@mkdir -p $(STAMPS) && touch $@
+
+# PyTorch by itself and first, so that the pinned build is the one that every later call finds.
+$(STAMPS)/torch: $(STAMPS)/venv constraints.txt
+	$(PIP) torch==$$(sed -n 's/^torch==//p' constraints.txt)
+	@touch $@
+
+$(STAMPS)/tools: $(STAMPS)/venv constraints.txt
+	$(PIP) scikit-build-core nanobind cmake ninja
+	@touch $@
+
+$(STAMPS)/env-%: $(STAMPS)/tools $(STAMPS)/torch pyproject.toml
+	$(INSTALL) -e ".[$*]"
+	@touch $@ $(STAMPS)/native
+
+$(STAMPS)/native: $(NATIVE) CMakeLists.txt pyproject.toml
+	$(INSTALL) --no-deps -e .
+	@touch $@
+
+.PRECIOUS: $(STAMPS)/env-%
