@@ -1,0 +1,16 @@
+"""Potentials: numbers for prefixes that say how likely a valid ending still is."""
+
+from gramspec.validity.prefix_trie import LearnedMass, PrefixTrie, TrieKey
+from gramspec.validity.protocol import Contract, LearningPotential, Potential, Visit
+from gramspec.validity.viability import Viability
+
+__all__ = [
+    "Contract",
+    "LearnedMass",
+    "LearningPotential",
+    "Potential",
+    "PrefixTrie",
+    "TrieKey",
+    "Viability",
+    "Visit",
+]
