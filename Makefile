@@ -15,12 +15,13 @@ STAMPS := $(VENV)/.stamps
 NATIVE := $(wildcard gramspec/native/*.cpp gramspec/native/*.hpp gramspec/native/*.h)
 INSTALL := $(PIP) --no-build-isolation
 
-export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM ?= false
+# One thread per test process: two of them share the cores.
+test: export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint fmt bench train build stubs clean distclean
+.PHONY: help demo test lint lint-ruff lint-format lint-types lint-rooms lint-native fmt bench train build stubs clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,11 +32,21 @@ demo: $(STAMPS)/env-demo $(STAMPS)/native ## run examples/demo.py
 test: $(STAMPS)/env-test $(STAMPS)/native ## run the tests (TESTS=tests/grammar for one room)
 	$(PY) -m pytest $(PYTEST_FLAGS) $(TESTS)
 
-lint: $(STAMPS)/env-dev $(STAMPS)/native ## ruff, mypy, import-linter, clang-format; changes nothing
+lint: lint-ruff lint-format lint-types lint-rooms lint-native ## all checks of style and types (make -k lint: do not stop at the first)
+
+lint-ruff: $(STAMPS)/env-dev
 	$(PY) -m ruff check .
+
+lint-format: $(STAMPS)/env-dev
 	$(PY) -m ruff format --check .
+
+lint-types: $(STAMPS)/env-dev $(STAMPS)/native
 	$(PY) -m mypy
+
+lint-rooms: $(STAMPS)/env-dev
 	$(VENV)/bin/lint-imports
+
+lint-native: $(STAMPS)/env-dev
 	$(if $(NATIVE),$(VENV)/bin/clang-format --dry-run -Werror $(NATIVE))
 
 fmt: $(STAMPS)/env-dev ## format Python and C++ in place
