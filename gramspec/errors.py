@@ -116,3 +116,17 @@ class BudgetExhaustedError(GramspecError, RuntimeError):
     def __init__(self, report: Report, message: str) -> None:
         self.report = report
         super().__init__(message)
+
+
+class UndefinedLawError(GramspecError, RuntimeError):
+    """The model gives the grammar no probability at all (certified), so P(y | y in L) does not exist.
+
+    Parameters
+    ----------
+    report : Report
+        What was spent before this was known.
+    """
+
+    def __init__(self, report: Report, message: str) -> None:
+        self.report = report
+        super().__init__(message)

@@ -1,7 +1,7 @@
 """`PrefixTrie`: the mass that visited prefixes have shown, on top of a base potential.
 
 Law: contract of the base; after a visit h(x) = Σ p·(base of unvisited) + Σ p·(h of visited), up to the root.
-Source: laws, "PrefixTrie(base)" and "The snapshot rule"; CARS (arXiv 2510.01902) with a coin instead of a mask.
+Source: laws, "PrefixTrie(base)" and "The snapshot rule"; CARS (arXiv 2510.01902), with a coin.
 
 Cost: a visit is O(V) for the unvisited mass and O(depth) small sums up to the root.
 """
@@ -125,7 +125,19 @@ class PrefixTrie:
 class _TrieNode:
     """One visited prefix; `slots` maps a visited child's token to its place in the arrays."""
 
-    __slots__ = ("base", "child_h", "child_p", "h", "nodes", "parent", "row", "slots", "stamp", "token", "unvisited")
+    __slots__ = (
+        "base",
+        "child_h",
+        "child_p",
+        "h",
+        "nodes",
+        "parent",
+        "row",
+        "slots",
+        "stamp",
+        "token",
+        "unvisited",
+    )
 
     def __init__(self, parent: _TrieNode | None, token: int, base: float) -> None:
         self.parent = parent
@@ -236,7 +248,7 @@ class LearnedMass:
         return self._root.h
 
     def log_h(self, state: GrammarState, prefix: Sequence[int], budget: int) -> float:
-        """log h at a prefix: learned where visited, the base elsewhere."""
+        """Return log h at a prefix: learned where visited, the base elsewhere."""
         node = self._find(prefix)
         if node is None:
             return self.base.log_h(state, prefix, budget)
@@ -283,14 +295,15 @@ class LearnedMass:
             Prefixes in any order; a prefix is learned only below prefixes learned before it.
         """
         self._clock += 1
-        learned = [node for visit in sorted(visits, key=lambda v: len(v.prefix)) for node in self._learn(visit)]
+        learned = [self._learn(visit) for visit in sorted(visits, key=lambda v: len(v.prefix))]
         for node in reversed(learned):
-            self._publish(node)
+            if node is not None:
+                self._publish(node)
 
-    def _learn(self, visit: Visit) -> Iterator[_TrieNode]:
+    def _learn(self, visit: Visit) -> _TrieNode | None:
         node = self._find(visit.prefix)
         if node is None or not self._keep_row(node, visit):
-            return
+            return None
         p = visit.p if node.row is None else self._dense(node.row, len(visit.p))
         for token in visit.followed:
             # An attempt may be longer than the bound allows; what does not fit stays at its base.
@@ -304,7 +317,7 @@ class LearnedMass:
             rest[np.fromiter(node.slots.keys(), np.int64, len(node.nodes))] = 0.0
         node.unvisited = float(rest.sum())
         node.stamp = self._clock
-        yield node
+        return node
 
     def _keep_row(self, node: _TrieNode, visit: Visit) -> bool:
         """Keep a noisy row as p; False when the visit must not be learned for want of memory."""
@@ -352,7 +365,8 @@ class LearnedMass:
     def _evict(self, target: int) -> None:
         """Forget the leaves unseen for longest until `target` nodes are left; h rises to the base there."""
         while self.nodes > target:
-            leaves = sorted((n for n in self._walk() if not n.nodes and n.parent is not None), key=lambda n: n.stamp)
+            leaves = [n for n in self._walk() if not n.nodes and n.parent is not None]
+            leaves.sort(key=lambda n: n.stamp)
             if not leaves:
                 return
             for leaf in leaves[: self.nodes - target]:

@@ -1,6 +1,6 @@
 """Potentials h ≈ Φ behind one protocol, and what they need to know of a compiled grammar.
 
-Law: h(y·EOS) = 1[y ∈ L]; contract "E": h = Φ, "S": Σ_v p(v|x)·h(xv) <= h(x), "W": any h > 0 on viable prefixes.
+Law: h(y·EOS) = 1[y ∈ L]; "E": h = Φ, "S": Σ_v p(v|x)·h(xv) <= h(x), "W": any h > 0 where viable.
 Source: laws, "One frame for everything".
 """
 
@@ -88,7 +88,7 @@ class Potential(Protocol):
         ...
 
     def log_h(self, state: GrammarState, prefix: Sequence[int], budget: int) -> float:
-        """log h at a prefix; `budget` counts the tokens that may still come, EOS included."""
+        """Return log h at a prefix; `budget` counts the tokens that may still come, EOS included."""
         ...
 
     def h_children(self, state: GrammarState, prefix: Sequence[int], budget: int) -> NDArray[np.float64]:

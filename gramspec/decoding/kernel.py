@@ -1,0 +1,232 @@
+"""Nodes of an attempt and the kernel K(.|x) over V ∪ {†} that a verifier runs against.
+
+Law: killed K(v|x) = p(v|x)·h(xv)/h(x), K(†|x) = 1 - ρ(x); masked K(v|x) = p(v|x)·1[v viable]/Z(x).
+Source: laws, "One frame for everything" and "The snapshot rule". † is the index after the last token.
+"""
+
+from __future__ import annotations
+
+from math import exp
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gramspec.decoding.rows import RowLaw, fit_width
+from gramspec.errors import ContractError, OptionError
+from gramspec.validity.protocol import CompiledLanguage, LearningPotential, Potential
+
+
+class Node:
+    """One prefix of an attempt: what was read there is read once and kept.
+
+    Attributes
+    ----------
+    prefix : tuple of int
+        Generated tokens.
+    matcher : Matcher
+        Grammar state after `prefix`, owned by this node.
+    remaining : int
+        Tokens that may still come, EOS included.
+    h : float
+        h(x) as the parent's kernel read it; the coin at x divides by this scalar.
+    children : ndarray or None
+        h(xv) for every token, read when first needed.
+    p, kernel : ndarray or None
+        Law row and K row, once the target's row is known.
+    mass : float
+        S(x) = Σ p·h(xv), once the target's row is known.
+    """
+
+    __slots__ = ("children", "h", "kernel", "mass", "matcher", "p", "prefix", "remaining")
+
+    def __init__(self, prefix: tuple[int, ...], matcher: Any, remaining: int, h: float) -> None:
+        self.prefix = prefix
+        self.matcher = matcher
+        self.remaining = remaining
+        self.h = h
+        self.children: NDArray[np.float64] | None = None
+        self.p: NDArray[np.float64] | None = None
+        self.kernel: NDArray[np.float64] | None = None
+        self.mass = 0.0
+
+
+class StepLaw(Protocol):
+    """The law that one decoding loop samples, as rows over V ∪ {†}."""
+
+    @property
+    def name(self) -> Literal["conditional", "masked"]:
+        """Name of the law, as in the report."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """Width of the target's rows; also the index of †."""
+        ...
+
+    @property
+    def eos_ids(self) -> frozenset[int]:
+        """Tokens that end a sequence."""
+        ...
+
+    @property
+    def potential(self) -> Potential | None:
+        """What h is read from, where the law has one."""
+        ...
+
+    def root(self) -> Node:
+        """The node before the first token."""
+        ...
+
+    def children(self, node: Node) -> NDArray[np.float64]:
+        """Factor on p for every token (zero: never drafted), float64 [width]; read once per node."""
+        ...
+
+    def kernel(self, node: Node, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """K(.|x), float64 [width + 1]; also fills in the node's `p`, `mass` and `kernel`."""
+        ...
+
+
+class _LawBase:
+    def __init__(self, compiled: CompiledLanguage, rows: RowLaw, *, budget: int, width: int) -> None:
+        self.compiled = compiled
+        self.rows = rows
+        self.budget = budget
+        self.width = width
+        self.eos_ids = frozenset(int(i) for i in compiled.vocabulary.eos_ids)
+
+
+class KilledLaw(_LawBase):
+    """The grammar-conditional law with a restart symbol, for a potential with contract S (or E).
+
+    Parameters
+    ----------
+    potential : Potential
+        Bound to one key where it learns.
+    rows : RowLaw
+        What turns logits into p.
+    budget : int
+        Largest number of new tokens, EOS included.
+    width : int
+        Width of the target's rows; tokens beyond the vocabulary have h = 0.
+    row_noise : float
+        Bound on the relative difference between two evaluations of one row.
+    """
+
+    name: Literal["conditional", "masked"] = "conditional"
+
+    def __init__(
+        self, potential: Potential, rows: RowLaw, *, budget: int, width: int, row_noise: float = 0.0
+    ) -> None:
+        if potential.contract == "W":
+            raise OptionError(f"potential {potential.name!r} has contract W; restart sampling needs E or S")
+        super().__init__(potential.compiled, rows, budget=budget, width=width)
+        self.potential: Potential | None = potential
+        self._potential = potential
+        self._memory = potential if isinstance(potential, LearningPotential) else None
+        self._tolerance = 2 * row_noise + 1e-9
+        self.rho_max = 0.0
+
+    def root(self) -> Node:
+        """The node before the first token, with h(ε) as it is now."""
+        matcher = self.compiled.matcher()
+        return Node((), matcher, self.budget, exp(self._potential.log_h(matcher, (), self.budget)))
+
+    def children(self, node: Node) -> NDArray[np.float64]:
+        """h(xv) for every token: read from the potential once, then kept with the node."""
+        if node.children is None:
+            h = self._potential.h_children(node.matcher, node.prefix, node.remaining)
+            node.children = fit_width(h, self.width)
+        return node.children
+
+    def kernel(self, node: Node, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """K(.|x) over V ∪ {†}.
+
+        Raises
+        ------
+        ContractError
+            When ρ(x) exceeds one by more than the row noise allows.
+        """
+        h = self.children(node)
+        p = self._memory.remembered_row(node.prefix, self.width) if self._memory is not None else None
+        if p is None:
+            p = self.rows.row(logits, node.prefix)
+        mass = p * h
+        total = float(mass.sum())
+        rho = total / node.h
+        if not rho <= 1.0 + self._tolerance:
+            raise ContractError(
+                f"potential {self._potential.name!r} broke contract S after {list(node.prefix)}:"
+                f" rho = {rho!r} (h = {node.h!r}, S = {total!r})"
+            )
+        self.rho_max = max(self.rho_max, rho)
+        kernel = np.empty(self.width + 1)
+        np.divide(mass, max(total, node.h), out=kernel[:-1])
+        kernel[-1] = max(0.0, 1.0 - rho)
+        node.p, node.mass, node.kernel = p, total, kernel
+        return kernel
+
+
+class MaskedLaw(_LawBase):
+    """Local masking: p restricted to the exactly viable tokens and renormalised at every step.
+
+    † stands for a dead end (Z = 0) and has probability one there, zero elsewhere.
+
+    Parameters
+    ----------
+    compiled : CompiledGrammar
+        The language and its vocabulary.
+    rows : RowLaw
+        What turns logits into p.
+    budget : int
+        Largest number of new tokens, EOS included.
+    width : int
+        Width of the target's rows.
+    """
+
+    name: Literal["conditional", "masked"] = "masked"
+    potential: Potential | None = None
+
+    def __init__(self, compiled: CompiledLanguage, rows: RowLaw, *, budget: int, width: int) -> None:
+        super().__init__(compiled, rows, budget=budget, width=width)
+
+    def root(self) -> Node:
+        """The node before the first token."""
+        return Node((), self.compiled.matcher(), self.budget, 1.0)
+
+    def children(self, node: Node) -> NDArray[np.float64]:
+        """1.0 for each token after which an ending within the budget exists."""
+        if node.children is None:
+            viable = node.matcher.viable(node.remaining, exact=True).astype(np.float64)
+            node.children = fit_width(viable, self.width)
+        return node.children
+
+    def kernel(self, node: Node, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The masked row over V ∪ {†}."""
+        p = self.rows.row(logits, node.prefix)
+        mass = p * self.children(node)
+        total = float(mass.sum())
+        kernel = np.zeros(self.width + 1)
+        if total > 0.0:
+            np.divide(mass, total, out=kernel[:-1])
+        else:
+            kernel[-1] = 1.0
+        node.p, node.mass, node.kernel = p, total, kernel
+        return kernel
+
+
+def child_node(law: StepLaw, node: Node, token: int) -> Node:
+    """The node after one more token; its h is the scalar the parent's kernel was built with.
+
+    Parameters
+    ----------
+    law : StepLaw
+        Whose `children` the parent was read with.
+    node : Node
+        The parent.
+    token : int
+        A token with a positive factor, not an EOS id.
+    """
+    matcher = node.matcher.fork()
+    matcher.advance(token)
+    return Node((*node.prefix, token), matcher, node.remaining - 1, float(law.children(node)[token]))

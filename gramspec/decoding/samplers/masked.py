@@ -1,0 +1,92 @@
+"""The masked sampler: one pass of local masking, the law that constrained decoders usually sample.
+
+Law: ∏ p(v|x)·1[v viable]/Z(x), budget-aware and exact for that law; it is not P(y | y ∈ L).
+Source: laws, first paragraph; API, section 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gramspec.decoding.drafting.protocol import Drafter
+from gramspec.decoding.kernel import MaskedLaw
+from gramspec.decoding.meter import Meter
+from gramspec.decoding.options import DecodingOptions
+from gramspec.decoding.random import RandomSource
+from gramspec.decoding.report import Report, Tally
+from gramspec.decoding.round import Attempt
+from gramspec.decoding.samplers.restart import Draw
+from gramspec.errors import DeadEndError
+from gramspec.models.protocol import ModelSequence
+
+
+class MaskedSampler:
+    """Exact draws of the locally masked law.
+
+    Parameters
+    ----------
+    law : MaskedLaw
+        The masked rows of one prompt.
+    sequence : ModelSequence
+        The target's sequence, opened with the prompt.
+    prompt_length : int
+        Tokens of the prompt.
+    drafter : Drafter or None
+        Who drafts.
+    options : DecodingOptions
+        Round length.
+    meter : Meter
+        Counts forwards of target and draft.
+    """
+
+    name = "masked"
+
+    def __init__(
+        self,
+        law: MaskedLaw,
+        sequence: ModelSequence,
+        prompt_length: int,
+        drafter: Drafter | None = None,
+        options: DecodingOptions | None = None,
+        meter: Meter | None = None,
+    ) -> None:
+        self.law = law
+        self._sequence = sequence
+        self._prompt_length = prompt_length
+        self._drafter = drafter
+        self._options = options if options is not None else DecodingOptions()
+        self._meter = meter if meter is not None else Meter(None, None)
+
+    def draw(self, stream: Callable[[int], RandomSource]) -> Draw:
+        """Draw one sample.
+
+        Parameters
+        ----------
+        stream : callable
+            The random source of attempt number k; a masked sample makes one attempt, number 0.
+
+        Raises
+        ------
+        DeadEndError
+            When the model gives no viable token any probability.
+        """
+        tally = Tally()
+        self._meter.reset()
+        tally.attempts = 1
+        attempt = Attempt(
+            self.law, self._sequence, self._prompt_length, self._drafter, self._options.gamma, tally
+        )
+        if not attempt.run(stream(0)):
+            raise DeadEndError(
+                f"after {list(attempt.tokens)} the model gives none of the allowed tokens any probability"
+                "\n  hint: relax top_k and top_p, which cut the row before the grammar does"
+            )
+        report = Report(
+            guarantee="exact",
+            law="masked",
+            sampler=self.name,
+            log_weight=attempt.log_mass,
+            **self._meter.figures(),
+            **tally.figures(),
+        )
+        return Draw(attempt.tokens, attempt.logprob, report)
