@@ -61,7 +61,8 @@ def load(
     """
     from gramspec.models.load import load_model
 
-    return load_model(model_or_path, tokenizer, device=device, dtype=dtype)
+    model: TransformersModel = load_model(model_or_path, tokenizer, device=device, dtype=dtype)
+    return model
 
 
 def embedded() -> tuple[TransformersModel, TransformersModel]:

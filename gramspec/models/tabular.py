@@ -130,7 +130,7 @@ class TabularModel:
             raise LogitsError(f"fn({list(prefix)}) is no row of numbers: {error}") from error
         if row.shape != (self._vocab_size,):
             raise LogitsError(f"fn({list(prefix)}) has shape {row.shape}; ({self._vocab_size},) is needed")
-        check_row(row, lambda: prefix)
+        check_row(row, prefix)
         return row
 
 

@@ -7,7 +7,7 @@ Source: `LanguageModel` protocol.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -78,13 +78,13 @@ def tree_depths(parents: Sequence[int]) -> list[int]:
     return depths
 
 
-def check_row(row: NDArray[np.floating[Any]], prefix: Callable[[], Sequence[int]]) -> None:
-    """Refuse a row that is no law.
+def check_row(row: NDArray[np.floating[Any]], *prefix: Sequence[int]) -> None:
+    """Refuse a row that is no law; `prefix` is the tokens before it, in parts.
 
     Raises
     ------
     LogitsError
-        On NaN, +inf or no finite entry; the message ends with the last tokens of ``prefix()``.
+        On NaN, +inf or no finite entry; the message ends with the last tokens of the prefix.
     """
     top = row.max(initial=-np.inf)  # NaN propagates through max, so one pass decides the good case
     if np.isfinite(top):
@@ -96,7 +96,7 @@ def check_row(row: NDArray[np.floating[Any]], prefix: Callable[[], Sequence[int]
         reason = f"the logit of id {int(row.argmax())} is +inf"
     else:
         reason = "every logit is -inf"
-    tokens = list(prefix())
+    tokens = [token for part in prefix for token in part]
     shown = ", ".join(map(str, tokens[-16:]))
     if len(tokens) > 16:
         shown = "..., " + shown

@@ -1,0 +1,285 @@
+"""`TransformersModel`: a Hugging Face causal language model behind the `LanguageModel` protocol.
+
+Law: rows are the model's logits, widened to float64, after exactly the committed tokens and the path.
+Cost: one forward per `score` of a chain; of a branching tree too where the architecture allows a 4-D mask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from gramspec.errors import ModelError, PromptError
+from gramspec.models.caches import SequenceCache, open_cache
+from gramspec.models.counters import Counters
+from gramspec.models.fingerprint import model_fingerprint
+from gramspec.models.network import CacheKind, Network, tolerance
+from gramspec.models.trees import check_row, token_ids, tree_depths, tree_parents, tree_paths
+from gramspec.vocabulary import Vocabulary
+
+
+class TransformersModel:
+    """A `LanguageModel` over a `transformers.PreTrainedModel`.
+
+    Parameters
+    ----------
+    model : transformers.PreTrainedModel
+        A causal language model. It is put in evaluation mode; `device` and `dtype` move it in place.
+    tokenizer : transformers.PreTrainedTokenizerBase, optional
+        Needed for prompts given as text and for `vocabulary`.
+    device : str or torch.device, optional
+        Where to compute. None: where the model is.
+    dtype : torch.dtype or str, optional
+        Type of the weights. None: as they are.
+
+    Attributes
+    ----------
+    counters : Counters
+        Forwards, rows and positions so far.
+    tokenizer : transformers.PreTrainedTokenizerBase or None
+        As given.
+
+    Raises
+    ------
+    ModelError
+        When the model has no usable cache, no EOS token, or a head narrower than its tokenizer.
+
+    Notes
+    -----
+    Caches are rolled back in one of three ways (`cache_kind`). "full": attention over everything;
+    any tail is cropped, and the path taken through a tree is selected. "window": sliding windows and
+    convolutions; one crop per round, and a rollback before the last crop begins again from the
+    prompt's states. "recurrent": states are copied before drafts and accepted tokens are replayed,
+    one token per forward except in the families known to continue correctly with several.
+
+    A branching tree takes one forward only for "full" caches under the ``eager`` or ``sdpa``
+    attention, checked once per model against separate paths (`scores_trees`). Otherwise every
+    stretch between branches is a forward of its own, and counted.
+
+    Not safe for concurrent use from several threads.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase | None = None,
+        *,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        if not isinstance(model, PreTrainedModel):
+            raise ModelError(f"{type(model).__name__} is not a transformers.PreTrainedModel")
+        self._model = _moved(model, device, dtype)
+        self.tokenizer = tokenizer
+        self.counters = Counters()
+        self._network = Network(self._model, self.counters)
+        self._eos_ids = _eos_ids(self._model, tokenizer, self._network.width)
+        if tokenizer is not None and len(tokenizer) > self._network.width:
+            raise ModelError(
+                f"the tokenizer has {len(tokenizer)} tokens, the model gives {self._network.width} logits; "
+                "they do not belong together"
+            )
+        self._fingerprint: str | None = None
+        self._vocabulary: Vocabulary | None = None
+
+    @property
+    def vocab_size(self) -> int:
+        """Width of a row of logits; may be wider than the tokenizer."""
+        return self._network.width
+
+    @property
+    def eos_ids(self) -> tuple[int, ...]:
+        """EOS ids of the generation config, else the config, else the tokenizer; ascending."""
+        return self._eos_ids
+
+    @property
+    def max_length(self) -> int | None:
+        """`max_position_embeddings` of the config; None where it has none."""
+        config = self._model.config.get_text_config(decoder=True)
+        length = getattr(config, "max_position_embeddings", None)
+        return int(length) if length else None
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of configuration, weights, dtype, device type, attention and library versions.
+
+        Computed on first use; large models are sampled (see `gramspec.models.fingerprint`).
+        """
+        if self._fingerprint is None:
+            self._fingerprint = model_fingerprint(self._model)
+        return self._fingerprint
+
+    @property
+    def row_noise(self) -> float:
+        """Assumed bound: 1e-5 in float32, 3e-2 in float16 and bfloat16, 1e-12 in float64."""
+        return tolerance(self._model.dtype)
+
+    @property
+    def cache_kind(self) -> CacheKind:
+        """How the cache is rolled back: "full", "window" or "recurrent"."""
+        return self._network.kind
+
+    @property
+    def scores_trees(self) -> bool:
+        """Whether a branching tree takes one forward."""
+        return self._network.trees
+
+    @property
+    def model(self) -> PreTrainedModel:
+        """The wrapped model."""
+        return self._model
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """Bytes of every token, as wide as a row; None without a tokenizer.
+
+        The EOS tokens are those of the model.
+        """
+        if self._vocabulary is None and self.tokenizer is not None:
+            self._vocabulary = Vocabulary.from_tokenizer(
+                self.tokenizer, size=self.vocab_size, eos_ids=self._eos_ids
+            )
+        return self._vocabulary
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a prompt, with the special tokens that the tokenizer adds.
+
+        Raises
+        ------
+        ModelError
+            Without a tokenizer.
+        """
+        if self.tokenizer is None:
+            raise ModelError(
+                "the model has no tokenizer; give prompts as token ids, or load it with a tokenizer"
+            )
+        return [int(i) for i in self.tokenizer(text)["input_ids"]]
+
+    def open(self, prompt: Sequence[int]) -> TransformersSequence:
+        """Start a sequence; nothing is computed yet. An empty prompt becomes the BOS token.
+
+        Raises
+        ------
+        PromptError
+            For unknown ids, a prompt longer than `max_length`, or an empty one without a BOS token.
+        """
+        ids = token_ids(prompt, self.vocab_size, "prompt")
+        if not ids:
+            ids = [self._bos()]
+        if self.max_length is not None and len(ids) > self.max_length:
+            raise PromptError(f"the prompt has {len(ids)} tokens; the model takes at most {self.max_length}")
+        return TransformersSequence(self, ids, len(ids), open_cache(self._network, len(ids)))
+
+    def score_many(
+        self, requests: Sequence[tuple[Any, Sequence[int], Sequence[int] | None]]
+    ) -> list[NDArray[np.float64]]:
+        """`score` of each request, one after the other: one forward (or more, see Notes) per sequence."""
+        return [sequence.score(tokens, parents) for sequence, tokens, parents in requests]
+
+    def _bos(self) -> int:
+        for source in (self._model.generation_config, self._model.config, self.tokenizer):
+            bos = getattr(source, "bos_token_id", None)
+            if isinstance(bos, int) and 0 <= bos < self.vocab_size:
+                return bos
+        raise PromptError("the prompt is empty, and the model has no BOS token to begin with")
+
+
+class TransformersSequence:
+    """One growing sequence of a `TransformersModel`, with its cached states."""
+
+    def __init__(
+        self, model: TransformersModel, tokens: list[int], prompt_length: int, cache: SequenceCache
+    ) -> None:
+        self._model = model
+        self._tokens = tokens
+        self._prompt_length = prompt_length
+        self._cache = cache
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        """Committed token ids, prompt first."""
+        return tuple(self._tokens)
+
+    def score(self, tokens: Sequence[int] = (), parents: Sequence[int] | None = None) -> NDArray[np.float64]:
+        """Logits after the committed tokens and after each node of the tree.
+
+        Raises
+        ------
+        ModelError
+            When a path is longer than the model takes.
+        LogitsError
+            On NaN, +inf, or a row without a finite entry; names the prefix.
+        """
+        model = self._model
+        ids = token_ids(tokens, model.vocab_size, "tokens")
+        links = tree_parents(len(ids), parents)
+        deepest = len(self._tokens) + max(tree_depths(links), default=0)
+        if model.max_length is not None and deepest > model.max_length:
+            raise ModelError(
+                f"a path of {deepest} tokens is longer than the model takes ({model.max_length})"
+            )
+        rows = np.asarray(self._cache.score(self._tokens, ids, links), dtype=np.float64)
+        paths = [(), *tree_paths(ids, links)]
+        for row, path in zip(rows, paths, strict=True):
+            check_row(row, self._tokens, path)
+        model.counters.add(rows=len(rows))
+        return rows
+
+    def commit(self, tokens: Sequence[int]) -> None:
+        """Append tokens; the states of a path scored last are kept, those of other nodes dropped."""
+        self._tokens.extend(token_ids(tokens, self._model.vocab_size, "tokens"))
+
+    def rollback(self, n: int) -> None:
+        """Take back the last `n` committed tokens; ValueError if that reaches into the prompt."""
+        committed = len(self._tokens) - self._prompt_length
+        if not 0 <= n <= committed:
+            raise ValueError(f"cannot take back {n} tokens: {committed} were committed after the prompt")
+        if n:
+            del self._tokens[-n:]
+
+    def fork(self) -> TransformersSequence:
+        """Return an independent copy; the cached states are copied."""
+        return TransformersSequence(self._model, list(self._tokens), self._prompt_length, self._cache.fork())
+
+
+def _moved(model: PreTrainedModel, device: Any, dtype: Any) -> PreTrainedModel:
+    import torch
+
+    if isinstance(dtype, str):
+        named = getattr(torch, dtype.removeprefix("torch."), None)
+        if not isinstance(named, torch.dtype):
+            raise ModelError(f"dtype is {dtype!r}; use a torch.dtype or its name, e.g. 'float32'")
+        dtype = named
+    wanted = {name: value for name, value in (("device", device), ("dtype", dtype)) if value is not None}
+    if not wanted:
+        return model
+    try:
+        moved: PreTrainedModel = model.to(**wanted)
+    except (RuntimeError, TypeError, ValueError, AssertionError) as error:
+        raise ModelError(f"cannot move {type(model).__name__} to {wanted}: {error}") from error
+    return moved
+
+
+def _eos_ids(model: PreTrainedModel, tokenizer: Any, width: int) -> tuple[int, ...]:
+    for name, source in (
+        ("generation_config", model.generation_config),
+        ("config", model.config),
+        ("tokenizer", tokenizer),
+    ):
+        eos = getattr(source, "eos_token_id", None)
+        if eos is None:
+            continue
+        ids = sorted({int(i) for i in (eos if isinstance(eos, (list, tuple)) else [eos])})
+        if not ids:
+            continue
+        if ids[0] < 0 or ids[-1] >= width:
+            raise ModelError(f"{name}.eos_token_id is {eos}; the model gives {width} logits")
+        return tuple(ids)
+    raise ModelError(
+        f"{type(model).__name__} has no EOS token; set generation_config.eos_token_id, "
+        "or give a tokenizer that has an eos_token"
+    )
