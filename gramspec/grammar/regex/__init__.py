@@ -1,0 +1,83 @@
+"""Regular expressions as grammars: two dialects, exact over Unicode scalars.
+
+Law: the language is what the dialect's own engine accepts; what cannot be kept exact is refused by name.
+Source: `re` of the running Python; ECMA-262 section 22.2.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from gramspec.errors import EmptyLanguageError, GrammarError
+from gramspec.grammar import ir
+from gramspec.grammar.core import Grammar
+from gramspec.grammar.encoding import utf8
+from gramspec.grammar.regex import ecma, python
+
+Dialect = Literal["python", "ecma"]
+
+__all__ = ["Dialect", "parse_regex", "regex"]
+
+
+def regex(pattern: str, *, dialect: Dialect = "python") -> Grammar:
+    """The grammar of the texts that match a regular expression as a whole.
+
+    Parameters
+    ----------
+    pattern : str
+        The expression. Its flags stand inside it (``(?i)``, ``(?s:...)``; Python dialect only).
+    dialect : {"python", "ecma"}
+        "python": the syntax and meaning of `re.fullmatch`. "ecma": ECMA-262 with flag ``u``;
+        what that flag makes a syntax error is read as Annex B reads it.
+
+    Returns
+    -------
+    Grammar
+        Over UTF-8.
+
+    Raises
+    ------
+    GrammarError
+        If the pattern is not valid in the dialect; the pointer is a character offset.
+    UnsupportedError
+        For look-around, back-references, conditional and atomic groups, possessive quantifiers,
+        and Unicode properties that are not known.
+    EmptyLanguageError
+        If the pattern matches no text at all.
+    """
+    expr = parse_regex(pattern, dialect)
+    if isinstance(expr, ir.Empty):
+        raise EmptyLanguageError("", "no text matches this pattern", "", pattern)
+    return Grammar(utf8(expr), f"regex {pattern!r}")
+
+
+def parse_regex(pattern: str, dialect: Dialect = "python", *, search: bool = False) -> ir.Expr:
+    """The language of a pattern as an expression over `CharSet` leaves.
+
+    Parameters
+    ----------
+    pattern : str
+        The expression.
+    dialect : {"python", "ecma"}
+        See `regex`.
+    search : bool
+        False: the texts that match as a whole. True: the texts in which a match occurs, as
+        ``pattern`` of JSON Schema means it.
+
+    Returns
+    -------
+    ir.Expr
+        `ir.Empty` when no text matches; lower it with `encoding.utf8` or `encoding.json_string`.
+
+    Raises
+    ------
+    GrammarError, UnsupportedError
+        As `regex` does.
+    """
+    if not isinstance(pattern, str):
+        raise GrammarError("", f"a pattern is a str, not {type(pattern).__name__}")
+    if dialect == "python":
+        return python.parse(pattern, search=search)
+    if dialect == "ecma":
+        return ecma.parse(pattern, search=search)
+    raise GrammarError("", f"unknown regex dialect {dialect!r}", 'the dialects are "python" and "ecma"')

@@ -1,0 +1,308 @@
+"""The ECMA-262 dialect: a hand-written parser of RegExp syntax over code points (flag ``u``).
+
+Law: `parse` gives the strings on which `RegExp.prototype.test` is true (search) or that match as a whole.
+Source: ECMA-262 section 22.2.1, with the leniency of Annex B.1.2 where flag ``u`` would be a syntax error.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Final, NoReturn
+
+from gramspec.errors import GrammarError, UnsupportedError
+from gramspec.grammar import ir
+from gramspec.grammar.ranges import Ranges, complement, normalise, unite
+from gramspec.grammar.regex import contexts
+from gramspec.grammar.regex.contexts import Builder, Piece
+from gramspec.grammar.regex.unicode import (
+    ASCII_DIGITS,
+    ASCII_WORDS,
+    ECMA_LINE_ENDS,
+    ecma_property,
+    ecma_space,
+)
+
+MAX_NESTING: Final = 200
+_CONTROL: Final = {"f": 0x0C, "n": 0x0A, "r": 0x0D, "t": 0x09, "v": 0x0B}
+_QUANTIFIER: Final = re.compile(r"[*+?]|\{([0-9]+)(,([0-9]*))?\}")
+_GROUP_NAME: Final = re.compile(r"\(\?<([$\w]+)>")
+_OCTAL: Final = re.compile(r"[0-3][0-7]{0,2}|[4-7][0-7]?")
+_HEX2: Final = re.compile(r"x([0-9A-Fa-f]{2})")
+_HEX4: Final = re.compile(r"u([0-9A-Fa-f]{4})")
+_LOW_HALF: Final = re.compile(r"\\u([Dd][C-Fc-f][0-9A-Fa-f]{2})")
+_BRACED: Final = re.compile(r"u\{([0-9A-Fa-f]+)\}")
+_PROPERTY: Final = re.compile(r"[pP]\{([A-Za-z0-9_]+)(?:=([A-Za-z0-9_]+))?\}")
+_SCOPED_FLAGS: Final = re.compile(r"\(\?[ims]*(-[ims]*)?:")
+_LOOKS: Final = {"(?=": "look-ahead", "(?!": "look-ahead", "(?<=": "look-behind", "(?<!": "look-behind"}
+_MAX_DIGITS: Final = 18
+
+
+def parse(pattern: str, *, search: bool) -> ir.Expr:
+    """The language of a pattern over `CharSet` leaves."""
+    return _Parser(pattern).run(search=search)
+
+
+@dataclass(slots=True)
+class _Frame:
+    """A group that is open: finished alternatives and the current one."""
+
+    offset: int
+    alternatives: list[Piece] = field(default_factory=list)
+    sequence: list[Piece] = field(default_factory=list)
+
+
+class _Parser:
+    def __init__(self, pattern: str) -> None:
+        self.text = pattern
+        self.at = 0
+        self.builder = Builder(ASCII_WORDS, ASCII_WORDS)
+        self.names: set[str] = set()
+        self.groups, self.named = self.count_groups()
+
+    def run(self, *, search: bool) -> ir.Expr:
+        stack = [_Frame(0)]
+        while self.at < len(self.text):
+            char = self.text[self.at]
+            if char == "(":
+                stack.append(_Frame(self.at))
+                if len(stack) > MAX_NESTING + 1:
+                    self.fail(self.at, f"groups nested more than {MAX_NESTING} deep", "flatten the groups")
+                self.open_group()
+            elif char == ")":
+                if len(stack) == 1:
+                    self.fail(self.at, "unmatched ')'", "write \\) for the character itself")
+                self.at += 1
+                piece = self.close(stack.pop())
+                stack[-1].sequence.append(self.quantified(piece))
+            elif char == "|":
+                self.at += 1
+                frame = stack[-1]
+                frame.alternatives.append(self.builder.sequence(frame.sequence))
+                frame.sequence = []
+            else:
+                stack[-1].sequence.append(self.term(char))
+        if len(stack) > 1:
+            self.fail(stack[-1].offset, "this group is not closed", "add ')' or write \\(")
+        return self.builder.finish(self.close(stack[0]), search=search)
+
+    # -- groups and quantifiers -------------------------------------------------------------
+
+    def close(self, frame: _Frame) -> Piece:
+        last = self.builder.sequence(frame.sequence)
+        return self.builder.alternatives([*frame.alternatives, last]) if frame.alternatives else last
+
+    def open_group(self) -> None:
+        text, start = self.text, self.at
+        if not text.startswith("(?", start):
+            self.at += 1
+            return
+        for opening, name in _LOOKS.items():
+            if text.startswith(opening, start):
+                hint = "write the alternatives out, or intersect two grammars"
+                raise UnsupportedError(f"@{start}", name, hint, text)
+        if text.startswith("(?:", start):
+            self.at += 3
+            return
+        named = _GROUP_NAME.match(text, start)
+        if named and not named[1][0].isdigit():
+            if named[1] in self.names:
+                self.fail(start, f"two groups are named {named[1]!r}")
+            self.names.add(named[1])
+            self.at = named.end()
+            return
+        if _SCOPED_FLAGS.match(text, start):
+            raise UnsupportedError(f"@{start}", "flags for a group", "write both cases in classes", text)
+        self.fail(start, "unknown kind of group", "ECMA-262 knows (...), (?:...) and (?<name>...)")
+
+    def quantified(self, piece: Piece) -> Piece:
+        found = _QUANTIFIER.match(self.text, self.at)
+        if not found:
+            return piece
+        start, self.at = self.at, found.end()
+        if self.text.startswith("?", self.at):  # lazy: another order of search, the same language
+            self.at += 1
+        if found[1] is None:
+            minimum, maximum = {"*": (0, None), "+": (1, None), "?": (0, 1)}[found[0]]
+        else:
+            if max(len(found[1]), len(found[3] or "")) > _MAX_DIGITS:
+                self.fail(start, "this repetition bound is too large")
+            minimum = int(found[1])
+            maximum = minimum if found[2] is None else int(found[3]) if found[3] else None
+        if maximum is not None and maximum < minimum:
+            self.fail(start, "the bounds of this repetition cross", "write {smaller,larger}")
+        return self.builder.repetition(piece, minimum, maximum, f"@{start}", self.text)
+
+    # -- terms --------------------------------------------------------------------------------
+
+    def term(self, char: str) -> Piece:
+        build = self.builder
+        if _QUANTIFIER.match(self.text, self.at):
+            self.fail(self.at, "there is nothing to repeat", f"write \\{char} for the character itself")
+        if char in "^$":
+            self.at += 1
+            left = contexts.START if char == "^" else contexts.LEFT_ANY
+            right = contexts.END if char == "$" else contexts.RIGHT_ANY
+            return build.assertion([(left, right)])
+        if self.text.startswith(("\\b", "\\B"), self.at):
+            inside, outside = build.boundary(ascii_only=True, inside_empty=True)
+            self.at += 2
+            return inside if self.text[self.at - 1] == "b" else outside
+        if char == ".":
+            self.at += 1
+            ranges = complement(ECMA_LINE_ENDS)
+        elif char == "[":
+            ranges = self.char_class()
+        elif char == "\\":
+            found = self.escape(in_class=False)
+            ranges = _point(found) if isinstance(found, int) else found
+        else:
+            self.at += 1
+            ranges = _point(ord(char))
+        return self.quantified(build.chars(ranges))
+
+    def char_class(self) -> Ranges:
+        start = self.at
+        self.at += 1
+        negated = self.text.startswith("^", self.at)
+        self.at += negated
+        parts: list[Ranges] = []
+        while True:
+            if self.at >= len(self.text):
+                self.fail(start, "this class is not closed", "add ']' or write \\[")
+            if self.text[self.at] == "]":
+                self.at += 1
+                break
+            offset = self.at
+            low = self.class_atom()
+            if not self.text.startswith("-", self.at) or self.text[self.at + 1 : self.at + 2] in ("]", ""):
+                parts.append(_point(low) if isinstance(low, int) else low)
+                continue
+            self.at += 1
+            high = self.class_atom()
+            if isinstance(low, int) and isinstance(high, int):
+                if low > high:
+                    self.fail(offset, "the ends of this range cross", "write the smaller character first")
+                parts.append(normalise([(low, high)]))
+            else:  # Annex B: a class escape beside a hyphen leaves the hyphen a character
+                parts.extend(_point(end) if isinstance(end, int) else end for end in (low, high))
+                parts.append(_point(ord("-")))
+        ranges = unite(*parts)
+        return complement(ranges) if negated else ranges
+
+    def class_atom(self) -> int | Ranges:
+        char = self.text[self.at]
+        if char == "\\":
+            return self.escape(in_class=True)
+        self.at += 1
+        return ord(char)
+
+    def escape(self, *, in_class: bool) -> int | Ranges:
+        """The character or class of the escape here; moves past it."""
+        start = self.at
+        self.at += 1
+        char = self.text[self.at : self.at + 1]
+        if not char:
+            self.fail(start, "a backslash ends the pattern", "write \\\\ for the character itself")
+        if char in "dDsSwW":
+            self.at += 1
+            inside = {"d": ASCII_DIGITS, "w": ASCII_WORDS}.get(char.lower()) or ecma_space()
+            return complement(inside) if char.isupper() else inside
+        if char in "pP":
+            return self.property_escape(start)
+        if char.isascii() and char.isdigit():
+            return self.digits(start, in_class=in_class)
+        if char == "k" and self.named and not in_class:
+            self.refuse_reference(start)
+        if char == "c":
+            return self.control(in_class=in_class)
+        if char in "xu":
+            point = self.hexadecimal()
+            if point is not None:
+                return point
+        self.at += 1
+        if char == "b" and in_class:
+            return 0x08
+        return _CONTROL.get(char, ord(char))
+
+    def hexadecimal(self) -> int | None:
+        found = _HEX2.match(self.text, self.at) or _BRACED.match(self.text, self.at)
+        if found is None:
+            found = _HEX4.match(self.text, self.at)
+            if found is None:
+                return None  # Annex B: the letter itself
+            self.at = found.end()
+            point = int(found[1], 16)
+            low = _LOW_HALF.match(self.text, self.at) if 0xD800 <= point <= 0xDBFF else None
+            if low is None:
+                return point
+            self.at = low.end()
+            return 0x10000 + ((point - 0xD800) << 10) + int(low[1], 16) - 0xDC00
+        digits = found[1].lstrip("0") or "0"
+        if len(digits) > 6 or int(digits, 16) > 0x10FFFF:
+            self.fail(self.at - 1, "there is no such code point", "the last one is \\u{10FFFF}")
+        self.at = found.end()
+        return int(digits, 16)
+
+    def control(self, *, in_class: bool) -> int:
+        letter = self.text[self.at + 1 : self.at + 2]
+        if letter and letter.isascii() and (letter.isalpha() or (in_class and (letter.isdigit() or letter == "_"))):
+            self.at += 2
+            return ord(letter) % 32
+        return ord("\\")  # Annex B: the backslash itself; the c is read next
+
+    def digits(self, start: int, *, in_class: bool) -> int:
+        run = re.compile("[0-9]+").match(self.text, self.at)
+        assert run is not None
+        if not in_class and run[0][0] != "0" and (len(run[0]) < 6 and int(run[0]) <= self.groups):
+            self.refuse_reference(start)
+        octal = _OCTAL.match(self.text, self.at)
+        if octal is None:  # \8 and \9
+            self.at += 1
+            return ord(run[0][0])
+        self.at = octal.end()
+        return int(octal[0], 8)
+
+    def property_escape(self, start: int) -> int | Ranges:
+        letter = self.text[self.at]
+        found = _PROPERTY.match(self.text, self.at)
+        if found is None:
+            self.at += 1
+            return ord(letter)
+        ranges = ecma_property(found[1], found[2])
+        if ranges is None:
+            hint = "general categories, Any, ASCII, Assigned, White_Space, Uppercase, Lowercase, XID_Start and XID_Continue are known"
+            raise UnsupportedError(f"@{start}", f"the Unicode property {found[0][2:-1]}", hint, self.text)
+        self.at = found.end()
+        return complement(ranges) if letter == "P" else ranges
+
+    # -- helpers ------------------------------------------------------------------------------
+
+    def count_groups(self) -> tuple[int, bool]:
+        """Number of capturing groups, and whether any has a name."""
+        count, named, offset, in_class = 0, False, 0, False
+        while offset < len(self.text):
+            char = self.text[offset]
+            if char == "\\":
+                offset += 1
+            elif in_class:
+                in_class = char != "]"
+            elif char == "[":
+                in_class = True
+            elif char == "(":
+                with_name = bool(_GROUP_NAME.match(self.text, offset))
+                count += with_name or not self.text.startswith("(?", offset)
+                named = named or with_name
+            offset += 1
+        return count, named
+
+    def refuse_reference(self, start: int) -> NoReturn:
+        hint = "repeat the alternatives; a language with back-references is not regular"
+        raise UnsupportedError(f"@{start}", "back-reference", hint, self.text)
+
+    def fail(self, offset: int, reason: str, hint: str = "") -> NoReturn:
+        raise GrammarError(f"@{offset}", reason, hint, self.text)
+
+
+def _point(point: int) -> Ranges:
+    return normalise([(point, point)])

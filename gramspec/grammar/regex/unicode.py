@@ -1,0 +1,200 @@
+"""Character classes of the two regex dialects as ranges, computed when first used.
+
+Cost: one pass over all scalars per class, about 0.05 s; case folding asks `re` itself about the 3,000 characters where case matters.
+Source: `re` and `unicodedata` of the running Python; ECMA-262 section 22.2.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from functools import cache, lru_cache
+from itertools import groupby
+from typing import Final
+
+from gramspec.grammar.ranges import SCALARS, Ranges, normalise, subtract, unite
+
+ASCII_DIGITS: Final[Ranges] = ((0x30, 0x39),)
+ASCII_WORDS: Final[Ranges] = ((0x30, 0x39), (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A))
+ECMA_LINE_ENDS: Final[Ranges] = ((0x0A, 0x0A), (0x0D, 0x0D), (0x2028, 0x2029))
+_WHITE_SPACE: Final[Ranges] = (
+    (0x09, 0x0D),
+    (0x20, 0x20),
+    (0x85, 0x85),
+    (0xA0, 0xA0),
+    (0x1680, 0x1680),
+    (0x2000, 0x200A),
+    (0x2028, 0x2029),
+    (0x202F, 0x202F),
+    (0x205F, 0x205F),
+    (0x3000, 0x3000),
+)
+
+_CATEGORIES: Final = {
+    "L": ("Letter", ("Lu", "Ll", "Lt", "Lm", "Lo")),
+    "LC": ("Cased_Letter", ("Lu", "Ll", "Lt")),
+    "Lu": ("Uppercase_Letter", ("Lu",)),
+    "Ll": ("Lowercase_Letter", ("Ll",)),
+    "Lt": ("Titlecase_Letter", ("Lt",)),
+    "Lm": ("Modifier_Letter", ("Lm",)),
+    "Lo": ("Other_Letter", ("Lo",)),
+    "M": ("Mark", ("Mn", "Mc", "Me")),
+    "Mn": ("Nonspacing_Mark", ("Mn",)),
+    "Mc": ("Spacing_Mark", ("Mc",)),
+    "Me": ("Enclosing_Mark", ("Me",)),
+    "N": ("Number", ("Nd", "Nl", "No")),
+    "Nd": ("Decimal_Number", ("Nd",)),
+    "Nl": ("Letter_Number", ("Nl",)),
+    "No": ("Other_Number", ("No",)),
+    "P": ("Punctuation", ("Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po")),
+    "Pc": ("Connector_Punctuation", ("Pc",)),
+    "Pd": ("Dash_Punctuation", ("Pd",)),
+    "Ps": ("Open_Punctuation", ("Ps",)),
+    "Pe": ("Close_Punctuation", ("Pe",)),
+    "Pi": ("Initial_Punctuation", ("Pi",)),
+    "Pf": ("Final_Punctuation", ("Pf",)),
+    "Po": ("Other_Punctuation", ("Po",)),
+    "S": ("Symbol", ("Sm", "Sc", "Sk", "So")),
+    "Sm": ("Math_Symbol", ("Sm",)),
+    "Sc": ("Currency_Symbol", ("Sc",)),
+    "Sk": ("Modifier_Symbol", ("Sk",)),
+    "So": ("Other_Symbol", ("So",)),
+    "Z": ("Separator", ("Zs", "Zl", "Zp")),
+    "Zs": ("Space_Separator", ("Zs",)),
+    "Zl": ("Line_Separator", ("Zl",)),
+    "Zp": ("Paragraph_Separator", ("Zp",)),
+    "C": ("Other", ("Cc", "Cf", "Cs", "Co", "Cn")),
+    "Cc": ("Control", ("Cc",)),
+    "Cf": ("Format", ("Cf",)),
+    "Cs": ("Surrogate", ("Cs",)),
+    "Co": ("Private_Use", ("Co",)),
+    "Cn": ("Unassigned", ("Cn",)),
+}
+_ALIASES: Final = {"Combining_Mark": "M", "digit": "Nd", "punct": "P", "cntrl": "Cc"}
+_LONG_NAMES: Final = {long: short for short, (long, _) in _CATEGORIES.items()} | _ALIASES
+
+
+@cache
+def python_class(letter: str, *, ascii_only: bool) -> Ranges:
+    """The set of ``\\d``, ``\\w`` or ``\\s`` in `re`."""
+    pattern = re.compile(f"\\{letter}+", re.ASCII if ascii_only else 0)
+    return _spans(pattern)
+
+
+@lru_cache(maxsize=4096)
+def ignoring_case(item: str, base: Ranges, *, ascii_only: bool) -> Ranges:
+    """What one character or class matches in `re` under IGNORECASE.
+
+    Parameters
+    ----------
+    item : str
+        A pattern that matches one character.
+    base : ranges
+        What it matches with regard to case.
+    ascii_only : bool
+        Whether the ASCII flag is set.
+
+    Notes
+    -----
+    Characters that have no other case and are the other case of none are decided by `base`.
+    """
+    cased, ranges = _cased()
+    flags = re.IGNORECASE | (re.ASCII if ascii_only else re.NOFLAG)
+    found = {ord(char) for char in re.findall(item, cased, flags | re.DOTALL)}
+    return unite(subtract(base, ranges), _points(found))
+
+
+@cache
+def ecma_space() -> Ranges:
+    """The set of ``\\s`` in ECMA-262: WhiteSpace and LineTerminator."""
+    return unite(((0x09, 0x0D), (0x20, 0x20), (0xA0, 0xA0), (0xFEFF, 0xFEFF)), ECMA_LINE_ENDS, category("Zs"))
+
+
+@cache
+def category(name: str) -> Ranges:
+    """The scalars of a general category, by its short name (``Lu``, ``L``, ``LC``, …)."""
+    table = _category_table()
+    return unite(*(table.get(part, ()) for part in _CATEGORIES[name][1]))
+
+
+@cache
+def ecma_property(name: str, value: str | None) -> Ranges | None:
+    """The set of ``\\p{name}`` or ``\\p{name=value}``; None when the property is not known here."""
+    if value is not None:
+        if name not in {"General_Category", "gc"}:
+            return None
+        name = value
+    short = _LONG_NAMES.get(name, name)
+    if short in _CATEGORIES:
+        return category(short)
+    if value is not None:
+        return None
+    return _binary_property(name)
+
+
+def _binary_property(name: str) -> Ranges | None:
+    if name == "Any":
+        return SCALARS
+    if name == "ASCII":
+        return ((0, 0x7F),)
+    if name == "Assigned":
+        return subtract(SCALARS, category("Cn"))
+    if name in {"ASCII_Hex_Digit", "AHex"}:
+        return ((0x30, 0x39), (0x41, 0x46), (0x61, 0x66))
+    if name in {"White_Space", "space"}:
+        return _WHITE_SPACE
+    if name in {"Uppercase", "Upper"}:
+        return _points(point for point in _scalars() if chr(point).isupper())
+    if name in {"Lowercase", "Lower"}:
+        return _points(point for point in _scalars() if chr(point).islower())
+    if name in {"XID_Start", "XIDS"}:
+        return _points(point for point in _scalars() if point != 0x5F and chr(point).isidentifier())
+    if name in {"XID_Continue", "XIDC"}:
+        return _points(point for point in _scalars() if ("a" + chr(point)).isidentifier())
+    return None
+
+
+@cache
+def _category_table() -> dict[str, Ranges]:
+    found: dict[str, list[tuple[int, int]]] = {}
+    for low, high in SCALARS:
+        points = range(low, high + 1)
+        start = low
+        for name, group in groupby(map(unicodedata.category, map(chr, points))):
+            length = sum(1 for _ in group)
+            found.setdefault(name, []).append((start, start + length - 1))
+            start += length
+    return {name: tuple(pairs) for name, pairs in found.items()}
+
+
+@cache
+def _cased() -> tuple[str, Ranges]:
+    """All characters for which case matters in some way, as a text and as ranges."""
+    points: set[int] = set()
+    for point in _scalars():
+        char = chr(point)
+        lower, upper = char.lower(), char.upper()
+        if lower != char or upper != char:
+            points.add(point)
+            points.update(map(ord, lower))
+            points.update(map(ord, upper))
+    text = "".join(map(chr, sorted(points)))
+    return text, _points(points)
+
+
+def _spans(pattern: re.Pattern[str]) -> Ranges:
+    pairs: list[tuple[int, int]] = []
+    for low, high in SCALARS:
+        text = "".join(map(chr, range(low, high + 1)))
+        pairs.extend((low + match.start(), low + match.end() - 1) for match in pattern.finditer(text))
+    return normalise(pairs)
+
+
+def _scalars() -> Iterator[int]:
+    for low, high in SCALARS:
+        yield from range(low, high + 1)
+
+
+def _points(points: Iterable[int]) -> Ranges:
+    return normalise((point, point) for point in points)
