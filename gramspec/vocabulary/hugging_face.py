@@ -38,11 +38,9 @@ def read(tokenizer: Any, *, size: int | None, eos_ids: Sequence[int] | None) -> 
 def _own_eos(tokenizer: Any, place: str) -> list[int]:
     eos = getattr(tokenizer, "eos_token_id", None)
     if eos is None:
-        raise refusal(
-            place,
-            "missing EOS: the tokenizer has no eos_token",
-            "set tokenizer.eos_token, or pass eos_ids=[...]",
-        )
+        token = getattr(tokenizer, "eos_token", None)
+        reason = "the tokenizer has no eos_token" if token is None else f"eos_token {token!r} has no id"
+        raise refusal(place, f"missing EOS: {reason}", "set tokenizer.eos_token, or pass eos_ids=[...]")
     return [eos] if isinstance(eos, int) else list(eos)
 
 
@@ -70,10 +68,10 @@ def _read_fast(
             special[added.content] = token_id
         elif by_string.get(added.content) != token_id:
             pieces[token_id] = added.content.encode()
-    for token_id in {*getattr(tokenizer, "all_special_ids", ()), *_unknown_ids(backend)}:
-        name = backend.id_to_token(token_id)
-        if name is not None and token_id not in special.values():
-            special[name] = token_id
+    named = set(special.values())
+    # A special token that was set but never added has no id: `all_special_ids` then holds None.
+    for token_id in {*getattr(tokenizer, "all_special_ids", ()), *_unknown_ids(backend)} - {None} - named:
+        special[backend.id_to_token(token_id)] = token_id
     return table_from_pieces(pieces, special, eos, size, place)
 
 

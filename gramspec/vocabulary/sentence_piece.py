@@ -67,6 +67,9 @@ def _load(place: str) -> Any:
             place, "reading a SentencePiece model needs sentencepiece", "pip install 'gramspec[tokenizers]'"
         ) from error
     try:
-        return sentencepiece.SentencePieceProcessor(model_proto=Path(place).read_bytes())
+        content = Path(place).read_bytes()
+        if not content:  # the library would leave the processor unset without an error
+            raise ValueError("the file is empty")
+        return sentencepiece.SentencePieceProcessor(model_proto=content)
     except (OSError, RuntimeError, ValueError) as error:
         raise refusal(place, f"cannot be read as a SentencePiece model: {error}") from error
