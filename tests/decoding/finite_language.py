@@ -63,7 +63,9 @@ class FiniteLanguage:
         self.members = frozenset(members)
         self.vocabulary = vocabulary
         self.slack = slack
-        self.fingerprint = hashlib.sha256(repr((sorted(members), vocabulary.fingerprint)).encode()).hexdigest()
+        self.fingerprint = hashlib.sha256(
+            repr((sorted(members), vocabulary.fingerprint)).encode()
+        ).hexdigest()
 
     def matcher(self) -> FiniteMatcher:
         return FiniteMatcher(self)
@@ -76,7 +78,9 @@ def small_vocabulary(size: int, eos_ids: Sequence[int]) -> Vocabulary:
     return Vocabulary(tokens, list(eos_ids))
 
 
-def random_language(generator: np.random.Generator, size: int, eos_ids: Sequence[int], longest: int) -> set[tuple[int, ...]]:
+def random_language(
+    generator: np.random.Generator, size: int, eos_ids: Sequence[int], longest: int
+) -> set[tuple[int, ...]]:
     """Some members of up to `longest` tokens, EOS included; never empty."""
     letters = [t for t in range(size) if t not in eos_ids]
     members: set[tuple[int, ...]] = set()
