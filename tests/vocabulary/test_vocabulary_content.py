@@ -137,6 +137,13 @@ def test_importing_stays_light() -> None:
     assert run.stdout == "[]\n"
 
 
+def test_fingerprint_sees_where_tokens_end() -> None:
+    tables: list[list[bytes | None]] = [[b"ab", b"c"], [b"a", b"bc"], [b"abc", None], [None, b"abc"]]
+    assert len({Vocabulary([*t, None], [2]).fingerprint for t in tables}) == 4
+    names = [{"ab": 0, "c": 1}, {"a": 0, "bc": 1}, {"ab": 1, "c": 0}]
+    assert len({Vocabulary([None] * 3, [2], special_tokens=n).fingerprint for n in names}) == 3
+
+
 tables = st.lists(st.none() | st.binary(max_size=3), min_size=1, max_size=6)
 
 

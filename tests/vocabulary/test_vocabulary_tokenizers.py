@@ -93,6 +93,16 @@ def test_added_tokens_of_a_byte_level_tokenizer(byte_level: Any) -> None:
         assert v.decode(tokenizer.encode(text).ids) == text.encode()
 
 
+def test_byte_level_token_with_characters_outside_the_table() -> None:
+    # One space, no-break space or soft hyphen in a token, and the decoder takes the whole token as it is.
+    strings = ["<eos>", "é", "é ", "é\xa0", "\xadé", "éĠ", "日", "a"]
+    tokenizer = Tokenizer(models.WordLevel({s: i for i, s in enumerate(strings)}, unk_token="<unk>"))
+    tokenizer.decoder = decoders.ByteLevel()
+    v = Vocabulary.from_tokenizer(tokenizer, eos_ids=[0])
+    assert v.tokens[1:3] == (b"\xe9", "é ".encode())
+    assert_decodes_alike(v, tokenizer, "a")
+
+
 def fallback_tokenizer(decoder: Any) -> Any:
     pieces = ["<unk>", "<s>", "</s>", *BYTE_TOKENS, *'abcdehlortSELCT{}":,1▁é', "▁▁", "▁hello", "he", "A"]
     tokenizer = Tokenizer(
