@@ -99,14 +99,14 @@ def encode(tokenizer: Tokenizer, record: Record, newline: bool) -> tuple[list[in
     return prompt, [*answer, tokenizer.token_to_id(EOS)]
 
 
-def batches(tokenizer: Tokenizer, seed: int, stream: str) -> Iterator[Batch]:
-    """Endless batches of about `BATCH_TOKENS` tokens, records of like length together."""
+def batches(tokenizer: Tokenizer, seed: int, stream: str, pool_size: int = 4096) -> Iterator[Batch]:
+    """Endless batches of about `BATCH_TOKENS` tokens; records of like length in a pool go together."""
     generator = torch.Generator().manual_seed(seed)
     pad = tokenizer.token_to_id(PAD)
     source = records(seed, stream)
     while True:
         pool = []
-        for record in itertools.islice(source, 4096):
+        for record in itertools.islice(source, pool_size):
             newline = torch.rand((), generator=generator).item() < SEPARATOR_SHARE
             prompt, answer = encode(tokenizer, record, newline)
             if len(prompt) + len(answer) <= TRAIN_LENGTH:
@@ -248,7 +248,7 @@ def run(out: Path, seed: int, target_steps: int, draft_steps: int, threads: int)
     clock = Clock()
     out.mkdir(parents=True, exist_ok=True)
     tokenizer = train_tokenizer(seed, count=30_000)
-    tokenizer.save(str(out / "tokenizer.json"))
+    tokenizer.save(str(out / "tokenizer.json"), pretty=False)
 
     target = make_model(TARGET, tokenizer, seed)
 
