@@ -1,0 +1,133 @@
+"""What users hand in as a schema, turned into one plain JSON document.
+
+Law: numbers stay exact (int or Decimal); whatever is not JSON is refused with its place.
+Source: API, section 1 (`schema`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, TypeAlias, is_typeddict
+
+from gramspec.errors import GrammarError, OptionError
+
+Json: TypeAlias = "bool | int | Decimal | str | list[Json] | dict[str, Json] | None"
+
+MAX_DEPTH = 256
+MAX_DIGITS = 1000
+
+
+def load(schema: object) -> Json:
+    """The JSON document of a schema given as dict, bool, JSON text or Python type.
+
+    Parameters
+    ----------
+    schema : dict, bool, str, or type
+        JSON text if a str; a pydantic model, dataclass or TypedDict if a type.
+
+    Returns
+    -------
+    Json
+        A private copy; floats as `Decimal`.
+
+    Raises
+    ------
+    GrammarError
+        If it is not JSON, nests deeper than 256 levels, or holds a number of more than 1,000 digits.
+    OptionError
+        If the type is of another kind, or needs pydantic and pydantic is not installed.
+    """
+    if isinstance(schema, str):
+        return _copy(_parse(schema), "", 0)
+    if isinstance(schema, bool | Mapping):
+        return _copy(schema, "", 0)
+    if isinstance(schema, type) or is_typeddict(schema):
+        return _copy(_from_type(schema), "", 0)
+    raise GrammarError(
+        "", f"a schema cannot be a {type(schema).__name__}", "give a dict, a bool, JSON text or a model class"
+    )
+
+
+def escape(name: str) -> str:
+    """One reference token of a JSON pointer."""
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def _parse(text: str) -> object:
+    def pairs(members: list[tuple[str, Any]]) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key, value in members:
+            if key in result:
+                raise GrammarError("", f"the key {key!r} is written twice in one object")
+            result[key] = value
+        return result
+
+    def constant(name: str) -> None:
+        raise GrammarError(f"@{text.index(name)}", f"{name} is not JSON", source=text)
+
+    def whole(digits: str) -> int:
+        if len(digits) > MAX_DIGITS + 1:
+            raise GrammarError(f"@{text.index(digits)}", f"a number has more than {MAX_DIGITS} digits")
+        return int(digits)
+
+    try:
+        return json.loads(
+            text, parse_float=Decimal, parse_int=whole, parse_constant=constant, object_pairs_hook=pairs
+        )
+    except json.JSONDecodeError as error:
+        raise GrammarError(f"@{error.pos}", f"not JSON: {error.msg}", source=text) from error
+    except RecursionError as error:
+        raise GrammarError("", f"nested deeper than {MAX_DEPTH} levels") from error
+
+
+def _from_type(schema: Any) -> object:
+    model_schema = getattr(schema, "model_json_schema", None)
+    if model_schema is not None:
+        return model_schema()
+    if not (dataclasses.is_dataclass(schema) or is_typeddict(schema)):
+        name = getattr(schema, "__name__", repr(schema))
+        raise OptionError(f"schema: the class {name} is no pydantic model, dataclass or TypedDict")
+    if importlib.util.find_spec("pydantic") is None:
+        raise OptionError("schema: dataclasses and TypedDicts need pydantic; pip install pydantic")
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(schema).json_schema()
+
+
+def _copy(value: object, pointer: str, depth: int) -> Json:
+    if depth > MAX_DEPTH:
+        raise GrammarError(pointer, f"nested deeper than {MAX_DEPTH} levels")
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, int | float | Decimal):
+        return _number(value, pointer)
+    if isinstance(value, Mapping):
+        members: dict[str, Json] = {}
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise GrammarError(pointer, f"the key {key!r} is not a string")
+            members[key] = _copy(item, f"{pointer}/{escape(key)}", depth + 1)
+        return members
+    if isinstance(value, list | tuple):
+        items: list[Json] = []
+        for index, item in enumerate(value):
+            items.append(_copy(item, f"{pointer}/{index}", depth + 1))
+        return items
+    raise GrammarError(pointer, f"{type(value).__name__} is not a JSON value")
+
+
+def _number(value: int | float | Decimal, pointer: str) -> Json:
+    if isinstance(value, int):
+        if value.bit_length() > 3.33 * MAX_DIGITS:
+            raise GrammarError(pointer, f"a number has more than {MAX_DIGITS} digits")
+        return value
+    exact = value if isinstance(value, Decimal) else Decimal(repr(value))
+    if not exact.is_finite():
+        raise GrammarError(pointer, f"{value} is not a JSON number")
+    if exact != 0 and max(abs(exact.adjusted()), len(exact.as_tuple().digits)) > MAX_DIGITS:
+        raise GrammarError(pointer, f"a number has more than {MAX_DIGITS} digits")
+    return Decimal(0) if exact == 0 else exact
