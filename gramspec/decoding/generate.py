@@ -136,18 +136,19 @@ def generate(
     results: list[list[Completion]] = []
     for i, prompt in enumerate(ids):
         sequence = model.open(prompt)
+        length = len(sequence.tokens)  # an empty prompt may have become a BOS token
         drafter = ModelDrafter(draft, prompt, rows) if draft is not None and options.gamma > 0 else None
         meter = Meter(model, draft)
         one: MaskedSampler | RestartSampler
         if law == "masked":
             masked = MaskedLaw(compiled, rows, budget=max_new_tokens, width=target.vocab_size)
-            one = MaskedSampler(masked, sequence, len(prompt), drafter, options, meter)
+            one = MaskedSampler(masked, sequence, length, drafter, options, meter)
         else:
             bound = _bind(potential, target, prompt, rows, compiled, max_new_tokens)
             killed = KilledLaw(
                 bound, rows, budget=max_new_tokens, width=target.vocab_size, row_noise=target.row_noise
             )
-            one = RestartSampler(killed, sequence, len(prompt), drafter, options, meter)
+            one = RestartSampler(killed, sequence, length, drafter, options, meter)
         completions = []
         for k in range(n):
             draw = one.draw(stream(seed, i, k))

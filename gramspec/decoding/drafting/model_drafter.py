@@ -34,8 +34,8 @@ class ModelDrafter:
     def __init__(self, model: LanguageModel, prompt: Sequence[int], rows: RowLaw) -> None:
         self.model = model
         self._rows = rows
-        self._prompt_length = len(prompt)
         self._sequence = model.open(prompt)
+        self._prompt_length = len(self._sequence.tokens)  # an empty prompt may have become a BOS token
 
     def propose(self, law: StepLaw, node: Node, limit: int, random: RandomSource) -> Proposal:
         """Draft until `limit`, an EOS id, or a prefix where the draft sees no viable token."""

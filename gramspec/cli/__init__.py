@@ -1,0 +1,35 @@
+"""Command line: `gramspec generate …`.
+
+Law: text goes to stdout, everything else to stderr; a refused input is exit code 2 with its place.
+Source: API, "Command line".
+"""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["main"]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        Without the program's name; None takes those of the process.
+
+    Returns
+    -------
+    int
+        Exit code: 0 done, 1 interrupted, 2 input refused.
+    """
+    try:
+        import rich  # noqa: F401
+        import typer  # noqa: F401
+    except ModuleNotFoundError as error:
+        print(f"error: the command line needs {error.name}: pip install 'gramspec[cli]'", file=sys.stderr)
+        return 2
+    from gramspec.cli.app import run
+
+    return run(arguments)

@@ -1,0 +1,125 @@
+"""`gramspec generate`: a schema and a prompt in, texts out.
+
+Law: each text on stdout belongs to the grammar and follows the law asked for.
+Source: API, "Command line".
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from gramspec import models
+from gramspec.decoding.completion import Completion
+from gramspec.decoding.generate import generate
+from gramspec.decoding.options import DecodingOptions
+from gramspec.errors import OptionError
+from gramspec.grammar.core import Grammar
+
+
+@dataclass(frozen=True)
+class GenerateRequest:
+    """The options of the command, as typed."""
+
+    prompt: str
+    schema: str | None
+    regex: str | None
+    law: str
+    n: int
+    seed: int | None
+    report: bool
+    max_new_tokens: int
+    temperature: float
+    top_k: int
+    top_p: float
+    target: str | None
+    draft: str | None
+    gamma: int
+    max_attempts: int
+    max_seconds: float | None
+    property_order: str
+    whitespace: str
+
+
+def generate_texts(request: GenerateRequest) -> None:
+    """Write `n` texts to stdout, and reports to stderr if asked for.
+
+    Parameters
+    ----------
+    request : GenerateRequest
+        The options of the command.
+
+    Raises
+    ------
+    GramspecError
+        When anything in the request cannot be used.
+    """
+    grammar = _grammar(request)
+    options = DecodingOptions(
+        gamma=request.gamma, max_attempts=request.max_attempts, max_seconds=request.max_seconds
+    )
+    target, draft = _models(request)
+    console = Console(stderr=True)
+    columns = (TextColumn("sampling"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("sampling", total=request.n)
+        [completions] = generate(
+            target,
+            [request.prompt],
+            grammar,
+            draft=draft,
+            law=cast(Literal["conditional", "masked"], request.law),
+            n=request.n,
+            max_new_tokens=request.max_new_tokens,
+            temperature=request.temperature,
+            top_p=request.top_p,
+            top_k=request.top_k,
+            seed=request.seed,
+            options=options,
+            progress=lambda done, total: bar.update(task, completed=done),
+        )
+    _write(completions, request.report, console)
+
+
+def _write(completions: list[Completion], report: bool, console: Console) -> None:
+    for completion in completions:
+        sys.stdout.write(completion.text + "\n")
+        sys.stdout.flush()
+        if report:
+            console.print(completion.report)
+
+
+def _grammar(request: GenerateRequest) -> Grammar:
+    if (request.schema is None) == (request.regex is None):
+        raise OptionError("--schema, --regex: exactly one of the two is needed")
+    if request.regex is not None:
+        from gramspec.grammar.regex import regex
+
+        return regex(request.regex)
+    assert request.schema is not None
+    try:
+        text = sys.stdin.read() if request.schema == "-" else Path(request.schema).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise OptionError(f"--schema {request.schema}: {error}") from None
+    from gramspec.grammar.json_schema import json_schema
+
+    whitespace: Any = int(request.whitespace) if request.whitespace.isdecimal() else request.whitespace
+    order = cast(Literal["schema", "any"], request.property_order)
+    return json_schema(text, property_order=order, whitespace=whitespace)
+
+
+def _models(request: GenerateRequest) -> tuple[Any, Any]:
+    if request.target is None:
+        target, draft = models.embedded()
+        if request.draft is None:
+            return target, draft
+    else:
+        target = models.load(request.target)
+    if request.draft is None or request.draft == "none":
+        return target, None
+    return target, models.load(request.draft)
