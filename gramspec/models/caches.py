@@ -7,8 +7,9 @@ Cost: only tokens that the cache does not hold are fed. Source: `transformers.ca
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,16 +21,54 @@ KEPT_ROWS = 16  # rows remembered before the end of the committed tokens
 KEPT_MARKS = 8  # copies of recurrent states kept besides the prompt's
 
 
-class SequenceCache(Protocol):
-    """The cached states behind one sequence."""
+class SequenceCache(ABC):
+    """The cached states behind one sequence.
+
+    Parameters
+    ----------
+    network : Network
+        The model that fills the cache.
+    prompt_length : int
+        Tokens that are never taken back.
+    """
+
+    _cache: Any
+
+    def __init__(self, network: Network, prompt_length: int) -> None:
+        self._network = network
+        self._prompt_length = prompt_length
+        self._clear()
 
     def score(self, tokens: Sequence[int], nodes: Sequence[int], parents: Sequence[int]) -> Rows:
         """Rows after `tokens` and after each node of the tree that follows them."""
-        ...
+        try:
+            rows = self._score(list(tokens), nodes, parents)
+            if nodes and np.isnan(rows.max()):
+                # Attention gives hidden tokens the weight 0, and 0 * NaN is NaN: one bad node spoils the rows
+                # of others. Token by token, only the rows behind it are bad.
+                self._clear()
+                root = self._settle(list(tokens))
+                rows = score_paths(self._network, self._cache, root, nodes, parents, singly=True)
+            return rows
+        except BaseException:
+            self._clear()  # an interrupted forward leaves layers of different lengths
+            raise
 
+    @abstractmethod
     def fork(self) -> SequenceCache:
         """Return an independent copy."""
-        ...
+
+    @abstractmethod
+    def _clear(self) -> None:
+        """Hold nothing."""
+
+    @abstractmethod
+    def _settle(self, tokens: list[int]) -> Rows:
+        """Bring the states to exactly `tokens`; return the row after them."""
+
+    @abstractmethod
+    def _score(self, tokens: list[int], nodes: Sequence[int], parents: Sequence[int]) -> Rows:
+        """Rows as `score` returns them, where no row is NaN."""
 
 
 def open_cache(network: Network, prompt_length: int) -> SequenceCache:
@@ -48,11 +87,17 @@ def common_length(a: Sequence[int], b: Sequence[int]) -> int:
 
 
 def score_paths(
-    network: Network, start: Any, root: Rows, nodes: Sequence[int], parents: Sequence[int]
+    network: Network,
+    start: Any,
+    root: Rows,
+    nodes: Sequence[int],
+    parents: Sequence[int],
+    *,
+    singly: bool = False,
 ) -> Rows:
-    """Score a branching tree path by path from copies of `start`, whose own row is `root`.
+    """Score a tree path by path from copies of `start`, whose own row is `root`.
 
-    Each stretch without a branch is one forward (one per token where the family needs that).
+    Each stretch without a branch is one forward, or one per token: `singly`, or as the family needs.
     """
     result = np.empty((len(nodes) + 1, network.width), dtype=root.dtype)
     result[0] = root
@@ -63,7 +108,7 @@ def score_paths(
     while stack:
         node, origin = stack.pop()
         stretch = [node]
-        while len(children[stretch[-1] + 1]) == 1:
+        while len(children[stretch[-1] + 1]) == 1 and not singly:
             stretch.append(children[stretch[-1] + 1][0])
         cache = copy.deepcopy(origin)
         rows = feed(network, cache, [nodes[i] for i in stretch], len(stretch), warm=True)
@@ -81,7 +126,7 @@ def feed(network: Network, cache: Any, ids: Sequence[int], keep: int, *, warm: b
     return np.concatenate(rows[len(ids) - keep :])
 
 
-class CropCache:
+class CropCache(SequenceCache):
     """A cache whose tail can be cropped: attention layers, sliding windows, convolutions.
 
     Slots are the positions of the cache: `held` is a chain and, after a tree was scored in one
@@ -89,13 +134,7 @@ class CropCache:
     tokens are kept (a crop, or a selection for a path through a tree), the others dropped.
     """
 
-    def __init__(self, network: Network, prompt_length: int) -> None:
-        self._network = network
-        self._prompt_length = prompt_length
-        self._base: tuple[Any, list[int]] | None = (
-            None  # windows only: states of the prompt without its last token
-        )
-        self._clear()
+    _base: tuple[Any, list[int]] | None = None  # windows only: the prompt without its last token
 
     def _clear(self) -> None:
         self._cache: Any = None
@@ -105,18 +144,13 @@ class CropCache:
         self._rows: dict[int, Rows] = {}  # slot -> row after it
         self._floor = 0  # a window cannot be cropped below its last crop
 
-    def score(self, tokens: Sequence[int], nodes: Sequence[int], parents: Sequence[int]) -> Rows:
-        """Rows after `tokens` and after each node of the tree that follows them."""
-        try:
-            if is_chain(parents):
-                return self._score_chain([*tokens, *nodes], len(tokens))
-            if self._network.trees:
-                return self._score_tree(list(tokens), nodes, parents)
-            root = self._settle(list(tokens))
-            return score_paths(self._network, self._cache, root, nodes, parents)
-        except BaseException:
-            self._clear()  # an interrupted forward leaves layers of different lengths
-            raise
+    def _score(self, tokens: list[int], nodes: Sequence[int], parents: Sequence[int]) -> Rows:
+        if is_chain(parents):
+            return self._score_chain([*tokens, *nodes], len(tokens))
+        if self._network.trees:
+            return self._score_tree(tokens, nodes, parents)
+        root = self._settle(tokens)
+        return score_paths(self._network, self._cache, root, nodes, parents)
 
     def fork(self) -> CropCache:
         """Return an independent copy."""
@@ -146,7 +180,6 @@ class CropCache:
         return np.stack([self._rows[slot] for slot in wanted])
 
     def _settle(self, tokens: list[int]) -> Rows:
-        """Bring the cache to exactly `tokens`; return the row after them."""
         last = len(tokens) - 1
         matched = self._match(tokens)
         known = len(matched) == len(tokens) and matched[last] in self._rows
@@ -276,16 +309,11 @@ class _Mark(NamedTuple):
     row: Rows
 
 
-class ReplayCache:
+class ReplayCache(SequenceCache):
     """A cache that cannot be cropped: recurrent states are copied, and accepted tokens replayed.
 
     Copies are kept at the prompt and at the last `KEPT_MARKS` committed ends that were scored.
     """
-
-    def __init__(self, network: Network, prompt_length: int) -> None:
-        self._network = network
-        self._prompt_length = prompt_length
-        self._clear()
 
     def _clear(self) -> None:
         self._cache: Any = None
@@ -293,23 +321,16 @@ class ReplayCache:
         self._row: Rows | None = None  # after everything held
         self._marks: list[_Mark] = []  # ascending, all along `held`
 
-    def score(self, tokens: Sequence[int], nodes: Sequence[int], parents: Sequence[int]) -> Rows:
-        """Rows after `tokens` and after each node of the tree that follows them."""
-        try:
-            self._move(list(tokens))
-            root = self._row
-            assert root is not None
-            if not nodes:
-                return root[None].copy()
-            if not is_chain(parents):
-                return score_paths(self._network, self._cache, root, nodes, parents)
-            rows = feed(self._network, self._cache, nodes, len(nodes), warm=True)
-            self._held.extend(nodes)
-            self._row = rows[-1]
-            return np.concatenate([root[None], rows])
-        except BaseException:
-            self._clear()
-            raise
+    def _score(self, tokens: list[int], nodes: Sequence[int], parents: Sequence[int]) -> Rows:
+        root = self._settle(tokens)
+        if not nodes:
+            return root[None].copy()
+        if not is_chain(parents):
+            return score_paths(self._network, self._cache, root, nodes, parents)
+        rows = feed(self._network, self._cache, nodes, len(nodes), warm=True)
+        self._held.extend(nodes)
+        self._row = rows[-1]
+        return np.concatenate([root[None], rows])
 
     def fork(self) -> ReplayCache:
         """Return an independent copy; marks are shared, they never change in place."""
@@ -320,8 +341,7 @@ class ReplayCache:
         other._marks = list(self._marks)
         return other
 
-    def _move(self, tokens: list[int]) -> None:
-        """Bring the states to exactly `tokens`, and mark them."""
+    def _settle(self, tokens: list[int]) -> Rows:
         common = common_length(self._held, tokens)
         if common < len(self._held):
             self._marks = [mark for mark in self._marks if mark.length <= common]
@@ -338,6 +358,8 @@ class ReplayCache:
             self._extend(tokens[len(self._held) :], warm=True)
         elif not self._marks or self._marks[-1].length < len(tokens):
             self._mark()
+        assert self._row is not None
+        return self._row
 
     def _extend(self, ids: list[int], *, warm: bool) -> None:
         self._row = feed(self._network, self._cache, ids, 1, warm=warm)[-1]

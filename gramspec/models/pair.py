@@ -6,6 +6,8 @@ Source: `gramspec/models/embedded/CARD.md`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,8 +26,26 @@ def embedded_pair() -> tuple[TransformersModel, TransformersModel]:
     for name in ("target/config.json", "draft/config.json", "tokenizer.json"):
         if not (DIRECTORY / name).is_file():
             raise ModelError(f"the embedded pair is not installed: {DIRECTORY / name} is missing")
-    from gramspec.models.load import load_model
+    from gramspec.models.load import load_model, load_tokenizer
 
-    tokenizer = DIRECTORY / "tokenizer.json"
-    target, draft = (load_model(DIRECTORY / role, tokenizer, dtype="float32") for role in ("target", "draft"))
+    tokenizer = load_tokenizer(DIRECTORY / "tokenizer.json")
+    tokenizer.add_special_tokens({"bos_token": "<|bos|>", "eos_token": "<|eos|>", "pad_token": "<|pad|>"})
+    with _no_progress_bar():
+        target, draft = (
+            load_model(DIRECTORY / role, tokenizer, dtype="float32") for role in ("target", "draft")
+        )
     return target, draft
+
+
+@contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """Load quietly: the files are a few megabytes."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()

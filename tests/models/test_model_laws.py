@@ -78,7 +78,7 @@ class TestEagerTrees(ModelLaws):
     reference = staticmethod(plain_row)
     seeds = 1
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def model(self) -> TransformersModel:
         model = TransformersModel(network("llama", attn_implementation="eager"))
         assert model.scores_trees
