@@ -80,7 +80,7 @@ def test_a_tree_is_one_forward_and_its_path_stays_cached() -> None:
 
 @pytest.mark.parametrize(("name", "narrow", "wide"), [("gemma3", 3, 5), ("mamba2", 3, 5), ("mamba", 5, 5)])
 def test_other_trees_cost_a_forward_per_stretch(name: str, narrow: int, wide: int) -> None:
-    """The prompt, 6, and 7-8-9 (three forwards where tokens go one by one); then 7 with 8 and 9 beneath it."""
+    """Prompt, 6, and 7-8-9 (three forwards where tokens go one by one); then 7 with 8 and 9 beneath it."""
     model = TransformersModel(network(name))
     assert not model.scores_trees
     for parents, forwards in (([-1, -1, 1, 2], narrow), ([-1, -1, 1, 1], wide)):
