@@ -131,14 +131,17 @@ def generate(
     check_residuals(compiled)
     check_budget(compiled, max_new_tokens)
     potential = _shared_potential(potential, compiled, options, seed)
-    model = MemoModel(target, max_bytes=options.memo_bytes) if options.memo_bytes else target
+    model, drafting = target, draft
+    if options.memo_bytes:
+        model = MemoModel(target, max_bytes=options.memo_bytes)
+        drafting = MemoModel(draft, max_bytes=options.memo_bytes) if draft is not None else None
 
     results: list[list[Completion]] = []
     for i, prompt in enumerate(ids):
         sequence = model.open(prompt)
         length = len(sequence.tokens)  # an empty prompt may have become a BOS token
-        drafter = ModelDrafter(draft, prompt, rows) if draft is not None and options.gamma > 0 else None
-        meter = Meter(model, draft)
+        drafter = ModelDrafter(drafting, prompt, rows) if drafting is not None and options.gamma > 0 else None
+        meter = Meter(model, drafting)
         one: MaskedSampler | RestartSampler
         if law == "masked":
             masked = MaskedLaw(compiled, rows, budget=max_new_tokens, width=target.vocab_size)

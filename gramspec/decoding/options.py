@@ -29,7 +29,7 @@ class DecodingOptions:
     trie_nodes : int
         Prefixes whose learned mass is remembered.
     memo_bytes : int
-        Bytes of target rows remembered during one call; 0 remembers none.
+        Bytes of rows remembered per model during one call; 0 remembers none.
 
     Raises
     ------

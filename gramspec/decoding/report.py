@@ -39,8 +39,8 @@ class Report:
     log_weight : float
         Conditional law: 0. Masked law: log ∏ Z, the weight that would correct it.
     log_phi_root : float or None
-        Estimate of log Φ(ε) from all attempts on this prompt so far; None where no attempt has
-        succeeded or the law needs no Φ.
+        Estimate of log Φ(ε) from all attempts on this prompt so far (successes over Σ 1/h(ε), never
+        above the bound); None where no attempt has succeeded or the law needs no Φ.
     log_phi_bound : float or None
         Certified upper bound log h(ε) on log Φ(ε), up to the row noise of the model.
     rho_max : float or None

@@ -42,7 +42,7 @@ def laws(language, model, prompt, rows):
             row = rows.row(model.row((*prompt, *y[:t])))
             allowed = {m[t] for m in language.members if m[:t] == y[:t] and len(m) > t}
             p *= row[token]
-            q *= row[token] / sum(row[v] for v in allowed)
+            q *= row[token] / max(sum(row[v] for v in allowed), 1e-300)
         conditional[y], masked[y] = p, q
     total = sum(conditional.values())
     return {y: p / total for y, p in conditional.items()}, masked

@@ -173,8 +173,8 @@ class RestartSampler:
     def _report(self, tally: Tally) -> Report:
         bound = self._root_h()
         estimate = None
-        if self._successes:
-            estimate = log(self._successes / self._inverse_h)
+        if self._successes and bound > 0:
+            estimate = log(min(bound, self._successes / self._inverse_h))
         return Report(
             guarantee="exact",
             law="conditional",
