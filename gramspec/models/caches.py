@@ -264,7 +264,8 @@ class CropCache(SequenceCache):
     def _fold(self, full: list[int], slots: list[int]) -> None:
         """Name the kept slots 0, 1, ... and forget the tree."""
         if self._tree or len(slots) < len(self._held):
-            self._rows = {new: self._rows[old] for new, old in enumerate(slots) if old in self._rows}
+            # Copies, so that one kept row does not keep the rows of a whole tree in memory.
+            self._rows = {new: self._rows[old].copy() for new, old in enumerate(slots) if old in self._rows}
             self._held = full[: len(slots)]
             self._tree, self._tree_parents = [], []
 

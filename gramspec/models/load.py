@@ -7,6 +7,7 @@ Source: API, section 4 (`gs.models.load`).
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,9 @@ from gramspec.errors import ModelError
 
 def load_model(model_or_path: Any, tokenizer: Any = None, *, device: Any = None, dtype: Any = None) -> Any:
     """Return a `TransformersModel`; see `gramspec.models.load`."""
-    try:
-        from gramspec.models.transformers_adapter import TransformersModel
-    except ModuleNotFoundError as error:
-        if error.name is not None and error.name.startswith("gramspec"):
-            raise
-        raise ModelError(
-            f"language models need the package {error.name}; install gramspec[models]"
-        ) from error
+    require_packages()
+    from gramspec.models.transformers_adapter import TransformersModel
+
     if isinstance(model_or_path, TransformersModel):
         if tokenizer is None and device is None and dtype is None:
             return model_or_path
@@ -39,6 +35,23 @@ def load_model(model_or_path: Any, tokenizer: Any = None, *, device: Any = None,
     if isinstance(tokenizer, (str, os.PathLike)):
         tokenizer = load_tokenizer(Path(tokenizer))
     return TransformersModel(model, tokenizer, device=device, dtype=dtype)
+
+
+def require_packages() -> None:
+    """Import what the adapter needs.
+
+    Raises
+    ------
+    ModelError
+        When a package is not installed; the message names it and the extra that brings it.
+    """
+    for name in ("torch", "transformers", "tokenizers", "safetensors"):
+        try:
+            import_module(name)
+        except ModuleNotFoundError as error:
+            raise ModelError(
+                f"language models need the package {error.name}\n  hint: pip install 'gramspec[models]'"
+            ) from error
 
 
 def load_tokenizer(path: Path) -> Any:

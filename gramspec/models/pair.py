@@ -26,8 +26,9 @@ def embedded_pair() -> tuple[TransformersModel, TransformersModel]:
     for name in ("target/config.json", "draft/config.json", "tokenizer.json"):
         if not (DIRECTORY / name).is_file():
             raise ModelError(f"the embedded pair is not installed: {DIRECTORY / name} is missing")
-    from gramspec.models.load import load_model, load_tokenizer
+    from gramspec.models.load import load_model, load_tokenizer, require_packages
 
+    require_packages()
     tokenizer = load_tokenizer(DIRECTORY / "tokenizer.json")
     tokenizer.add_special_tokens({"bos_token": "<|bos|>", "eos_token": "<|eos|>", "pad_token": "<|pad|>"})
     with _no_progress_bar():

@@ -163,6 +163,18 @@ def test_memo_carries_what_the_model_carries() -> None:
         MemoModel(inner, max_bytes=-1)
 
 
+@pytest.mark.parametrize("call", ["load('anywhere')", "embedded()"])
+def test_missing_packages_are_named(call: str) -> None:
+    program = (
+        "import sys; sys.modules['transformers'] = None\n"
+        "import gramspec.models as models; from gramspec.errors import ModelError\n"
+        f"try:\n    models.{call}\n"
+        "except ModelError as error:\n    sys.exit('need the package transformers' not in str(error))\n"
+        "sys.exit(2)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
 def test_the_room_does_not_import_torch() -> None:
     program = "import sys, gramspec.models; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
