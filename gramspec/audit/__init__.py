@@ -1,0 +1,34 @@
+"""Audit: exact laws by enumeration, every choice of a decoder followed, and tests on samples."""
+
+from gramspec.audit.enumerate import EnumeratingRandomSource, enumerate_leaves, outcome_masses, output_law
+from gramspec.audit.exact_law import exact_law
+from gramspec.audit.law import Law
+from gramspec.audit.statistics import (
+    LawTest,
+    PearsonResult,
+    check_draws,
+    draws_for_power,
+    empirical_tv,
+    pearson,
+    planted,
+    power_line,
+    tv_floor,
+)
+
+__all__ = [
+    "EnumeratingRandomSource",
+    "Law",
+    "LawTest",
+    "PearsonResult",
+    "check_draws",
+    "draws_for_power",
+    "empirical_tv",
+    "enumerate_leaves",
+    "exact_law",
+    "outcome_masses",
+    "output_law",
+    "pearson",
+    "planted",
+    "power_line",
+    "tv_floor",
+]

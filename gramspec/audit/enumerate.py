@@ -132,12 +132,13 @@ def enumerate_leaves(
         If `run` is not a function of its choices.
     """
     source = EnumeratingRandomSource(max_depth)
+    caught: tuple[type[Exception], ...] = (_DepthReachedError, *unresolved_errors)
     for _ in range(max_leaves):
         value: _T | None = None
         resolved = True
         try:
             value = run(source)
-        except (_DepthReachedError, *unresolved_errors):
+        except caught:
             resolved = False
         if source.position < len(source.script):
             raise ReplayError(f"a replay stopped after {source.position} of {len(source.script)} choices")

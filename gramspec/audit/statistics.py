@@ -6,6 +6,7 @@ pairs of one draw depend on each other, so they get a Monte-Carlo p-value. Sourc
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -131,13 +132,13 @@ def monte_carlo_pairs(
         observed[index[ids]] += count
     names: dict[tuple[int, int], int] = {}
     for ids in outcomes:
-        for pair in zip(ids, ids[1:], strict=False):
+        for pair in itertools.pairwise(ids):
             names.setdefault(pair, len(names))
     if not names:
         return 1.0
     features = np.zeros((len(outcomes), len(names)))
     for i, ids in enumerate(outcomes):
-        for pair in zip(ids, ids[1:], strict=False):
+        for pair in itertools.pairwise(ids):
             features[i, names[pair]] += 1.0
     p = np.array([law[ids] for ids in outcomes])
     n = len(draws)

@@ -101,6 +101,8 @@ def _letters(dice: Dice, alphabet: bytes) -> ir.Expr:
 
 def _regular(dice: Dice, alphabet: bytes, depth: int, *, boolean: bool) -> ir.Expr:
     choice = dice.pick(9 if boolean else 7) if depth else dice.pick(2)
+    if depth > 1 and choice < 2:  # fewer leaves near the root
+        choice = dice.pick(9 if boolean else 7)
     below = depth - 1
     match choice:
         case 0:
@@ -187,7 +189,9 @@ def _recursive(dice: Dice, alphabet: bytes) -> ir.Expr:
 
     for rule in rules:
         # The last alternative is free of rules, so that most rules are productive.
-        alternatives = [ir.concat(*(symbol() for _ in range(1 + dice.pick(3)))) for _ in range(1 + dice.pick(2))]
+        alternatives = [
+            ir.concat(*(symbol() for _ in range(1 + dice.pick(3)))) for _ in range(1 + dice.pick(2))
+        ]
         alternatives.append(ir.literal(_word(dice, alphabet, 2)))
         rule.define(ir.union(*alternatives))
     root: ir.Expr = ir.Ref(rules[0])
@@ -268,9 +272,8 @@ def derive(expr: ir.Expr, dice: Dice, alphabet: bytes, fuel: int = 40) -> list[i
                 return True
             case ir.And() | ir.Not():
                 known = Recogniser(node)
-                words = [
-                    bytes(w) for k in range(4) for w in itertools.product(alphabet, repeat=k) if known.accepts(w)
-                ]
+                short = (bytes(w) for k in range(4) for w in itertools.product(alphabet, repeat=k))
+                words = [word for word in short if known.accepts(word)]
                 if words:
                     out.extend(words[dice.pick(len(words))])
                 return bool(words)
@@ -298,7 +301,9 @@ def _one_object(node: ir.JsonObject, dice: Dice) -> ir.Expr:
 class SmallVocabulary:
     """Tokens, EOS ids and special tokens of a small world, as plain data."""
 
-    def __init__(self, tokens: list[bytes | None], eos_ids: list[int], special_tokens: dict[str, int]) -> None:
+    def __init__(
+        self, tokens: Sequence[bytes | None], eos_ids: Sequence[int], special_tokens: dict[str, int]
+    ) -> None:
         self.tokens = tuple(tokens)
         self.eos_ids = tuple(sorted(eos_ids))
         self.special_tokens = special_tokens
@@ -314,7 +319,13 @@ class SmallVocabulary:
 
 
 def vocabulary(
-    dice: Dice, expr: ir.Expr, alphabet: bytes, size: int, *, special: bool = False, covered: bool | None = None
+    dice: Dice,
+    expr: ir.Expr,
+    alphabet: bytes,
+    size: int,
+    *,
+    special: bool = False,
+    covered: bool | None = None,
 ) -> SmallVocabulary:
     """A vocabulary of about `size` tokens around the members of an expression.
 
@@ -354,6 +365,6 @@ def vocabulary(
         j = i - dice.pick(i + 1)
         slots[i], slots[j] = slots[j], slots[i]
     eos = [i for i, slot in enumerate(slots) if slot == "eos"]
-    named = {SPECIAL_NAME: i for i, slot in enumerate(slots) if slot == SPECIAL_NAME}
+    named = {slot: i for i, slot in enumerate(slots) if isinstance(slot, str) and slot != "eos"}
     tokens = [slot if isinstance(slot, bytes) else None for slot in slots]
     return SmallVocabulary(tokens, eos, named)

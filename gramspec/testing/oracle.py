@@ -240,7 +240,7 @@ def token_language(
 def brute_force_viable(
     members: Sequence[tuple[int, ...]], prefix: Sequence[int], remaining: int, size: int
 ) -> list[bool]:
-    """For each token v < `size`: does some member of length <= len(prefix) + remaining begin prefix + v?
+    """Whether some member of length <= len(prefix) + remaining begins prefix + v, for each v < `size`.
 
     Exact for budgets when `members` is `token_language` with max_tokens >= len(prefix) + remaining;
     without a budget when the language is finite and `members` is all of it.
@@ -256,5 +256,5 @@ def brute_force_viable(
 def fewest_tokens(members: Sequence[tuple[int, ...]], prefix: Sequence[int]) -> int | None:
     """Fewest tokens, EOS counted, from `prefix` to a member among `members`; None if there is none."""
     start = tuple(prefix)
-    lengths = [len(ids) - len(start) for ids in members if len(ids) > len(start) and ids[: len(start)] == start]
-    return min(lengths, default=None)
+    below = (ids for ids in members if len(ids) > len(start) and ids[: len(start)] == start)
+    return min((len(ids) - len(start) for ids in below), default=None)

@@ -1,7 +1,8 @@
 """The proof scheme for the restart sampler: rounds enumerated, composed, compared with p(y)/h(ε).
 
-Law: (a) P(y) = p(y)/h(ε) and P(†) = 1 − Φ(ε)/h(ε) under a frozen potential; (b) the same after learning, with
-h >= Φ, S <= h, h(y·EOS) = 1[y ∈ L]; (c) whole attempts while learning. Source: laws, "How exactness is proved".
+Law: (a) P(y) = p(y)/h(ε) and P(†) = 1 − Φ(ε)/h(ε) under a frozen potential; (b) the same after learning,
+with h >= Φ, S <= h, h(y·EOS) = 1[y ∈ L]; (c) whole attempts while learning. Source: laws, "How exactness
+is proved".
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from gramspec.decoding.random import NumpyRandomSource, RandomSource
 from gramspec.decoding.round import Attempt, play_round
 from gramspec.decoding.rows import RowLaw
 from gramspec.decoding.samplers.restart import RestartSampler
+from gramspec.errors import BudgetExhaustedError
 from gramspec.testing.worlds import World
 from gramspec.validity.prefix_trie import LearnedMass, PrefixTrie, TrieKey
 from gramspec.validity.viability import Viability
@@ -38,6 +40,7 @@ class Pieces:
 
     law: Callable[..., KilledLaw] = KilledLaw
     drafter: Callable[..., Drafter] = ModelDrafter
+    base: Callable[..., Viability] = Viability
     trie: Callable[..., PrefixTrie] = PrefixTrie
     key: Callable[..., TrieKey] = TrieKey
     round: Callable[..., Any] = play_round
@@ -74,7 +77,7 @@ class Bench:
     def learned(self, trie: PrefixTrie | None = None, budget: int | None = None) -> LearnedMass:
         """The learned potential of this world, cold unless a trie is given."""
         w = self.world
-        base = Viability(self.compiled)
+        base = self.pieces.base(self.compiled)
         holder = trie if trie is not None else self.pieces.trie(base)
         key = self.pieces.key(
             model=w.target.fingerprint,
@@ -109,6 +112,17 @@ class Bench:
         """A fresh attempt with its own sequence and drafter."""
         w = self.world
         return self.pieces.attempt(law, w.target.open(w.prompt), len(w.prompt), self.drafter(), w.gamma)
+
+    def sampler(self, max_attempts: int) -> RestartSampler:
+        """A fresh restart sampler on a cold potential."""
+        w = self.world
+        return RestartSampler(
+            self.killed(self.learned()),
+            w.target.open(w.prompt),
+            len(w.prompt),
+            self.drafter(),
+            DecodingOptions(gamma=w.gamma, max_attempts=max_attempts),
+        )
 
     def fail(self, what: str) -> ProofError:
         """An error that names the world."""
@@ -297,29 +311,36 @@ def teach(bench: Bench, learned: LearnedMass, attempts: int, seed: int, *, toget
                 a.close()
 
 
-def prove_learned(bench: Bench, attempts: int, seed: int, *, together: int = 1) -> float:
-    """Scheme (b): (a) on a potential taught by `attempts` random attempts, with contract S checked."""
-    learned = bench.learned()
+def prove_learned(
+    bench: Bench, attempts: int, seed: int, *, together: int = 1, max_nodes: int = 100_000
+) -> float:
+    """Scheme (b): (a) on a potential taught by `attempts` random attempts, with contract S checked.
+
+    A small `max_nodes` makes the trie forget between attempts.
+    """
+    learned = bench.learned(bench.pieces.trie(bench.pieces.base(bench.compiled), max_nodes=max_nodes))
     teach(bench, learned, attempts, seed, together=together)
+    check_potential(bench, learned)
+    return prove_frozen(bench, bench.killed(learned))
+
+
+def prove_two_budgets(bench: Bench, attempts: int, seed: int) -> float:
+    """What one trie learned at N − 1 must not leak into N: (b) at N on the shared trie."""
+    trie = bench.pieces.trie(bench.pieces.base(bench.compiled))
+    shorter = replace(bench.world, max_new_tokens=bench.world.max_new_tokens - 1)
+    if shorter.members:
+        below = replace(bench, world=shorter)
+        teach(below, below.learned(trie), attempts, seed)
+    learned = bench.learned(trie)
     check_potential(bench, learned)
     return prove_frozen(bench, bench.killed(learned))
 
 
 def restart_law(bench: Bench, max_attempts: int, *, max_leaves: int = 400_000) -> Law:
     """Scheme (c): the law of `RestartSampler.draw` with learning on, every choice enumerated."""
-    world = bench.world
-
-    def draw(random: RandomSource) -> Sequence[int]:
-        sampler = RestartSampler(
-            bench.killed(bench.learned()),
-            world.target.open(world.prompt),
-            len(world.prompt),
-            bench.drafter(),
-            DecodingOptions(gamma=world.gamma, max_attempts=max_attempts),
-        )
-        return sampler.draw(lambda _: random).tokens
-
-    return output_law(draw, max_leaves=max_leaves)
+    return output_law(
+        lambda random: bench.sampler(max_attempts).draw(lambda _: random).tokens, max_leaves=max_leaves
+    )
 
 
 def conditional_reference(world: World) -> Law:
@@ -373,6 +394,100 @@ def prove_interleaved(bench: Bench, schedule: Sequence[int]) -> float:
     worst = max([worst, *(m for pair, m in found.items() if pair[0] not in single or pair[1] not in single)])
     if not worst <= TOLERANCE:
         raise bench.fail(f"joint law of two interleaved attempts is off by {worst:.3g}")
+    return worst
+
+
+def prove_two_draws(bench: Bench, max_attempts: int) -> float:
+    """Scheme (d) on a real sampler: given everything before it, each of two draws follows P*.
+
+    Both draws share the potential and have a budget of `max_attempts` each.
+    """
+    world = bench.world
+
+    def run(random: RandomSource) -> tuple[Outcome, Outcome]:
+        sampler = bench.sampler(max_attempts)
+        drawn: list[Outcome] = []
+        for _ in range(2):
+            try:
+                drawn.append(sampler.draw(lambda _: random).tokens)
+            except BudgetExhaustedError:
+                drawn.append(DEAD)
+        return drawn[0], drawn[1]
+
+    found, lost = outcome_masses(run, max_leaves=400_000, unresolved_errors=())
+    expected = conditional_reference(world)
+    worst = lost
+    for before in {first for first, _ in found} | {None}:
+        masses: dict[Outcome, list[float]] = {}
+        for (first, second), mass in found.items():
+            if before is None:
+                masses.setdefault(first, []).append(mass)
+            elif first == before:
+                masses.setdefault(second, []).append(mass)
+        masses.pop(DEAD, None)
+        total = math.fsum(m for parts in masses.values() for m in parts)
+        for y in {*masses, *expected} if total > 0.0 else ():
+            share = math.fsum(masses.get(y, ())) / total
+            worst = max(worst, abs(share - expected.get(y, 0.0)))
+    if not worst <= TOLERANCE:
+        raise bench.fail(f"a draw is off by {worst:.3g} given what came before it")
+    return worst
+
+
+class Stub(NamedTuple):
+    """Outcome of a stub attempt: its value and what it costs to reach it."""
+
+    value: str
+    cost: int
+
+
+STUBS = ((Stub("y", 1), 0.3), (Stub("y'", 3), 0.2), (None, 0.5))
+
+OuterLoop = Callable[[Callable[[int], Stub | None], Callable[[int], bool]], tuple[Stub | None, int]]
+
+
+def prove_outer_loop(loop: OuterLoop, budget: int) -> float:
+    """Scheme (d): the loop over attempts on a stub with outcomes y, y', †.
+
+    Given success the law is that of the stub's values; left over is P(†)^budget; attempts are numbered in
+    order; the budget is asked between attempts only and `budget` attempts are made at most.
+    """
+    weights = np.array([w for _, w in STUBS])
+    wrong_order: list[str] = []
+
+    def run(random: RandomSource) -> tuple[str, int]:
+        events: list[str] = []
+
+        def attempt(k: int) -> Stub | None:
+            events.append(f"attempt {k}")
+            return STUBS[random.choose(weights)][0]
+
+        def within(made: int) -> bool:
+            events.append(f"budget {made}")
+            return made < budget
+
+        outcome, made = loop(attempt, within)
+        expected: list[str] = []
+        for k in range(made):
+            expected += [f"attempt {k}", f"budget {k + 1}"]
+        if outcome is not None:
+            expected.pop()
+        if events != expected:
+            wrong_order.append(f"attempts and budget in the order {events}, expected {expected}")
+        return (outcome.value if outcome is not None else "none"), made
+
+    found, lost = outcome_masses(run, unresolved_errors=())
+    worst = lost
+    dead = STUBS[-1][1]
+    for made in range(1, budget + 1):
+        for stub, weight in STUBS[:-1]:
+            assert stub is not None
+            worst = max(worst, abs(found.get((stub.value, made), 0.0) - dead ** (made - 1) * weight))
+    worst = max(worst, abs(found.get(("none", budget), 0.0) - dead**budget))
+    if not worst <= TOLERANCE:
+        raise ProofError(f"outer loop with a budget of {budget} is off by {worst:.3g}: {found}")
+    if wrong_order:
+        raise ProofError(wrong_order[0])
     return worst
 
 

@@ -8,9 +8,9 @@ And/Not go through Brzozowski derivatives. `JsonObject` needs a finite language 
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from gramspec.grammar import ir
 from gramspec.testing.oracle import CLOSE, COLON, COMMA, EDGE_BASE, OPEN, QUOTE, Recogniser, unescape
 
 Relation = NDArray[np.bool_]
-Term = tuple[object, ...]
+Term = tuple[Any, ...]
 
 _EMPTY: Term = ("0",)
 _EPSILON: Term = ("e",)
@@ -65,7 +65,7 @@ def allowed_tokens(
     special_tokens: Mapping[str, int] | None = None,
     free_keys: Sequence[bytes] = (),
 ) -> list[bool]:
-    """For each token: can `prefix` + token be completed to a member by tokens, however many?
+    """Whether `prefix` + token can be completed to a member by tokens, however many, for each token.
 
     Parameters
     ----------
@@ -280,14 +280,16 @@ class Saturation:
             out = out | compose(opened, close)
         reached: dict[tuple[int, frozenset[str]], Relation] = {(0, frozenset()): opened}
         # Names only accumulate, so going by their number visits every state after its predecessors.
-        for used_count in itertools.count():
+        used_count = -1
+        while True:
+            used_count += 1
             layer = [(s, u) for s, u in reached if len(u) == used_count]
             if not layer:
                 return out
             for stage, used in layer:
                 before = reached[stage, used]
-                for j, name, member in members:
-                    if name in used or (node.order == "schema" and j is not None and j < stage):
+                for place, name, member in members:
+                    if name in used or (node.order == "schema" and place is not None and place < stage):
                         continue
                     after = compose(before, member)
                     if not after.any():
@@ -295,22 +297,23 @@ class Saturation:
                     now = used | {name}
                     if required <= now:
                         out = out | compose(compose(after, gap), close)
-                    key = (len(names) if j is None else j + 1, now)
+                    key = (len(names) if place is None else place + 1, now)
                     reached[key] = reached.get(key, self.zero) | compose(after, comma)
 
 
 def compose(left: Relation, right: Relation) -> Relation:
     """Relational composition."""
-    return np.asarray((left.astype(np.float32) @ right.astype(np.float32)) > 0.5)
+    product: NDArray[np.float32] = left.astype(np.float32) @ right.astype(np.float32)
+    return product > 0.5
 
 
 def closure(relation: Relation) -> Relation:
     """Reflexive and transitive closure by squaring."""
-    out = relation | np.eye(len(relation), dtype=bool)
+    out: Relation = relation | np.eye(len(relation), dtype=np.bool_)
     while True:
         bigger = compose(out, out)
         if np.array_equal(bigger, out):
-            return out
+            return bigger
         out = bigger
 
 
@@ -340,7 +343,7 @@ def term_of(node: ir.Expr) -> Term:
 
 
 def _concat(items: list[Term]) -> Term:
-    flat: list[object] = []
+    flat: list[Term] = []
     for item in items:
         if item == _EMPTY:
             return _EMPTY
@@ -350,26 +353,26 @@ def _concat(items: list[Term]) -> Term:
             flat.append(item)
     if not flat:
         return _EPSILON
-    return flat[0] if len(flat) == 1 else (".", *flat)  # type: ignore[return-value]
+    return flat[0] if len(flat) == 1 else (".", *flat)
 
 
 def _union(items: list[Term]) -> Term:
-    flat: set[object] = set()
+    flat: set[Term] = set()
     for item in items:
-        flat |= set(item[1]) if item[0] == "|" else {item}  # type: ignore[call-overload]
+        flat |= set(item[1]) if item[0] == "|" else {item}
     flat.discard(_EMPTY)
     if not flat:
         return _EMPTY
-    return next(iter(flat)) if len(flat) == 1 else ("|", frozenset(flat))  # type: ignore[return-value]
+    return next(iter(flat)) if len(flat) == 1 else ("|", frozenset(flat))
 
 
 def _and(items: list[Term]) -> Term:
-    flat: set[object] = set()
+    flat: set[Term] = set()
     for item in items:
-        flat |= set(item[1]) if item[0] == "&" else {item}  # type: ignore[call-overload]
+        flat |= set(item[1]) if item[0] == "&" else {item}
     if _EMPTY in flat:
         return _EMPTY
-    return next(iter(flat)) if len(flat) == 1 else ("&", frozenset(flat))  # type: ignore[return-value]
+    return next(iter(flat)) if len(flat) == 1 else ("&", frozenset(flat))
 
 
 def _repeat(item: Term, minimum: int, maximum: int | None) -> Term:
@@ -390,15 +393,15 @@ def nullable(term: Term) -> bool:
         case ("0",) | ("b", _):
             return False
         case (".", *items):
-            return all(nullable(item) for item in items)  # type: ignore[arg-type]
+            return all(nullable(item) for item in items)
         case ("|", items):
-            return any(nullable(item) for item in items)  # type: ignore[attr-defined]
+            return any(nullable(item) for item in items)
         case ("&", items):
-            return all(nullable(item) for item in items)  # type: ignore[attr-defined]
+            return all(nullable(item) for item in items)
         case ("!", item):
-            return not nullable(item)  # type: ignore[arg-type]
+            return not nullable(item)
         case ("*", item, minimum, _):
-            return minimum == 0 or nullable(item)  # type: ignore[arg-type]
+            return minimum == 0 or nullable(item)
     raise TypeError(term)
 
 
@@ -412,18 +415,18 @@ def derivative(term: Term, byte: int) -> Term:
         case (".", *items):
             parts: list[Term] = []
             for k, item in enumerate(items):
-                parts.append(_concat([derivative(item, byte), *items[k + 1 :]]))  # type: ignore[arg-type,list-item]
-                if not nullable(item):  # type: ignore[arg-type]
+                parts.append(_concat([derivative(item, byte), *items[k + 1 :]]))
+                if not nullable(item):
                     break
             return _union(parts)
         case ("|", items):
-            return _union([derivative(item, byte) for item in items])  # type: ignore[attr-defined]
+            return _union([derivative(item, byte) for item in items])
         case ("&", items):
-            return _and([derivative(item, byte) for item in items])  # type: ignore[attr-defined]
+            return _and([derivative(item, byte) for item in items])
         case ("!", item):
-            return ("!", derivative(item, byte))  # type: ignore[arg-type]
+            return ("!", derivative(item, byte))
         case ("*", item, int(minimum), maximum):
-            less = None if maximum is None else maximum - 1  # type: ignore[operator]
-            rest = _repeat(item, max(minimum - 1, 0), less)  # type: ignore[arg-type]
-            return _concat([derivative(item, byte), rest])  # type: ignore[arg-type]
+            less = None if maximum is None else maximum - 1
+            rest = _repeat(item, max(minimum - 1, 0), less)
+            return _concat([derivative(item, byte), rest])
     raise TypeError(term)

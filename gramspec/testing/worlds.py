@@ -25,7 +25,12 @@ LAW_KINDS = ("finite", "regular", "recursive", "counted", "boolean", "object", "
 
 
 def random_rows(
-    seed: int, width: int, *, scale: float = 1.5, impossible: float = 0.15, base: Callable[..., NDArray[np.float64]] | None = None
+    seed: int,
+    width: int,
+    *,
+    scale: float = 1.5,
+    impossible: float = 0.15,
+    base: Callable[[Sequence[int]], NDArray[np.float64]] | None = None,
 ) -> Callable[[Sequence[int]], NDArray[np.float64]]:
     """A function from prefix to logits by hashing the prefix; some entries are -inf.
 
@@ -190,8 +195,9 @@ class World:
         """What to print when something fails here."""
         return (
             f"world seed={self.seed} kind={self.kind} N={self.max_new_tokens} gamma={self.gamma} "
-            f"options=(T={self.temperature}, k={self.top_k}, p={self.top_p}) width={self.width} {self.small!r} "
-            f"members={len(self.members)} Phi={self.phi:.6g}\n  {show(self.expr)}"
+            f"options=(T={self.temperature}, k={self.top_k}, p={self.top_p}) width={self.width} "
+            f"prompt={self.prompt} {self.small!r} members={len(self.members)} Phi={self.phi:.6g}\n"
+            f"  {show(self.expr)}"
         )
 
 
@@ -239,7 +245,8 @@ def make_world(
     while longest > 2 and usable ** (longest - 1) > max_sequences:
         longest -= 1
     width = len(small.tokens)
-    temperature, top_k, top_p, prompt = 1.0, 0, 1.0, ()
+    temperature, top_k, top_p = 1.0, 0, 1.0
+    prompt: tuple[int, ...] = ()
     if options:
         width += rolls.pick(2)
         temperature = (1.0, 1.0, 0.7, 1.6)[rolls.pick(4)]
@@ -286,7 +293,9 @@ def show(node: ir.Expr, depth: int = 12) -> str:
         match e:
             case ir.ByteSet(mask):
                 found = bytes(b for b in range(256) if mask >> b & 1)
-                return repr(found)[1:] if len(found) == 1 else f"[{repr(found)[2:-1]}]" if len(found) < 20 else "[…]"
+                if len(found) == 1:
+                    return repr(found)[1:]
+                return f"[{repr(found)[2:-1]}]" if len(found) < 20 else "[…]"
             case ir.Epsilon():
                 return "ε"
             case ir.Empty():
