@@ -56,6 +56,7 @@ class Emitter:
         self._plans = plans
         self._layout = layout
         self._alive = productive(plans)
+        self._goals: dict[Goal, Expr] = {}
         self._made: dict[Hashable, Expr] = {}
         self._pending: list[tuple[Rule, Plan]] = []
 
@@ -72,8 +73,11 @@ class Emitter:
 
     def _goal(self, goal: Goal) -> Expr:
         """The expression of a goal: a reference to its rule, or a shared scalar expression."""
-        if goal not in self._alive:
-            return EMPTY
+        if goal not in self._goals:
+            self._goals[goal] = self._planned(goal) if goal in self._alive else EMPTY
+        return self._goals[goal]
+
+    def _planned(self, goal: Goal) -> Expr:
         plan = self._plans[goal]
         if plan == FREE_PLAN:
             return any_value(self._layout.gap)

@@ -81,13 +81,13 @@ def numbers_between(
         high, high_strict = _whole(high, high_strict, up=False), False
     if low is not None and high is not None and (low > high or (low == high and (low_strict or high_strict))):
         return EMPTY
-    above = EMPTY
+    above: Expr = EMPTY
     if high is None or high > 0:
         if low is None or low <= 0:
             above = _positive(ZERO, True, high, high_strict, style)
         else:
             above = _positive(low, low_strict, high, high_strict, style)
-    below = EMPTY
+    below: Expr = EMPTY
     if low is None or low < 0:
         far = None if low is None else low.copy_abs()
         if high is None or high >= 0:
@@ -211,7 +211,7 @@ def _zero(style: Style) -> Expr:
 
 @lru_cache(maxsize=256)
 def _integral_tail(low: int, high: int) -> Expr:
-    """``f e E`` with E in ``0 <= low..high``: f is not all zeros, its last nonzero digit at most E places in."""
+    """``f e E`` with E in ``0 <= low..high``: f has a nonzero digit, the last one at most E places in."""
     if high < 1:
         return EMPTY
     last = {least: concat(_DIGIT_1, _ZEROS, _exponent(least, high)) for least in range(max(1, low), high + 1)}

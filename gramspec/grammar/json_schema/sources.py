@@ -9,9 +9,12 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import json
+import re
+import sys
+import types
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, TypeAlias, is_typeddict
+from typing import Any, Literal, TypeAlias, Union, get_args, get_origin
 
 from gramspec.errors import GrammarError, OptionError
 
@@ -19,6 +22,7 @@ Json: TypeAlias = "bool | int | Decimal | str | list[Json] | dict[str, Json] | N
 
 MAX_DEPTH = 256
 MAX_DIGITS = 1000
+_NON_JSON = re.compile(r'"(?:[^"\\]|\\.)*"|(-?Infinity|NaN)')
 
 
 def load(schema: object) -> Json:
@@ -45,7 +49,7 @@ def load(schema: object) -> Json:
         return _copy(_parse(schema), "", 0)
     if isinstance(schema, bool | Mapping):
         return _copy(schema, "", 0)
-    if isinstance(schema, type) or is_typeddict(schema):
+    if isinstance(schema, type):
         return _copy(_from_type(schema), "", 0)
     raise GrammarError(
         "", f"a schema cannot be a {type(schema).__name__}", "give a dict, a bool, JSON text or a model class"
@@ -67,11 +71,12 @@ def _parse(text: str) -> object:
         return result
 
     def constant(name: str) -> None:
-        raise GrammarError(f"@{text.index(name)}", f"{name} is not JSON", source=text)
+        match = next(m for m in _NON_JSON.finditer(text) if m[1] == name)
+        raise GrammarError(f"@{match.start(1)}", f"{name} is not JSON", source=text)
 
     def whole(digits: str) -> int:
         if len(digits) > MAX_DIGITS + 1:
-            raise GrammarError(f"@{text.index(digits)}", f"a number has more than {MAX_DIGITS} digits")
+            raise GrammarError("", f"a number has more than {MAX_DIGITS} digits")
         return int(digits)
 
     try:
@@ -88,14 +93,42 @@ def _from_type(schema: Any) -> object:
     model_schema = getattr(schema, "model_json_schema", None)
     if model_schema is not None:
         return model_schema()
-    if not (dataclasses.is_dataclass(schema) or is_typeddict(schema)):
-        name = getattr(schema, "__name__", repr(schema))
+    name = getattr(schema, "__name__", repr(schema))
+    if not (dataclasses.is_dataclass(schema) or _is_typed_dict(schema)):
         raise OptionError(f"schema: the class {name} is no pydantic model, dataclass or TypedDict")
     if importlib.util.find_spec("pydantic") is None:
         raise OptionError("schema: dataclasses and TypedDicts need pydantic; pip install pydantic")
-    from pydantic import TypeAdapter
+    import pydantic
 
-    return TypeAdapter(schema).json_schema()
+    try:
+        return pydantic.TypeAdapter(_portable(schema)).json_schema()
+    except (pydantic.errors.PydanticUserError, NameError, TypeError) as error:
+        raise OptionError(f"schema: pydantic cannot describe {name}: {error}") from error
+
+
+def _is_typed_dict(schema: object) -> bool:
+    return isinstance(schema, type) and issubclass(schema, dict) and hasattr(schema, "__required_keys__")
+
+
+def _portable(hint: Any) -> Any:
+    """A type hint with every TypedDict in the form that pydantic takes on every Python."""
+    if sys.version_info >= (3, 12):
+        return hint
+    import typing_extensions as extended
+
+    if _is_typed_dict(hint):
+        fields = {
+            key: _portable(value) if key in hint.__required_keys__ else extended.NotRequired[_portable(value)]
+            for key, value in extended.get_type_hints(hint).items()
+        }
+        make: Any = extended.TypedDict
+        return make(hint.__name__, fields)
+    arguments = get_args(hint)
+    changed = tuple(_portable(argument) for argument in arguments)
+    if changed == arguments or get_origin(hint) is Literal:
+        return hint
+    origin: Any = Union if get_origin(hint) is types.UnionType else get_origin(hint)
+    return origin[changed]
 
 
 def _copy(value: object, pointer: str, depth: int) -> Json:
