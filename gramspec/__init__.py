@@ -1,0 +1,113 @@
+"""gramspec: sample from a language model conditioned on a grammar, exactly.
+
+Law: ``generate`` draws from P(y | y in L), not from the locally masked law.
+Source: docs; nothing heavy is imported until it is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from gramspec.errors import (
+    BudgetExhaustedError,
+    BudgetTooSmallError,
+    ContractError,
+    DeadEndError,
+    EmptyLanguageError,
+    GrammarError,
+    GramspecError,
+    LimitError,
+    LogitsError,
+    ModelError,
+    OptionError,
+    PromptError,
+    RejectedTokenError,
+    UnsupportedError,
+    VocabularyError,
+)
+from gramspec.limits import Limits
+
+if TYPE_CHECKING:
+    from gramspec import audit, models
+    from gramspec.decoding.completion import Completion
+    from gramspec.decoding.generate import generate
+    from gramspec.decoding.options import DecodingOptions
+    from gramspec.decoding.report import Report
+    from gramspec.grammar.choice import choice, literal
+    from gramspec.grammar.core import Grammar
+    from gramspec.grammar.json_schema import json_schema
+    from gramspec.grammar.regex import regex
+    from gramspec.matching import CompiledGrammar, Matcher, compile, fill_bitmasks
+    from gramspec.vocabulary import Vocabulary
+
+__version__ = "0.1.0"
+
+# Public names and where they live; imported on first use, so that `import gramspec` stays light.
+_LAZY = {
+    "Completion": "gramspec.decoding.completion",
+    "CompiledGrammar": "gramspec.matching",
+    "DecodingOptions": "gramspec.decoding.options",
+    "Grammar": "gramspec.grammar.core",
+    "Matcher": "gramspec.matching",
+    "Report": "gramspec.decoding.report",
+    "Vocabulary": "gramspec.vocabulary",
+    "choice": "gramspec.grammar.choice",
+    "compile": "gramspec.matching",
+    "fill_bitmasks": "gramspec.matching",
+    "generate": "gramspec.decoding.generate",
+    "json_schema": "gramspec.grammar.json_schema",
+    "literal": "gramspec.grammar.choice",
+    "regex": "gramspec.grammar.regex",
+}
+_MODULES = ("audit", "models", "testing")
+
+__all__ = [
+    "BudgetExhaustedError",
+    "BudgetTooSmallError",
+    "CompiledGrammar",
+    "Completion",
+    "ContractError",
+    "DeadEndError",
+    "DecodingOptions",
+    "EmptyLanguageError",
+    "Grammar",
+    "GrammarError",
+    "GramspecError",
+    "LimitError",
+    "Limits",
+    "LogitsError",
+    "Matcher",
+    "ModelError",
+    "OptionError",
+    "PromptError",
+    "RejectedTokenError",
+    "Report",
+    "UnsupportedError",
+    "Vocabulary",
+    "VocabularyError",
+    "audit",
+    "choice",
+    "compile",
+    "fill_bitmasks",
+    "generate",
+    "json_schema",
+    "literal",
+    "models",
+    "regex",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        value = getattr(importlib.import_module(_LAZY[name]), name)
+    elif name in _MODULES:
+        value = importlib.import_module(f"gramspec.{name}")
+    else:
+        raise AttributeError(f"module 'gramspec' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,1 @@
+"""Automaton room: expressions loaded into the native core, whole-string membership."""

@@ -1,0 +1,63 @@
+"""Engines: one native core per vocabulary, with limits; rebuilt when it has grown past its limit.
+
+Law: ids of one engine stay valid as long as anything refers to the engine.
+Source: architecture, "Token rows" (rows are shared by all grammars on the vocabulary).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gramspec import _native
+from gramspec.grammar import ir
+from gramspec.limits import Limits
+
+
+class Engine:
+    """A native core over a table of token bytes, and what the loader remembers about it.
+
+    Parameters
+    ----------
+    tokens : sequence of bytes or None
+        Bytes of each token id; None or empty: the id is never spelled.
+    limits : Limits
+    """
+
+    def __init__(self, tokens: Sequence[bytes | None], limits: Limits) -> None:
+        bounds = _native.Bounds()
+        bounds.max_states = limits.max_states
+        bounds.max_configurations = limits.max_configurations
+        bounds.max_stack_depth = limits.max_stack_depth
+        bounds.max_row_bytes = limits.max_row_bytes
+        bounds.mask_steps = limits.mask_steps
+        bounds.search_steps = limits.search_steps
+        self.limits = limits
+        self.core: Any = _native.Engine([token or b"" for token in tokens], bounds)
+        singles = 0
+        alphabet = 0
+        for token in tokens:
+            if not token:
+                continue
+            if len(token) == 1:
+                singles |= 1 << token[0]
+            else:
+                for byte in set(token):
+                    alphabet |= 1 << byte
+        # Bytes that can be written at all, and bytes that are tokens on their own.
+        self.singles = singles
+        self.alphabet = alphabet | singles
+        self.vocabulary_size = len(tokens)
+        # Rules and shared sub-expressions loaded before: node id -> (node kept alive, native id).
+        self.rules: dict[int, tuple[ir.Rule, int]] = {}
+        self.calls: dict[int, tuple[ir.Call, int]] = {}
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the next grammar should get a fresh engine."""
+        limits = self.limits
+        return bool(
+            self.core.row_bytes > limits.max_row_bytes // 2
+            or self.core.states > limits.max_states // 2
+            or self.core.configurations > limits.max_configurations // 2
+        )

@@ -1,0 +1,228 @@
+"""Loader: an IR expression becomes expressions of a native engine.
+
+Law: the loaded expression denotes the same language, cut down to the bytes the engine can write.
+Cost: one native call per IR node, iterative (no recursion limit), nodes counted against `Limits`.
+Source: architecture, "The automaton (native core)".
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from gramspec.automaton.engine import Engine
+from gramspec.errors import EmptyLanguageError, GrammarError, LimitError, VocabularyError
+from gramspec.grammar import ir
+
+_EMPTY = 0
+_EPSILON = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A grammar inside an engine.
+
+    Parameters
+    ----------
+    expr : int
+        Native expression id.
+    complete : bool
+        Every byte the grammar can use is a token on its own, so that byte liveness is token liveness.
+    """
+
+    expr: int
+    complete: bool
+
+
+class _Loader:
+    def __init__(self, engine: Engine, restrict: int, special_tokens: Mapping[str, int]) -> None:
+        self.engine = engine
+        self.core = engine.core
+        self.restrict = restrict
+        self.special_tokens = special_tokens
+        self.memo: dict[int, int] = {}
+        self.keep: list[ir.Expr] = []  # ids in `memo` stay valid while the nodes live
+        self.fresh_rules: list[int] = []
+        self.pending: list[ir.Rule] = []
+        self.count = 0
+        self.deadline = time.monotonic() + engine.limits.compile_seconds
+
+    def load(self, root: ir.Expr) -> int:
+        result = self._expr(root)
+        while self.pending:
+            rule = self.pending.pop()
+            if rule.body is None:
+                raise GrammarError(rule.name, "the rule is used but never defined", "define it, or remove the reference")
+            self.core.define(self.engine.rules[id(rule)][1], self._expr(rule.body))
+        self.core.finalise(self.fresh_rules)
+        return result
+
+    def _expr(self, root: ir.Expr) -> int:
+        # Post-order with an explicit stack: IR trees may be deeper than Python's recursion limit.
+        memo = self.memo
+        stack: list[tuple[ir.Expr, bool]] = [(root, False)]
+        while stack:
+            node, ready = stack.pop()
+            if id(node) in memo:
+                continue
+            if not ready:
+                children = self._children(node)
+                if children:
+                    stack.append((node, True))
+                    stack.extend((child, False) for child in children if id(child) not in memo)
+                    continue
+            self._count()
+            memo[id(node)] = self._build(node)
+            self.keep.append(node)
+        return memo[id(root)]
+
+    def _count(self) -> None:
+        self.count += 1
+        limits = self.engine.limits
+        if self.count > limits.max_nodes:
+            raise LimitError("max_nodes", f"the grammar has more than {limits.max_nodes} expression nodes")
+        if self.count % 4096 == 0 and time.monotonic() > self.deadline:
+            raise LimitError("compile_seconds", f"loading took longer than {limits.compile_seconds} s")
+
+    def _children(self, node: ir.Expr) -> tuple[ir.Expr, ...]:
+        match node:
+            case ir.Concat() | ir.Union() | ir.And():
+                return node.items
+            case ir.Repeat() | ir.Not():
+                return (node.item,)
+            case ir.Call():
+                return () if id(node) in self.engine.calls else (node.item,)
+            case ir.JsonObject():
+                parts: list[ir.Expr] = [node.gap, node.free_key]
+                for item in node.properties:
+                    parts += (item.key, item.value)
+                if node.additional is not None:
+                    parts.append(node.additional)
+                return tuple(parts)
+            case _:
+                return ()
+
+    def _build(self, node: ir.Expr) -> int:
+        core, memo = self.core, self.memo
+        match node:
+            case ir.ByteSet():
+                return int(core.byte_set((node.mask & self.restrict).to_bytes(32, "little")))
+            case ir.Concat():
+                return int(core.concat([memo[id(item)] for item in node.items]))
+            case ir.Union():
+                return int(core.union([memo[id(item)] for item in node.items]))
+            case ir.Repeat():
+                return int(core.repeat(memo[id(node.item)], node.minimum, node.maximum))
+            case ir.Epsilon():
+                return _EPSILON
+            case ir.Empty():
+                return _EMPTY
+            case ir.And():
+                return self._regular("And", lambda: core.intersect([memo[id(item)] for item in node.items]))
+            case ir.Not():
+                writable = core.repeat(core.byte_set(self.restrict.to_bytes(32, "little")), 0, None)
+                return self._regular("Not", lambda: core.intersect([writable, core.complement(memo[id(node.item)])]))
+            case ir.Call():
+                known = self.engine.calls.get(id(node))
+                if known is None:
+                    known = self.engine.calls[id(node)] = (node, int(core.call(memo[id(node.item)])))
+                return known[1]
+            case ir.Ref():
+                return int(core.rule(self._rule(node.rule)))
+            case ir.TokenEdge():
+                return int(core.token(self._token(node.token)))
+            case ir.JsonObject():
+                return self._object(node)
+            case ir.CharSet():
+                raise GrammarError("", "a character class was not lowered to bytes", "apply gramspec.grammar.encoding")
+        raise GrammarError("", f"unknown expression node {type(node).__name__}")
+
+    def _regular(self, what: str, build: Callable[[], int]) -> int:
+        try:
+            return int(build())
+        except ValueError as error:
+            raise GrammarError("", f"{what}: {error}", "only regular expressions can be intersected or complemented") from None
+
+    def _rule(self, rule: ir.Rule) -> int:
+        known = self.engine.rules.get(id(rule))
+        if known is None:
+            number = int(self.core.new_rule(rule.name))
+            known = self.engine.rules[id(rule)] = (rule, number)
+            self.fresh_rules.append(number)
+            self.pending.append(rule)
+        return known[1]
+
+    def _token(self, token: int | str) -> int:
+        if isinstance(token, str):
+            if token not in self.special_tokens:
+                raise VocabularyError(f"the vocabulary has no special token named {token!r}")
+            token = self.special_tokens[token]
+        if not 0 <= token < self.engine.vocabulary_size:
+            raise VocabularyError(f"token id {token} is outside the vocabulary of {self.engine.vocabulary_size}")
+        return token
+
+    def _object(self, node: ir.JsonObject) -> int:
+        memo = self.memo
+        properties = [
+            (p.name.encode("utf-8"), memo[id(p.key)], memo[id(p.value)], p.required) for p in node.properties
+        ]
+        if len({p.name for p in node.properties}) != len(properties):
+            raise GrammarError("", "an object declares the same key twice")
+        additional = None if node.additional is None else memo[id(node.additional)]
+        return int(
+            self.core.json_object(
+                properties, additional, node.order == "schema", memo[id(node.gap)], memo[id(node.free_key)]
+            )
+        )
+
+
+def load(engine: Engine, root: ir.Expr, special_tokens: Mapping[str, int] | None = None) -> Loaded:
+    """Load an expression and check that it has a member the engine can write.
+
+    Raises
+    ------
+    EmptyLanguageError
+        If no byte string at all belongs to the grammar.
+    VocabularyError
+        If members exist, but no token sequence spells one.
+    LimitError
+        If a limit is reached.
+    """
+    names = special_tokens or {}
+    all_bytes = (1 << 256) - 1
+    # Bytes that no token contains are taken out of the grammar; if the others are all tokens on
+    # their own, whatever can be finished in bytes can be finished in tokens.
+    if engine.alphabet == engine.singles:
+        expr = _load(engine, root, engine.alphabet, names)
+        complete = True
+    else:
+        expr = _load(engine, root, all_bytes, names)
+        complete = False
+    core = engine.core
+    if core.live(expr) and (complete or core.token_live(core.start(expr))):
+        return Loaded(expr, complete)
+    if core.live(expr) or _has_member(root, names):
+        raise VocabularyError("the vocabulary cannot spell any member of the grammar")
+    raise EmptyLanguageError("", "no string satisfies the grammar")
+
+
+def _load(engine: Engine, root: ir.Expr, restrict: int, names: Mapping[str, int]) -> int:
+    before = (dict(engine.rules), dict(engine.calls))
+    try:
+        return _Loader(engine, restrict, names).load(root)
+    except BaseException:
+        # Rules without a body must not be found by a later grammar.
+        engine.rules, engine.calls = before
+        raise
+
+
+def _has_member(root: ir.Expr, names: Mapping[str, int]) -> bool:
+    """Whether some byte string belongs to the grammar, whatever the vocabulary."""
+    from gramspec.limits import Limits
+
+    size = 1 + max(names.values(), default=0)
+    every_byte: list[bytes | None] = [bytes([b]) for b in range(256)]
+    engine = Engine(every_byte + [None] * size, Limits())
+    expr = _load(engine, root, (1 << 256) - 1, names)
+    return bool(engine.core.live(expr))

@@ -1,0 +1,123 @@
+"""`compile`: a grammar meets a vocabulary.
+
+Law: the compiled grammar accepts exactly the token sequences whose bytes (and token edges) belong to
+the grammar; every segmentation of a member is a member.
+Cost: loading the expression; automaton states and token rows are made when a matcher visits them.
+Source: API, section 3; architecture, "Token rows".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import weakref
+
+from gramspec.automaton.engine import Engine
+from gramspec.automaton.fingerprint import fingerprint
+from gramspec.automaton.loader import Loaded, load
+from gramspec.errors import OptionError
+from gramspec.grammar.core import Grammar
+from gramspec.limits import Limits
+from gramspec.matching.matcher import Matcher
+from gramspec.vocabulary import Vocabulary
+
+_engines: weakref.WeakKeyDictionary[Vocabulary, dict[Limits, Engine]] = weakref.WeakKeyDictionary()
+
+
+class CompiledGrammar:
+    """A grammar on a vocabulary; immutable, shared by any number of matchers.
+
+    Attributes
+    ----------
+    vocabulary : Vocabulary
+    grammar : Grammar
+    """
+
+    def __init__(self, grammar: Grammar, vocabulary: Vocabulary, engine: Engine, loaded: Loaded) -> None:
+        self.grammar = grammar
+        self.vocabulary = vocabulary
+        self._engine = engine
+        self._loaded = loaded
+        self._fingerprint: str | None = None
+
+    @property
+    def masks_exact(self) -> bool:
+        """Whether every token of a mask has a completion (no residual predicate is left over)."""
+        return True
+
+    @property
+    def residuals(self) -> list[str]:
+        """Predicates that the automaton does not enforce; they are checked at the end of the text."""
+        return []
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies the language on this vocabulary (hex)."""
+        if self._fingerprint is None:
+            text = fingerprint(self.grammar.expr) + self.vocabulary.fingerprint
+            self._fingerprint = hashlib.sha256(text.encode()).hexdigest()
+        return self._fingerprint
+
+    def matcher(self) -> Matcher:
+        """A matcher at the empty prefix."""
+        return Matcher(self._engine, self.vocabulary, self._loaded)
+
+    def shortest_text(self, limit: int = 4096) -> bytes | None:
+        """A shortest member in bytes; None if it is longer than `limit` or needs token edges."""
+        core = self._engine.core
+        found: bytes | None = core.shortest_completion(core.start(self._loaded.expr), limit)
+        return found
+
+    def statistics(self) -> dict[str, int]:
+        """Sizes of the engine that this grammar shares with others on its vocabulary.
+
+        Returns
+        -------
+        dict of str to int
+            States, configurations, bytes of rows, rows by how they were made, trie nodes.
+        """
+        core = self._engine.core
+        names = ("states", "configurations", "row_bytes", "rows_cold", "rows_spliced", "rows_counted", "trie_nodes")
+        return {name: int(getattr(core, name)) for name in names}
+
+    def __repr__(self) -> str:
+        return f"<gramspec.CompiledGrammar {self.grammar.description} on {len(self.vocabulary)} tokens>"
+
+
+def compile(grammar: Grammar, vocabulary: Vocabulary, *, limits: Limits | None = None) -> CompiledGrammar:
+    """Compile a grammar for a vocabulary.
+
+    Parameters
+    ----------
+    grammar : Grammar
+    vocabulary : Vocabulary
+    limits : Limits, optional
+        Bounds of compiling and matching; `Limits()` by default.
+
+    Returns
+    -------
+    CompiledGrammar
+
+    Raises
+    ------
+    EmptyLanguageError
+        If nothing at all satisfies the grammar.
+    VocabularyError
+        If the vocabulary cannot spell any member.
+    LimitError
+        If a limit is reached.
+    """
+    if not isinstance(grammar, Grammar):
+        raise OptionError(f"grammar must be a gramspec.Grammar (regex, json_schema, …), not {type(grammar).__name__}")
+    if not isinstance(vocabulary, Vocabulary):
+        raise OptionError(f"vocabulary must be a gramspec.Vocabulary, not {type(vocabulary).__name__}")
+    engine = _engine(vocabulary, limits or Limits())
+    return CompiledGrammar(grammar, vocabulary, engine, load(engine, grammar.expr, vocabulary.special_tokens))
+
+
+def _engine(vocabulary: Vocabulary, limits: Limits) -> Engine:
+    engines = _engines.setdefault(vocabulary, {})
+    engine = engines.get(limits)
+    if engine is None or engine.exhausted:
+        # Compiled grammars and matchers of the old engine keep it alive as long as they live.
+        engine = engines[limits] = Engine(vocabulary.tokens, limits)
+    return engine

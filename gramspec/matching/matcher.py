@@ -1,0 +1,282 @@
+"""`Matcher`: the state of one sequence, as a configuration id and a shared history.
+
+Law: a token is in the mask iff some completion of the text after it belongs to the grammar.
+Cost: `advance` is one table look-up a byte; `fork` is O(1); `rollback(n)` is O(n).
+Source: API, section 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gramspec.automaton.engine import Engine
+from gramspec.automaton.loader import Loaded
+from gramspec.errors import RejectedTokenError
+from gramspec.vocabulary import Vocabulary
+
+_FINISHED = -1
+
+
+class _Step(NamedTuple):
+    config: int
+    parent: _Step | None
+    length: int
+
+
+class Matcher:
+    """The state of one sequence; made by `CompiledGrammar.matcher`."""
+
+    __slots__ = ("_complete", "_core", "_engine", "_step", "_vocabulary")
+
+    def __init__(self, engine: Engine, vocabulary: Vocabulary, loaded: Loaded) -> None:
+        self._engine = engine
+        self._core: Any = engine.core
+        self._vocabulary = vocabulary
+        self._complete = loaded.complete
+        self._step = _Step(int(self._core.start(loaded.expr)), None, 0)
+
+    def fork(self) -> Matcher:
+        """An independent matcher in the same state; O(1)."""
+        other = object.__new__(Matcher)
+        other._engine = self._engine
+        other._core = self._core
+        other._vocabulary = self._vocabulary
+        other._complete = self._complete
+        other._step = self._step
+        return other
+
+    @property
+    def is_accepting(self) -> bool:
+        """Whether the text so far is a member, so that EOS is allowed."""
+        return self._step.config != _FINISHED and bool(self._core.accepts(self._step.config))
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether EOS has been read."""
+        return self._step.config == _FINISHED
+
+    def advance(self, token_id: int) -> None:
+        """Read one token.
+
+        Raises
+        ------
+        RejectedTokenError
+            If the token is not allowed here; the matcher is unchanged.
+        """
+        following = self._following(token_id)
+        if following is None:
+            raise RejectedTokenError(self._rejection(token_id))
+        self._step = _Step(following, self._step, self._step.length + 1)
+
+    def advance_many(self, ids: Iterable[int]) -> int:
+        """Read tokens up to the first that is not allowed; return how many were read."""
+        count = 0
+        for token_id in ids:
+            following = self._following(token_id)
+            if following is None:
+                break
+            self._step = _Step(following, self._step, self._step.length + 1)
+            count += 1
+        return count
+
+    def rollback(self, n: int) -> None:
+        """Take back the last `n` tokens, EOS counted; ValueError beyond the history."""
+        if not 0 <= n <= self._step.length:
+            raise ValueError(f"cannot roll back {n} of {self._step.length} tokens")
+        step = self._step
+        for _ in range(n):
+            assert step.parent is not None
+            step = step.parent
+        self._step = step
+
+    def _following(self, token_id: int) -> int | None:
+        token_id = int(token_id)
+        config = self._step.config
+        if config == _FINISHED or not 0 <= token_id < len(self._vocabulary):
+            return None
+        if token_id in self._vocabulary.eos_ids:
+            return _FINISHED if self._core.accepts(config) else None
+        following = int(self._core.advance(config, token_id))
+        if following == 0 or not (self._complete or self._core.token_live(following)):
+            return None
+        return following
+
+    def _rejection(self, token_id: int) -> str:
+        if self.is_finished:
+            return f"token {token_id}: the sequence has already ended with EOS"
+        if not 0 <= int(token_id) < len(self._vocabulary):
+            return f"token {token_id} is outside the vocabulary of {len(self._vocabulary)} tokens"
+        if token_id in self._vocabulary.eos_ids:
+            return f"token {token_id} is EOS, but the text so far is not a member"
+        spelled = self._vocabulary.tokens[token_id]
+        if spelled is None and not self._core.has_token_edges(self._step.config):
+            return f"token {token_id} has no bytes (special or unused) and is never allowed here"
+        live = bytes(self._core.live_bytes(self._step.config))
+        shown = " ".join(repr(bytes([b]))[1:] for b in live[:12]) + (" …" if len(live) > 12 else "")
+        return f"token {token_id} ({spelled!r}) is not allowed after {self._step.length} tokens; next byte: {shown or 'none'}"
+
+    # -- masks ----------------------------------------------------------------------------------
+
+    def _words(self) -> NDArray[np.uint32]:
+        words = np.zeros((len(self._vocabulary) + 31) // 32, dtype=np.uint32)
+        if not self.is_finished:
+            self._core.mask(self._step.config, self._complete, words)
+            self._add_eos(words)
+        return words
+
+    def _add_eos(self, words: NDArray[np.uint32]) -> None:
+        if self._core.accepts(self._step.config):
+            for eos in self._vocabulary.eos_ids:
+                words[eos >> 5] |= np.uint32(1 << (eos & 31))
+
+    def fill_bitmask(self, array: Any, row: int = 0) -> None:
+        """Write the mask of the next token into one row of a packed array.
+
+        Parameters
+        ----------
+        array : ndarray or torch.Tensor (CPU), int32, shape (rows, ceil(V / 32))
+            Bit ``t % 32`` of word ``t // 32`` is set iff token ``t`` is allowed. The row is written in full.
+        row : int
+
+        Raises
+        ------
+        ValueError
+            If the array has another dtype, shape, or is not contiguous along the row.
+        """
+        target = bitmask_row(array, row, len(self._vocabulary))
+        if self.is_finished:
+            target[:] = 0
+            return
+        self._core.mask(self._step.config, self._complete, target)
+        self._add_eos(target)
+
+    def fill_bitmask_tree(self, parents: Sequence[int], tokens: Sequence[int], array: Any) -> None:
+        """Masks after every node of a draft tree; the state is unchanged.
+
+        Parameters
+        ----------
+        parents : sequence of int, length n
+            Parent of each node, before it in the order; -1 for the current state.
+        tokens : sequence of int, length n
+        array : ndarray or torch.Tensor (CPU), int32, shape (at least n + 1, ceil(V / 32))
+            Row 0: the current state; row i + 1: after node i, zero if node i is not allowed.
+        """
+        if len(parents) != len(tokens):
+            raise ValueError(f"{len(parents)} parents for {len(tokens)} tokens")
+        self.fill_bitmask(array, 0)
+        states: list[Matcher | None] = [self]
+        for index, (parent, token) in enumerate(zip(parents, tokens, strict=True)):
+            if not -1 <= parent < index:
+                raise ValueError(f"parent {parent} of node {index} does not come before it")
+            above = states[parent + 1]
+            state = above.fork() if above is not None else None
+            if state is not None and state.advance_many([token]) == 0:
+                state = None
+            states.append(state)
+            if state is None:
+                bitmask_row(array, index + 1, len(self._vocabulary))[:] = 0
+            else:
+                state.fill_bitmask(array, index + 1)
+
+    def allowed_ids(self) -> NDArray[np.int32]:
+        """Ids of the allowed tokens, ascending (EOS included)."""
+        return np.flatnonzero(_unpack(self._words(), len(self._vocabulary))).astype(np.int32)
+
+    def viable(self, remaining: int | None, *, exact: bool = False) -> NDArray[np.bool_]:
+        """Tokens after which the sequence can still end within a budget.
+
+        Parameters
+        ----------
+        remaining : int or None
+            Tokens left in all, this one and EOS counted; None: no budget.
+        exact : bool
+            True: exactly the tokens with a completion within the budget. False: by a lower bound on
+            the tokens a completion needs, which may keep a dead token and never drops a viable one.
+
+        Returns
+        -------
+        ndarray of bool, shape (V,)
+
+        Raises
+        ------
+        LimitError
+            If the exact answer needs more than `Limits.search_steps`.
+        """
+        size = len(self._vocabulary)
+        if self.is_finished or (remaining is not None and remaining < 1):
+            return np.zeros(size, dtype=np.bool_)
+        if remaining is None:
+            return _unpack(self._words(), size)
+        words = np.zeros((size + 31) // 32, dtype=np.uint32)
+        self._core.viable(self._step.config, self._complete, min(remaining, 1 << 40), exact, words)
+        self._add_eos(words)
+        return _unpack(words, size)
+
+    def min_tokens(self, *, exact: bool = False, cap: int | None = None) -> int:
+        """Fewest tokens to an ending, EOS counted: a lower bound, or exact.
+
+        Parameters
+        ----------
+        exact : bool
+        cap : int, optional
+            Stop an exact search above this; the answer is then `cap` + 1.
+        """
+        if self.is_finished:
+            return 0
+        if not exact:
+            return 1 + int(self._core.fewest_tokens_bound(self._step.config))
+        limit = (1 << 40) if cap is None else max(cap - 1, 0)
+        return 1 + int(self._core.fewest_tokens(self._step.config, self._complete, limit))
+
+    # -- forced continuations ---------------------------------------------------------------------
+
+    def forced_ids(self) -> list[int]:
+        """The longest run of tokens each of which is the only one allowed (EOS ends it)."""
+        state = self.fork()
+        run: list[int] = []
+        while not state.is_finished:
+            allowed = state.allowed_ids()
+            if len(allowed) != 1:
+                break
+            run.append(int(allowed[0]))
+            state.advance(run[-1])
+        return run
+
+    def forced_bytes(self) -> bytes:
+        """The longest byte string with which every completion begins."""
+        forced = bytearray()
+        config = self._step.config
+        while config != _FINISHED and not self._core.accepts(config) and not self._core.has_token_edges(config):
+            live = bytes(self._core.live_bytes(config))
+            if len(live) != 1:
+                break
+            forced += live
+            config = int(self._core.advance_bytes(config, live))
+        return bytes(forced)
+
+
+def bitmask_row(array: Any, row: int, size: int) -> NDArray[np.uint32]:
+    """One row of a packed mask as uint32, sharing memory; ValueError when it cannot be shared."""
+    words = (size + 31) // 32
+    if len(array.shape) != 2 or array.shape[1] != words:
+        raise ValueError(f"a bitmask has shape (rows, {words}), not {tuple(array.shape)}")
+    if not 0 <= row < array.shape[0]:
+        raise ValueError(f"row {row} of a bitmask of {array.shape[0]} rows")
+    part = array[row]
+    if not isinstance(part, np.ndarray):
+        if getattr(getattr(part, "device", None), "type", "cpu") != "cpu":
+            raise ValueError("a bitmask tensor must be on the CPU")
+        part = part.numpy()
+    if part.dtype != np.int32:
+        raise ValueError(f"a bitmask has dtype int32, not {part.dtype}")
+    if not part.flags.c_contiguous:
+        raise ValueError("a bitmask row must be contiguous")
+    return part.view(np.uint32)
+
+
+def _unpack(words: NDArray[np.uint32], size: int) -> NDArray[np.bool_]:
+    return np.unpackbits(words.view(np.uint8), bitorder="little", count=size).view(np.bool_)

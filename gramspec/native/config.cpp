@@ -1,0 +1,386 @@
+#include "config.hpp"
+
+#include <algorithm>
+
+namespace gramspec {
+
+Configs::Configs(const Bounds& bounds, Exprs& exprs, Objects& objects)
+    : bounds_(bounds), exprs_(exprs), objects_(objects) {
+  StackSet bottom;
+  bottom.bottom = true;
+  intern_stack(std::move(bottom));
+  StackSet unknown;
+  unknown.unknown = true;
+  intern_stack(std::move(unknown));
+  intern({});  // the dead configuration
+}
+
+Id Configs::intern_stack(StackSet s) {
+  std::vector<Id> key{static_cast<Id>((s.bottom ? 1 : 0) | (s.unknown ? 2 : 0))};
+  for (const auto& [frame, below] : s.frames) {
+    key.push_back(frame);
+    key.push_back(below);
+    s.has_key = s.has_key || exprs_.node(frame).kind == Kind::kKeyFrame;
+    s.depth = std::max(s.depth, stack(below).depth + 1);
+  }
+  const auto [it, fresh] = stack_index_.try_emplace(std::move(key), static_cast<Id>(stacks_.size()));
+  if (fresh) {
+    if (s.depth > bounds_.max_stack_depth) {
+      stack_index_.erase(it);
+      throw LimitExceeded("max_stack_depth",
+                          "more than " + std::to_string(bounds_.max_stack_depth) + " open frames");
+    }
+    if (static_cast<std::int64_t>(stacks_.size()) >= 4 * bounds_.max_configurations) {
+      stack_index_.erase(it);
+      throw LimitExceeded("max_configurations", "too many different stacks");
+    }
+    stacks_.push_back(std::move(s));
+    stack_shortest_.push_back(-1);
+    stack_longest_.push_back(-1);
+  }
+  return it->second;
+}
+
+Id Configs::push(Id frame, Id below) {
+  if (frame == Exprs::kEpsilonId) return below;  // tail call
+  StackSet s;
+  s.frames.emplace_back(frame, below);
+  return intern_stack(std::move(s));
+}
+
+Id Configs::unite(Id a, Id b) {
+  if (a == b) return a;
+  if (a > b) std::swap(a, b);
+  const std::uint64_t key = pair_key(a, b);
+  if (const auto it = unions_.find(key); it != unions_.end()) return it->second;
+  const StackSet& x = stack(a);
+  const StackSet& y = stack(b);
+  StackSet s;
+  s.bottom = x.bottom || y.bottom;
+  s.unknown = x.unknown || y.unknown;
+  auto i = x.frames.begin();
+  auto j = y.frames.begin();
+  while (i != x.frames.end() || j != y.frames.end()) {
+    if (j == y.frames.end() || (i != x.frames.end() && i->first < j->first)) {
+      s.frames.push_back(*i++);
+    } else if (i == x.frames.end() || j->first < i->first) {
+      s.frames.push_back(*j++);
+    } else {
+      s.frames.emplace_back(i->first, unite(i->second, j->second));
+      ++i;
+      ++j;
+    }
+  }
+  const Id result = intern_stack(std::move(s));
+  unions_[key] = result;
+  return result;
+}
+
+// Keys being written remember the byte just read.
+Id Configs::capture(Id s, std::uint8_t byte) {
+  const std::uint64_t key = pair_key(s, byte);
+  if (const auto it = captures_.find(key); it != captures_.end()) return it->second;
+  StackSet out = stack(s);
+  out.has_key = false;
+  std::vector<std::pair<Id, Id>> frames;
+  for (const auto& [frame, below] : out.frames) {
+    frames.emplace_back(exprs_.node(frame).kind == Kind::kKeyFrame ? objects_.append(frame, byte) : frame,
+                        below);
+  }
+  std::sort(frames.begin(), frames.end());
+  out.frames = std::move(frames);
+  return captures_[key] = intern_stack(std::move(out));
+}
+
+Id Configs::relax_stack(Id s) {
+  if (!stack(s).has_key) return s;
+  if (const auto it = relaxed_stacks_.find(s); it != relaxed_stacks_.end()) return it->second;
+  StackSet out = stack(s);
+  std::map<Id, Id> frames;
+  for (const auto& [frame, below] : out.frames) {
+    const Id f = exprs_.node(frame).kind == Kind::kKeyFrame ? objects_.relax(frame) : frame;
+    const auto [it, fresh] = frames.try_emplace(f, below);
+    if (!fresh) it->second = unite(it->second, below);
+  }
+  out.has_key = false;
+  out.frames.assign(frames.begin(), frames.end());
+  return relaxed_stacks_[s] = intern_stack(std::move(out));
+}
+
+void Configs::canonical(Id e, Id s, Returned& out) {
+  for (;;) {
+    const Node n = exprs_.node(e);
+    switch (n.kind) {
+      case Kind::kEmpty:
+        return;
+      case Kind::kEpsilon:
+        pop(s, out);
+        return;
+      case Kind::kRule:
+        e = exprs_.rule(n.a).body;
+        continue;
+      case Kind::kCall:
+        e = n.a;
+        continue;
+      case Kind::kNonNull:
+        if (exprs_.node(n.a).kind == Kind::kRule) {
+          e = exprs_.non_null(exprs_.rule(exprs_.node(n.a).a).body);
+          continue;
+        }
+        break;
+      case Kind::kConcat: {
+        const Kind first = exprs_.node(n.a).kind;
+        if ((first == Kind::kRule || first == Kind::kCall) && !exprs_.nullable(n.a)) {
+          s = push(n.b, s);
+          e = n.a;
+          continue;
+        }
+        break;
+      }
+      default:
+        break;
+    }
+    out.items.push_back({e, s});
+    return;
+  }
+}
+
+void Configs::pop(Id s, Returned& out) {
+  const StackSet& set = stack(s);
+  out.bottom = out.bottom || set.bottom;
+  out.unknown = out.unknown || set.unknown;
+  for (const auto& [frame, below] : set.frames) {
+    if (exprs_.node(frame).kind == Kind::kKeyFrame) {
+      const Objects::Resolved r = objects_.resolve(frame);
+      if (r.head != kNone) canonical(r.head, push(r.tail, below), out);
+    } else {
+      canonical(frame, below, out);
+    }
+  }
+}
+
+void Configs::merge(std::vector<Item>& items) {
+  std::sort(items.begin(), items.end());
+  std::size_t kept = 0;
+  for (const Item& item : items) {
+    if (kept > 0 && items[kept - 1].top == item.top) {
+      items[kept - 1].stack = unite(items[kept - 1].stack, item.stack);
+    } else {
+      items[kept++] = item;
+    }
+  }
+  items.resize(kept);
+}
+
+Id Configs::intern(Returned&& core) {
+  merge(core.items);
+  std::vector<Id> key{static_cast<Id>((core.bottom ? 1 : 0) | (core.unknown ? 2 : 0))};
+  for (const Item& item : core.items) {
+    key.push_back(item.top);
+    key.push_back(item.stack);
+  }
+  const auto [it, fresh] = index_.try_emplace(std::move(key), static_cast<Id>(configs_.size()));
+  if (fresh) {
+    if (size() >= bounds_.max_configurations) {
+      index_.erase(it);
+      throw LimitExceeded(
+          "max_configurations",
+          "matching needs more than " + std::to_string(bounds_.max_configurations) + " configurations");
+    }
+    Config& c = configs_.emplace_back();
+    c.core = std::move(core.items);
+    c.core_accept = core.bottom;
+    c.core_escape = core.unknown;
+  }
+  return it->second;
+}
+
+Id Configs::start(Id e, Id s) {
+  if (!exprs_.live(e)) return kDead;
+  Returned core;
+  canonical(e, s, core);
+  return intern(std::move(core));
+}
+
+void Configs::close(Config& c) {
+  // Zero-length returns first: they lead to the items that the top of the stack is made of.
+  std::map<Id, Id> entries;  // top -> stack set already handled
+  const auto absorb = [&](std::map<Id, Id>& seen, std::vector<Item>& todo, Returned& r) {
+    c.accepts = c.accepts || r.bottom;
+    c.escapes = c.escapes || r.unknown;
+    for (const Item& item : r.items) {
+      const auto [it, fresh] = seen.try_emplace(item.top, item.stack);
+      const Id united = fresh ? item.stack : unite(it->second, item.stack);
+      if (!fresh && united == it->second) continue;
+      it->second = united;
+      todo.push_back({item.top, united});
+    }
+  };
+  c.accepts = c.core_accept;
+  c.escapes = c.core_escape;
+  std::vector<Item> todo;
+  Returned core;
+  core.items = c.core;
+  absorb(entries, todo, core);
+  while (!todo.empty()) {
+    const Item item = todo.back();
+    todo.pop_back();
+    if (!exprs_.nullable(item.top)) continue;
+    Returned r;
+    pop(item.stack, r);
+    absorb(entries, todo, r);
+  }
+  for (const auto& [top, s] : entries) c.entries.push_back({top, s});
+  // Then calls, until nothing is added. Callees never match the empty string, so nothing returns here.
+  std::map<Id, Id> all;
+  Returned initial;
+  initial.items = c.entries;
+  absorb(all, todo, initial);
+  while (!todo.empty()) {
+    const Item item = todo.back();
+    todo.pop_back();
+    const Head& h = exprs_.head(item.top);
+    for (const auto& [callee, cont] : h.calls) {
+      Returned r;
+      canonical(callee, push(cont, item.stack), r);
+      absorb(all, todo, r);
+    }
+  }
+  for (const auto& [top, s] : all) {
+    const Head& h = exprs_.head(top);
+    if (!h.arcs.empty()) c.items.push_back({top, s});
+    for (const Arc& arc : h.arcs) {
+      for (int b = arc.lo; b <= arc.hi; ++b) c.live.set(static_cast<unsigned>(b));
+    }
+    for (const auto& [token, cont] : h.tokens) c.tokens.push_back({token, {cont, s}});
+  }
+  c.closed = true;
+}
+
+const Config& Configs::closed(Id config) {
+  Config& c = configs_[static_cast<std::size_t>(config)];
+  if (!c.closed) close(c);
+  return c;
+}
+
+const std::vector<Item>& Configs::entries(Id config) { return closed(config).entries; }
+
+Id Configs::compute_step(Id config, std::uint8_t byte) {
+  Returned core;
+  for (const Item& item : closed(config).items) {
+    const Head& h = exprs_.head(item.top);
+    for (const Arc& arc : h.arcs) {
+      if (byte < arc.lo) break;
+      if (byte > arc.hi) continue;
+      canonical(arc.target, stack(item.stack).has_key ? capture(item.stack, byte) : item.stack, core);
+    }
+  }
+  return intern(std::move(core));
+}
+
+// Cost: a bit test and a table look-up once the successor is known.
+Id Configs::step(Id config, std::uint8_t byte) {
+  Config& c = configs_[static_cast<std::size_t>(config)];
+  if (!c.closed) close(c);
+  if (!c.live.test(byte)) return kDead;
+  if (c.table) {
+    if (const Id known = (*c.table)[byte]; known >= 0) return known;
+  } else {
+    for (std::size_t i = 0; i < c.few; ++i) {
+      if (c.few_bytes[i] == byte) return c.few_targets[i];
+    }
+  }
+  const Id next = compute_step(config, byte);
+  if (!c.table) {
+    if (c.few < c.few_bytes.size()) {
+      c.few_bytes[c.few] = byte;
+      c.few_targets[c.few++] = next;
+      return next;
+    }
+    c.table = std::make_unique<std::array<Id, 256>>();
+    c.table->fill(kNone);
+    ++tables_;
+    for (std::size_t i = 0; i < c.few; ++i) (*c.table)[c.few_bytes[i]] = c.few_targets[i];
+  }
+  (*c.table)[byte] = next;
+  return next;
+}
+
+Id Configs::step_token(Id config, Id token) {
+  Returned core;
+  for (const auto& [edge, next] : closed(config).tokens) {
+    if (edge == token) canonical(next.top, next.stack, core);
+  }
+  return intern(std::move(core));
+}
+
+Id Configs::join(Id a, Id b) {
+  if (a == kDead || b == kDead) return a == kDead ? b : a;
+  const Config& x = configs_[static_cast<std::size_t>(a)];
+  const Config& y = configs_[static_cast<std::size_t>(b)];
+  Returned core;
+  core.items = x.core;
+  core.items.insert(core.items.end(), y.core.begin(), y.core.end());
+  core.bottom = x.core_accept || y.core_accept;
+  core.unknown = x.core_escape || y.core_escape;
+  return intern(std::move(core));
+}
+
+Id Configs::relax(Id config) {
+  if (const auto it = relaxed_.find(config); it != relaxed_.end()) return it->second;
+  const Config& c = configs_[static_cast<std::size_t>(config)];
+  Returned core;
+  core.bottom = c.core_accept;
+  core.unknown = c.core_escape;
+  bool same = true;
+  for (const Item& item : c.core) {
+    core.items.push_back({item.top, relax_stack(item.stack)});
+    same = same && core.items.back() == item;
+  }
+  return relaxed_[config] = same ? config : intern(std::move(core));
+}
+
+std::int64_t Configs::stack_shortest(Id s) {
+  if (const std::int64_t known = stack_shortest_[static_cast<std::size_t>(s)]; known >= 0) return known;
+  const StackSet& set = stack(s);
+  std::int64_t best = set.bottom || set.unknown ? 0 : kUnreachable;
+  for (const auto& [frame, below] : set.frames) {
+    best = std::min(best, add_length(exprs_.shortest(frame), stack_shortest(below)));
+  }
+  return stack_shortest_[static_cast<std::size_t>(s)] = best;
+}
+
+std::int64_t Configs::stack_longest(Id s) {
+  if (const std::int64_t known = stack_longest_[static_cast<std::size_t>(s)]; known >= 0) return known;
+  const StackSet& set = stack(s);
+  std::int64_t best = set.bottom || set.unknown ? 0 : kUnreachable;
+  for (const auto& [frame, below] : set.frames) {
+    const Node& n = exprs_.node(frame);
+    const std::int64_t own =
+        n.kind == Kind::kKeyFrame ? objects_.longest_after_key(n.a) : exprs_.shortest(frame);
+    best = std::min(best, add_length(own, stack_shortest(below)));
+  }
+  return stack_longest_[static_cast<std::size_t>(s)] = best;
+}
+
+std::int64_t Configs::shortest(Id config) {
+  Config& c = configs_[static_cast<std::size_t>(config)];
+  if (c.shortest >= 0) return c.shortest;
+  std::int64_t best = c.core_accept || c.core_escape ? 0 : kUnreachable;
+  for (const Item& item : c.core) {
+    best = std::min(best, add_length(exprs_.shortest(item.top), stack_shortest(item.stack)));
+  }
+  return c.shortest = best;
+}
+
+std::int64_t Configs::longest(Id config) {
+  const Config& c = configs_[static_cast<std::size_t>(config)];
+  std::int64_t best = c.core_accept || c.core_escape ? 0 : kUnreachable;
+  for (const Item& item : c.core) {
+    // One more for a key, not yet begun, that may have to be a character longer than the shortest one.
+    best = std::min(best, add_length(1, add_length(exprs_.shortest(item.top), stack_longest(item.stack))));
+  }
+  return best;
+}
+
+}  // namespace gramspec

@@ -1,0 +1,109 @@
+// Configurations: sets of (top state, stack set); stack sets are interned maps frame -> stack set.
+// Law: a configuration stands for exactly the runs of the pushdown automaton on the bytes read so far.
+// Source: architecture, "A configuration maps top states to stack sets"; GLR graph-structured stacks.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <span>
+
+#include "expr.hpp"
+#include "object.hpp"
+
+namespace gramspec {
+
+struct StackSet {
+  bool bottom = false;   // holds the empty stack: the whole text may end here
+  bool unknown = false;  // holds the unknown stack below a relative configuration
+  bool has_key = false;  // some top frame is a key being written
+  std::int32_t depth = 0;
+  std::vector<std::pair<Id, Id>> frames;  // frame expression, stack set below; sorted
+};
+
+struct Item {
+  Id top;
+  Id stack;
+  bool operator==(const Item&) const = default;
+  auto operator<=>(const Item&) const = default;
+};
+
+struct Config {
+  std::vector<Item> core;  // sorted by top, one item a top
+  bool accepts = false;    // the text read so far is a member
+  bool escapes = false;    // relative: the unknown stack is reached
+  bool core_escape = false;
+  bool core_accept = false;
+  bool closed = false;
+  ByteSet live;                             // bytes with a successor (a key that may not close excepted)
+  std::vector<Item> items;                  // closure: items that read a byte
+  std::vector<std::pair<Id, Item>> tokens;  // token edges: token id, continuation
+  std::vector<Item> entries;                // core items and what zero-length returns make of them
+  std::int64_t shortest = -1;
+  // Successors: a few inline, then a table of 256.
+  std::uint8_t few = 0;
+  std::array<std::uint8_t, 6> few_bytes{};
+  std::array<Id, 6> few_targets{};
+  std::unique_ptr<std::array<Id, 256>> table;
+};
+
+class Configs {
+ public:
+  Configs(const Bounds& bounds, Exprs& exprs, Objects& objects);
+
+  static constexpr Id kDead = 0;     // no run left
+  static constexpr Id kBottom = 0;   // stack set of the empty stack
+  static constexpr Id kUnknown = 1;  // stack set of the unknown stack
+
+  // Configuration of one expression on a stack set.
+  Id start(Id e, Id stack);
+  Id step(Id config, std::uint8_t byte);
+  Id step_token(Id config, Id token);
+  // Runs of either.
+  Id join(Id a, Id b);
+  // Same configuration with keys that can no longer clash forgotten (see Objects::relax).
+  Id relax(Id config);
+  const Config& closed(Id config);
+  const std::vector<Item>& entries(Id config);
+  [[nodiscard]] const StackSet& stack(Id s) const noexcept { return stacks_[static_cast<std::size_t>(s)]; }
+  // Lower bound (exact but for key names) on the bytes to an accepting end; 0 below the unknown stack.
+  std::int64_t shortest(Id config);
+  std::int64_t stack_shortest(Id stack);
+  // Upper bound on the same (it adds what a key that must be made longer costs).
+  std::int64_t stack_longest(Id stack);
+  std::int64_t longest(Id config);
+  Id push(Id frame, Id stack);
+  // Items reached by returning into the frames of a stack set; sets flags for bottom and unknown.
+  struct Returned {
+    std::vector<Item> items;
+    bool bottom = false;
+    bool unknown = false;
+  };
+  void pop(Id stack, Returned& out);
+  void canonical(Id e, Id stack, Returned& out);
+  [[nodiscard]] std::int64_t size() const noexcept { return static_cast<std::int64_t>(configs_.size()); }
+  [[nodiscard]] std::int64_t tables() const noexcept { return tables_; }
+
+ private:
+  Id intern_stack(StackSet s);
+  Id unite(Id a, Id b);
+  Id capture(Id stack, std::uint8_t byte);
+  Id relax_stack(Id stack);
+  Id intern(Returned&& core);
+  void merge(std::vector<Item>& items);
+  void close(Config& c);
+  Id compute_step(Id config, std::uint8_t byte);
+
+  Bounds bounds_;
+  Exprs& exprs_;
+  Objects& objects_;
+  std::deque<StackSet> stacks_;
+  std::unordered_map<std::vector<Id>, Id, HashIds> stack_index_;
+  std::unordered_map<std::uint64_t, Id, HashPair> unions_, captures_;
+  std::unordered_map<Id, Id> relaxed_stacks_, relaxed_;
+  std::vector<std::int64_t> stack_shortest_, stack_longest_;
+  std::deque<Config> configs_;
+  std::unordered_map<std::vector<Id>, Id, HashIds> index_;
+  std::int64_t tables_ = 0;
+};
+
+}  // namespace gramspec

@@ -1,0 +1,53 @@
+// One engine: a vocabulary with every expression, configuration and row met on it.
+// Law: ids stay valid and mean the same for the life of the engine; nothing is evicted inside it.
+// Source: architecture, "Token rows" (rows are shared by all grammars on a vocabulary).
+#pragma once
+
+#include "search.hpp"
+
+namespace gramspec {
+
+class Engine {
+ public:
+  Engine(const std::vector<std::string>& tokens, const Bounds& bounds)
+      : trie(tokens),
+        exprs(bounds),
+        objects(exprs),
+        configs(bounds, exprs, objects),
+        rows(bounds, trie, exprs, objects, configs),
+        search(bounds, trie, exprs, objects, configs, rows) {
+    exprs.attach(&objects);
+  }
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // Successor after one token: through its bytes, through token edges, or both. Cost: its length.
+  Id advance(Id config, Id token) {
+    Id next = config;
+    const std::string_view bytes = trie.token(token);
+    for (char c : bytes) {
+      next = configs.step(next, static_cast<std::uint8_t>(c));
+      if (next == Configs::kDead) break;
+    }
+    if (bytes.empty()) next = Configs::kDead;
+    if (configs.closed(config).tokens.empty()) return next;
+    return configs.join(next, configs.step_token(config, token));
+  }
+
+  Id advance_bytes(Id config, std::string_view bytes) {
+    for (char c : bytes) {
+      if (config == Configs::kDead) break;
+      config = configs.step(config, static_cast<std::uint8_t>(c));
+    }
+    return config;
+  }
+
+  Trie trie;
+  Exprs exprs;
+  Objects objects;
+  Configs configs;
+  Rows rows;
+  Search search;
+};
+
+}  // namespace gramspec

@@ -1,0 +1,166 @@
+// Hash-consed byte-level expressions and their head normal forms: the states of the automaton.
+// Law: equal expressions have equal ids; a head normal form is exact and holds live targets only.
+// Source: Brzozowski, JACM 11(4), 1964 (derivatives); Antimirov, TCS 155, 1996 (linear forms).
+#pragma once
+
+#include <deque>
+#include <map>
+#include <string_view>
+#include <unordered_map>
+
+#include "common.hpp"
+
+namespace gramspec {
+
+enum class Kind : std::uint8_t {
+  kEmpty,    // no string
+  kEpsilon,  // the empty string
+  kBytes,    // one byte of set a
+  kConcat,   // a b (right associative)
+  kUnion,    // members(e)
+  kRepeat,   // a{lo,hi}
+  kAnd,      // intersection of members(e), regular
+  kNot,      // all byte strings but a, regular
+  kCall,     // a, entered with a frame
+  kRule,     // rule a
+  kNonNull,  // a without the empty string
+  kToken,    // one token edge a
+  kObject,   // rest of a JSON object in state a; b = 1 right after the opening brace
+  kKeyOpen,  // the key, from after its opening quote, of object state a
+  kKeyFrame  // frame below a key being written: object state a, text b written so far
+};
+
+struct Node {
+  Kind kind;
+  Id a = kNone;
+  Id b = kNone;
+  std::int64_t lo = 0;
+  std::int64_t hi = 0;
+  bool operator==(const Node&) const = default;
+};
+
+struct HashNode {
+  std::size_t operator()(const Node& n) const noexcept {
+    std::size_t seed = static_cast<std::size_t>(n.kind);
+    seed = mix(seed, static_cast<std::size_t>(static_cast<std::uint32_t>(n.a)));
+    seed = mix(seed, static_cast<std::size_t>(static_cast<std::uint32_t>(n.b)));
+    seed = mix(seed, static_cast<std::size_t>(n.lo));
+    return mix(seed, static_cast<std::size_t>(n.hi));
+  }
+};
+
+struct Arc {
+  std::uint8_t lo;
+  std::uint8_t hi;
+  Id target;
+};
+
+// What an expression can do first. Arc ranges are sorted and disjoint; every target, callee and
+// continuation is live; callees never match the empty string.
+struct Head {
+  bool nullable = false;
+  std::vector<Arc> arcs;
+  std::vector<std::pair<Id, Id>> calls;   // callee, continuation
+  std::vector<std::pair<Id, Id>> tokens;  // token id, continuation
+};
+
+struct Rule {
+  std::string name;
+  Id body = kNone;
+  bool nullable = false;
+  std::int64_t shortest = kUnreachable;            // unreachable: unproductive
+  std::int64_t shortest_non_empty = kUnreachable;  // same without the empty string
+};
+
+class Objects;
+
+class Exprs {
+ public:
+  explicit Exprs(const Bounds& bounds);
+  void attach(Objects* objects) noexcept { objects_ = objects; }
+
+  static constexpr Id kEmptyId = 0;
+  static constexpr Id kEpsilonId = 1;
+
+  [[nodiscard]] const Node& node(Id e) const noexcept { return nodes_[static_cast<std::size_t>(e)]; }
+  [[nodiscard]] const std::vector<Id>& members(Id e) const noexcept {
+    return lists_[static_cast<std::size_t>(node(e).a)];
+  }
+  [[nodiscard]] const ByteSet& bytes_of(Id e) const noexcept {
+    return sets_[static_cast<std::size_t>(node(e).a)];
+  }
+  [[nodiscard]] std::int64_t size() const noexcept { return static_cast<std::int64_t>(nodes_.size()); }
+
+  Id bytes(const ByteSet& set);
+  Id byte(std::uint8_t value);
+  Id concat(Id a, Id b);
+  Id union_of(std::vector<Id> items);
+  Id repeat(Id item, std::int64_t lo, std::int64_t hi);
+  Id and_of(std::vector<Id> items);
+  Id not_of(Id item);
+  Id call(Id item);
+  Id token(Id token_id);
+  // Same regular language without frames.
+  Id strip_calls(Id e);
+  Id non_null(Id item);  // only after the rules inside are final
+  Id make(const Node& node);
+
+  Id new_rule(std::string name);
+  Id rule_expr(Id rule);
+  void set_body(Id rule, Id body);
+  // Nullability, productivity, shortest members; left recursion removed. Call once per group.
+  void finalise(const std::vector<Id>& rules);
+  [[nodiscard]] Rule& rule(Id r) noexcept { return rules_[static_cast<std::size_t>(r)]; }
+
+  bool nullable(Id e);
+  bool live(Id e);
+  // Bytes of a shortest member (token edges count 1); kUnreachable for the empty language.
+  std::int64_t shortest(Id e);
+  // The reference stays valid for the life of the pool once all rules are final.
+  const Head& head(Id e);
+  // Whether the expression holds no rule, object or token edge.
+  [[nodiscard]] bool regular(Id e) const noexcept { return regular_[static_cast<std::size_t>(e)]; }
+  // Whether no member is a proper prefix of another (regular expressions, under a state budget).
+  bool prefix_free(Id e);
+  ByteSet first_bytes(Id e);
+
+ private:
+  Id intern(const Node& node, bool regular, std::int32_t depth);
+  Id intern_list(std::vector<Id> items);
+  std::int64_t shortest_part(Id e);
+  std::int64_t shortest_non_empty(Id e);
+  Head raw_head(Id e);
+  void filter(Head& head);
+  // Breadth-first over derivatives of a Boolean expression: length of a shortest member.
+  std::int64_t explore_shortest(Id e);
+  std::vector<Arc> merge_arcs(const std::vector<const std::vector<Arc>*>& parts);
+  std::vector<Arc> intersect_arcs(const std::vector<Id>& items);
+  void remove_left_recursion(const std::vector<Id>& rules);
+  void fixpoints(const std::vector<Id>& rules);
+  void merge_repeats(std::vector<Id>& items);
+  [[nodiscard]] Id lead_rule(Id callee) const;
+
+  Bounds bounds_;
+  Objects* objects_ = nullptr;
+  std::vector<Node> nodes_;
+  std::vector<char> regular_;
+  std::vector<std::int32_t> depth_;
+  std::vector<std::int8_t> nullable_;   // -1 unknown
+  std::vector<std::int64_t> shortest_;  // -1 unknown
+  std::vector<std::int32_t> head_index_;
+  std::deque<Head> heads_;  // stable addresses
+  Head scratch_head_;
+  std::unordered_map<Node, Id, HashNode> index_;
+  std::deque<std::vector<Id>> lists_;
+  std::unordered_map<std::vector<Id>, Id, HashIds> list_index_;
+  std::vector<ByteSet> sets_;
+  std::map<std::array<std::uint64_t, 4>, Id> set_index_;
+  std::deque<Rule> rules_;
+  // While some rule has no final properties, what depends on rules is remembered for one pass only.
+  bool pending_ = false;
+  std::unordered_map<Id, std::int8_t> pass_flags_;
+  std::unordered_map<Id, std::int64_t> pass_lengths_;
+  std::unordered_map<Id, std::int64_t> non_empty_lengths_;
+};
+
+}  // namespace gramspec

@@ -1,0 +1,353 @@
+#include "object.hpp"
+
+#include <algorithm>
+
+#include "expr.hpp"
+
+namespace gramspec {
+
+namespace {
+
+void append_utf8(std::string& out, std::uint32_t c) {
+  if (c < 0x80) {
+    out.push_back(static_cast<char>(c));
+  } else if (c < 0x800) {
+    out.push_back(static_cast<char>(0xC0 | (c >> 6)));
+    out.push_back(static_cast<char>(0x80 | (c & 0x3F)));
+  } else if (c < 0x10000) {
+    out.push_back(static_cast<char>(0xE0 | (c >> 12)));
+    out.push_back(static_cast<char>(0x80 | ((c >> 6) & 0x3F)));
+    out.push_back(static_cast<char>(0x80 | (c & 0x3F)));
+  } else {
+    out.push_back(static_cast<char>(0xF0 | (c >> 18)));
+    out.push_back(static_cast<char>(0x80 | ((c >> 12) & 0x3F)));
+    out.push_back(static_cast<char>(0x80 | ((c >> 6) & 0x3F)));
+    out.push_back(static_cast<char>(0x80 | (c & 0x3F)));
+  }
+}
+
+// Four hex digits at body[i]; false if the body ends before them.
+bool hex4(const std::string& body, std::size_t i, std::uint32_t& out) {
+  if (i + 4 > body.size()) return false;
+  out = 0;
+  for (std::size_t k = i; k < i + 4; ++k) {
+    const char c = body[k];
+    const std::uint32_t digit =
+        c <= '9' ? static_cast<std::uint32_t>(c - '0') : static_cast<std::uint32_t>((c | 0x20) - 'a') + 10;
+    out = out * 16 + digit;
+  }
+  return true;
+}
+
+}  // namespace
+
+bool unescape(const std::string& body, std::string& out) {
+  out.clear();
+  for (std::size_t i = 0; i < body.size();) {
+    if (body[i] != '\\') {
+      out.push_back(body[i++]);
+      continue;
+    }
+    if (i + 1 >= body.size()) return false;
+    const char kind = body[i + 1];
+    if (kind != 'u') {
+      static constexpr std::string_view from = "bfnrt";
+      static constexpr std::string_view to = "\b\f\n\r\t";
+      const auto at = from.find(kind);
+      out.push_back(at == std::string_view::npos ? kind : to[at]);
+      i += 2;
+      continue;
+    }
+    std::uint32_t c = 0;
+    if (!hex4(body, i + 2, c)) return false;
+    i += 6;
+    if (c >= 0xD800 && c < 0xDC00) {
+      std::uint32_t low = 0;
+      if (i + 2 > body.size() || !hex4(body, i + 2, low)) return false;
+      c = 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00);
+      i += 6;
+    }
+    append_utf8(out, c);
+  }
+  return true;
+}
+
+std::size_t Objects::HashState::operator()(const State& s) const noexcept {
+  std::size_t seed = mix(static_cast<std::size_t>(s.spec), static_cast<std::size_t>(s.next));
+  for (std::uint64_t word : s.written) seed = mix(seed, word);
+  return mix(seed, static_cast<std::size_t>(s.extras));
+}
+
+Id Objects::add_spec(ObjectSpec spec) {
+  // The frame of a key must lie directly below the bytes of the key: no frames inside.
+  spec.free_key = exprs_.strip_calls(spec.free_key);
+  for (Property& p : spec.properties) p.key = exprs_.strip_calls(p.key);
+  for (std::size_t i = 0; i < spec.properties.size(); ++i)
+    spec.names.emplace(spec.properties[i].name, static_cast<Id>(i));
+  specs_.push_back(std::move(spec));
+  return static_cast<Id>(specs_.size()) - 1;
+}
+
+Id Objects::intern(State s) {
+  const auto [it, fresh] = state_index_.try_emplace(s, static_cast<Id>(states_.size()));
+  if (fresh) states_.push_back(std::move(s));
+  return it->second;
+}
+
+Id Objects::intern_text(const std::string& text) {
+  const auto [it, fresh] = text_index_.try_emplace(text, static_cast<Id>(texts_.size()));
+  if (fresh) texts_.push_back(text);
+  return it->second;
+}
+
+Id Objects::expr(Id spec) {
+  const ObjectSpec& s = specs_[static_cast<std::size_t>(spec)];
+  State start{spec, 0, {}, 0};
+  if (!s.ordered) start.written.assign((s.properties.size() + 63) / 64, 0);
+  return exprs_.concat(exprs_.byte('{'), exprs_.make({Kind::kObject, intern(std::move(start)), 1}));
+}
+
+bool Objects::usable(Id property, const ObjectSpec& spec) {
+  const Property& p = spec.properties[static_cast<std::size_t>(property)];
+  return exprs_.live(p.value) && exprs_.live(p.key);
+}
+
+bool Objects::free_keys(Id id) {
+  const ObjectSpec& spec = spec_of(id);
+  if (spec.additional == kNone || !exprs_.live(spec.additional)) return false;
+  return !spec.ordered || complete(id);
+}
+
+bool Objects::complete(Id id) {
+  const State& s = state(id);
+  const ObjectSpec& spec = spec_of(id);
+  const auto n = static_cast<Id>(spec.properties.size());
+  for (Id i = spec.ordered ? s.next : 0; i < n; ++i) {
+    if (spec.properties[static_cast<std::size_t>(i)].required && (spec.ordered || !has(s, i))) return false;
+  }
+  return true;
+}
+
+std::vector<Id> Objects::candidates(Id id) {
+  const State& s = state(id);
+  const ObjectSpec& spec = spec_of(id);
+  std::vector<Id> out;
+  const auto n = static_cast<Id>(spec.properties.size());
+  for (Id i = spec.ordered ? s.next : 0; i < n; ++i) {
+    if (!spec.ordered && has(s, i)) continue;
+    if (usable(i, spec)) out.push_back(i);
+    if (spec.ordered && spec.properties[static_cast<std::size_t>(i)].required) break;
+  }
+  return out;
+}
+
+Id Objects::body(Id id, bool first) {
+  const std::uint64_t key = pair_key(id, first ? 1 : 0);
+  if (const auto it = bodies_.find(key); it != bodies_.end()) return it->second;
+  const Id gap = spec_of(id).gap;
+  const Id member = exprs_.concat(exprs_.byte('"'), exprs_.make({Kind::kKeyOpen, id}));
+  std::vector<Id> alternatives;
+  if (complete(id)) alternatives.push_back(exprs_.byte('}'));
+  if (key_language(id) != Exprs::kEmptyId) {
+    alternatives.push_back(first ? member : exprs_.concat(exprs_.byte(','), exprs_.concat(gap, member)));
+  }
+  return bodies_[key] = exprs_.concat(gap, exprs_.union_of(std::move(alternatives)));
+}
+
+Id Objects::key_language(Id id) {
+  if (const auto it = key_languages_.find(id); it != key_languages_.end()) return it->second;
+  Id language = Exprs::kEmptyId;
+  if (free_keys(id)) {
+    // Declared keys are spelled like any other; closing the frame tells which one it was.
+    language = exprs_.concat(spec_of(id).free_key, exprs_.byte('"'));
+  } else {
+    std::vector<Id> keys;
+    for (Id i : candidates(id)) {
+      keys.push_back(
+          exprs_.concat(spec_of(id).properties[static_cast<std::size_t>(i)].key, exprs_.byte('"')));
+    }
+    language = exprs_.union_of(std::move(keys));
+  }
+  return key_languages_[id] = language;
+}
+
+Id Objects::key_frame(Id id, Id text) { return exprs_.make({Kind::kKeyFrame, id, text}); }
+
+const std::string& Objects::text(Id frame) const {
+  static const std::string fresh;
+  const Id t = exprs_.node(frame).b;
+  return t == kFreshText ? fresh : texts_[static_cast<std::size_t>(t)];
+}
+
+Id Objects::append(Id frame, std::uint8_t byte) {
+  const Node n = exprs_.node(frame);
+  if (n.b == kFreshText) return frame;
+  return key_frame(n.a, intern_text(text(frame) + static_cast<char>(byte)));
+}
+
+KeyClass Objects::classify(Id id, const std::string& key) const {
+  const State& s = state(id);
+  const ObjectSpec& spec = spec_of(id);
+  if (const auto it = spec.names.find(key); it != spec.names.end()) {
+    const Id i = it->second;
+    if (spec.ordered) {
+      if (i < s.next) return {};
+      for (Id k = s.next; k < i; ++k) {
+        if (spec.properties[static_cast<std::size_t>(k)].required) return {};
+      }
+    } else if (has(s, i)) {
+      return {};
+    }
+    return {KeyClass::What::kDeclared, i};
+  }
+  if (spec.additional == kNone) return {};
+  if (const auto it = text_index_.find(key); it != text_index_.end()) {
+    const std::vector<Id>& extras = extras_[static_cast<std::size_t>(s.extras)];
+    if (std::binary_search(extras.begin(), extras.end(), it->second)) return {};
+  }
+  return {KeyClass::What::kAdditional, kNone};
+}
+
+Id Objects::head_of(Id id, const KeyClass& key) {
+  const ObjectSpec& spec = spec_of(id);
+  if (key.what == KeyClass::What::kDead) return kNone;
+  const bool declared = key.what == KeyClass::What::kDeclared;
+  if (declared && !usable(key.property, spec)) return kNone;
+  if (!declared && !free_keys(id)) return kNone;
+  const Id value = declared ? spec.properties[static_cast<std::size_t>(key.property)].value : spec.additional;
+  return exprs_.concat(spec.gap, exprs_.concat(exprs_.byte(':'), exprs_.concat(spec.gap, value)));
+}
+
+Id Objects::tail_of(Id id, const KeyClass& key, const std::string& name) {
+  State s = state(id);
+  const ObjectSpec& spec = spec_of(id);
+  if (key.what == KeyClass::What::kDeclared) {
+    if (spec.ordered) {
+      s.next = key.property + 1;
+    } else {
+      s.written[static_cast<std::size_t>(key.property) >> 6] |=
+          std::uint64_t{1} << (static_cast<unsigned>(key.property) & 63U);
+    }
+  } else {
+    if (spec.ordered) s.next = static_cast<Id>(spec.properties.size());
+    if (!name.empty() || key.property != kFreshText) {
+      std::vector<Id> extras = extras_[static_cast<std::size_t>(s.extras)];
+      extras.push_back(intern_text(name));
+      std::sort(extras.begin(), extras.end());
+      const auto [it, fresh] = extras_index_.try_emplace(extras, static_cast<Id>(extras_.size()));
+      if (fresh) extras_.push_back(std::move(extras));
+      s.extras = it->second;
+    }
+  }
+  return exprs_.make({Kind::kObject, intern(std::move(s)), 0});
+}
+
+Objects::Resolved Objects::resolve(Id frame) {
+  const Node n = exprs_.node(frame);
+  if (n.b == kFreshText) {
+    const KeyClass key{KeyClass::What::kAdditional, kFreshText};
+    const Id head = head_of(n.a, key);
+    return head == kNone ? Resolved{} : Resolved{head, tail_of(n.a, key, "")};
+  }
+  std::string name;
+  const std::string raw = text(frame);
+  if (!unescape(raw.substr(0, raw.size() - 1), name)) return {};
+  const KeyClass key = classify(n.a, name);
+  const Id head = head_of(n.a, key);
+  return head == kNone ? Resolved{} : Resolved{head, tail_of(n.a, key, name)};
+}
+
+Id Objects::relax(Id frame) {
+  const Node n = exprs_.node(frame);
+  if (n.b == kFreshText || !free_keys(n.a)) return frame;
+  std::string prefix;
+  unescape(text(frame), prefix);
+  const ObjectSpec& spec = spec_of(n.a);
+  const auto begins = [&](const std::string& name) { return name.starts_with(prefix); };
+  for (const Property& p : spec.properties) {
+    if (begins(p.name)) return frame;
+  }
+  for (Id extra : extras_[static_cast<std::size_t>(state(n.a).extras)]) {
+    if (begins(texts_[static_cast<std::size_t>(extra)])) return frame;
+  }
+  return key_frame(n.a, kFreshText);
+}
+
+std::int64_t Objects::member_length(const ObjectSpec& spec, const Property& p) {
+  const std::int64_t gap = exprs_.shortest(spec.gap);
+  return add_length(add_length(exprs_.shortest(p.key), exprs_.shortest(p.value)), add_length(3, 2 * gap));
+}
+
+std::int64_t Objects::shortest(Id id, bool first) {
+  const State& s = state(id);
+  const ObjectSpec& spec = spec_of(id);
+  const std::int64_t gap = exprs_.shortest(spec.gap);
+  std::int64_t total = add_length(gap, 1);
+  std::int64_t members = 0;
+  const auto n = static_cast<Id>(spec.properties.size());
+  for (Id i = spec.ordered ? s.next : 0; i < n; ++i) {
+    const Property& p = spec.properties[static_cast<std::size_t>(i)];
+    if (!p.required || (!spec.ordered && has(s, i))) continue;
+    ++members;
+    total = add_length(total, member_length(spec, p));
+  }
+  if (members == 0) return total;
+  const std::int64_t commas = first ? members - 1 : members;
+  return add_length(total, add_length(multiply_length(2 * gap + 1, commas), first ? gap : 0));
+}
+
+std::int64_t Objects::shortest_after_key(Id id) {
+  const std::uint64_t memo = pair_key(id, 0);
+  if (const auto it = pass_.find(memo); it != pass_.end()) return it->second;
+  std::int64_t best = kUnreachable;
+  const auto consider = [&](const KeyClass& key, Id value) {
+    const Id tail = tail_of(id, key, "");
+    best = std::min(best, add_length(exprs_.shortest(value), shortest(exprs_.node(tail).a, false)));
+  };
+  for (Id i : candidates(id)) {
+    consider({KeyClass::What::kDeclared, i}, spec_of(id).properties[static_cast<std::size_t>(i)].value);
+  }
+  if (free_keys(id)) consider({KeyClass::What::kAdditional, kFreshText}, spec_of(id).additional);
+  const std::int64_t gap = exprs_.shortest(spec_of(id).gap);
+  return pass_[memo] = add_length(best, 2 * gap + 1);
+}
+
+std::int64_t Objects::longest_after_key(Id id) {
+  const std::uint64_t memo = pair_key(id, 1);
+  if (const auto it = pass_.find(memo); it != pass_.end()) return it->second;
+  std::int64_t worst = 0;
+  const auto value_of = [&](const KeyClass& key, Id value) {
+    const Id tail = tail_of(id, key, "");
+    return add_length(exprs_.shortest(value), shortest(exprs_.node(tail).a, false));
+  };
+  if (free_keys(id)) {
+    worst = add_length(1, value_of({KeyClass::What::kAdditional, kFreshText}, spec_of(id).additional));
+  } else {
+    for (Id i : candidates(id)) {
+      worst = std::max(worst, value_of({KeyClass::What::kDeclared, i},
+                                       spec_of(id).properties[static_cast<std::size_t>(i)].value));
+    }
+  }
+  const std::int64_t gap = exprs_.shortest(spec_of(id).gap);
+  return pass_[memo] = add_length(worst, 2 * gap + 1);
+}
+
+std::int64_t Objects::shortest_from_key(Id id) {
+  const std::uint64_t memo = pair_key(id, 2);
+  if (const auto it = pass_.find(memo); it != pass_.end()) return it->second;
+  std::int64_t best = kUnreachable;
+  const auto consider = [&](const KeyClass& key, std::int64_t name, Id value) {
+    const Id tail = tail_of(id, key, "");
+    best = std::min(
+        best, add_length(name, add_length(exprs_.shortest(value), shortest(exprs_.node(tail).a, false))));
+  };
+  for (Id i : candidates(id)) {
+    const Property& p = spec_of(id).properties[static_cast<std::size_t>(i)];
+    consider({KeyClass::What::kDeclared, i}, exprs_.shortest(p.key), p.value);
+  }
+  if (free_keys(id)) consider({KeyClass::What::kAdditional, kFreshText}, 0, spec_of(id).additional);
+  const std::int64_t gap = exprs_.shortest(spec_of(id).gap);
+  return pass_[memo] = add_length(best, 2 * gap + 2);
+}
+
+}  // namespace gramspec

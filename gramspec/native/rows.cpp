@@ -1,0 +1,370 @@
+#include "rows.hpp"
+
+#include <algorithm>
+#include <bit>
+
+namespace gramspec {
+
+namespace {
+constexpr std::size_t kReferences = 8;  // wide rows kept as references for splicing
+
+void set_bit(std::span<std::uint32_t> bits, Id token) {
+  bits[static_cast<std::size_t>(token) >> 5] |= 1U << (static_cast<unsigned>(token) & 31U);
+}
+void clear_bit(std::span<std::uint32_t> bits, Id token) {
+  bits[static_cast<std::size_t>(token) >> 5] &= ~(1U << (static_cast<unsigned>(token) & 31U));
+}
+}  // namespace
+
+Rows::Rows(const Bounds& bounds, const Trie& trie, Exprs& exprs, Objects& objects, Configs& configs)
+    : bounds_(bounds), trie_(trie), exprs_(exprs), objects_(objects), configs_(configs) {
+  intern_nodes({});
+}
+
+void Rows::spend(std::int64_t steps) {
+  steps_ += steps;
+  if (steps_ > bounds_.mask_steps) {
+    throw LimitExceeded("mask_steps",
+                        "one mask took more than " + std::to_string(bounds_.mask_steps) + " byte steps");
+  }
+}
+
+void Rows::charge(std::int64_t bytes) {
+  bytes_ += bytes;
+  if (bytes_ > bounds_.max_row_bytes) {
+    throw LimitExceeded("max_row_bytes",
+                        "token rows need more than " + std::to_string(bounds_.max_row_bytes) + " bytes");
+  }
+}
+
+Id Rows::intern_nodes(std::vector<Id> list) {
+  const auto [it, fresh] = node_index_.try_emplace(list, static_cast<Id>(node_lists_.size()));
+  if (fresh) {
+    charge(static_cast<std::int64_t>(list.size()) * 8);
+    node_lists_.push_back(std::move(list));
+  }
+  return it->second;
+}
+
+template <class Visit>
+void Rows::walk(Id root, Id config, Visit&& visit) {
+  // Preorder with one configuration per depth; a dead node skips its subtree.
+  static thread_local std::vector<Id> path;
+  std::vector<Id> local;
+  local.swap(path);
+  const Id base = trie_.depth(root);
+  local.assign(1, config);
+  std::int64_t steps = 0;
+  const Id end = trie_.end(root);
+  for (Id n = root + 1; n < end;) {
+    const auto level = static_cast<std::size_t>(trie_.depth(n) - base);
+    local.resize(level + 1);
+    const Id next = configs_.step(local[level - 1], trie_.byte(n));
+    ++steps;
+    if (next == Configs::kDead) {
+      n = trie_.end(n);
+      continue;
+    }
+    local[level] = next;
+    visit(n, next);
+    ++n;
+    if ((steps & 0xFFFF) == 0) spend(0x10000);
+  }
+  spend(steps & 0xFFFF);
+  local.swap(path);
+}
+
+void Rows::cold_row(Id top, Row& out) {
+  std::vector<Id> escapes;
+  const Id start = configs_.start(top, Configs::kUnknown);
+  Id last = kNone;
+  walk(0, start, [&](Id n, Id config) {
+    const Config& c = configs_.closed(config);
+    if (c.escapes) escapes.push_back(n);
+    const auto tokens = trie_.tokens_at(n);
+    if (tokens.empty() || c.core.empty()) return;  // an escape alone is decided by the frame below
+    for (Id t : tokens) set_bit(out.bits, t);
+    if (config != last) {
+      out.furthest = std::max(out.furthest, configs_.longest(config));
+      last = config;
+    }
+  });
+  out.escapes = intern_nodes(std::move(escapes));
+  ++cold_;
+}
+
+// Walk the new state beside a wide row already known and copy that row wherever both meet.
+bool Rows::spliced_row(Id top, Row& out) {
+  const Id start = configs_.start(top, Configs::kUnknown);
+  Id best = kNone;
+  std::int64_t gain = trie_.vocabulary_size() / 16;
+  for (Id reference : references_) {
+    const Id other = configs_.start(reference, Configs::kUnknown);
+    std::int64_t same = 0;
+    for (Id c = 1; c < trie_.nodes(); c = trie_.end(c)) {
+      const Id mine = configs_.step(start, trie_.byte(c));
+      if (mine != Configs::kDead && mine == configs_.step(other, trie_.byte(c))) {
+        same += static_cast<std::int64_t>(trie_.tokens_below(c).size());
+      }
+    }
+    if (same > gain) {
+      gain = same;
+      best = reference;
+    }
+  }
+  if (best == kNone) return false;
+  const Row& reference = *rows_.at(best);
+  out.bits = reference.bits;
+  out.furthest = reference.furthest;
+  std::vector<Id> escapes;
+  const std::vector<Id>& known = nodes(reference.escapes);
+  std::vector<std::pair<Id, Id>> path{{start, configs_.start(best, Configs::kUnknown)}};
+  std::int64_t steps = 0;
+  for (Id n = 1; n < trie_.nodes();) {
+    const auto level = static_cast<std::size_t>(trie_.depth(n));
+    path.resize(level + 1);
+    const Id mine = configs_.step(path[level - 1].first, trie_.byte(n));
+    const Id other = path[level - 1].second == Configs::kDead
+                         ? Configs::kDead
+                         : configs_.step(path[level - 1].second, trie_.byte(n));
+    ++steps;
+    if (mine == other) {
+      // Same configuration: same tokens and escapes in the whole subtree (none if dead).
+      if (mine != Configs::kDead) {
+        const auto from = std::lower_bound(known.begin(), known.end(), n);
+        escapes.insert(escapes.end(), from, std::lower_bound(from, known.end(), trie_.end(n)));
+      }
+      n = trie_.end(n);
+      continue;
+    }
+    if (mine == Configs::kDead) {
+      for (Id t : trie_.tokens_below(n)) clear_bit(out.bits, t);
+      n = trie_.end(n);
+      continue;
+    }
+    path[level] = {mine, other};
+    const Config& c = configs_.closed(mine);
+    if (c.escapes) escapes.push_back(n);
+    for (Id t : trie_.tokens_at(n)) {
+      if (c.core.empty()) {
+        clear_bit(out.bits, t);
+      } else {
+        set_bit(out.bits, t);
+      }
+    }
+    if (!c.core.empty()) out.furthest = std::max(out.furthest, configs_.longest(mine));
+    ++n;
+  }
+  spend(steps);
+  out.escapes = intern_nodes(std::move(escapes));
+  ++spliced_;
+  return true;
+}
+
+const Rows::CountRow* Rows::count_row(Id item) {
+  auto& slot = count_rows_[item];
+  if (slot) return slot->most < 0 ? nullptr : slot.get();
+  slot = std::make_unique<CountRow>();
+  CountRow& row = *slot;
+  row.most = -1;
+  if (!exprs_.prefix_free(item) || exprs_.nullable(item)) return nullptr;
+  row.begun.assign(static_cast<std::size_t>(trie_.vocabulary_size()), -1);
+  row.first = exprs_.first_bytes(item);
+  const Id loop = configs_.start(exprs_.repeat(item, 0, kInfinite), Configs::kUnknown);
+  // At a boundary the configuration is the loop's own again, because the item is prefix-free.
+  std::vector<std::pair<Id, std::int32_t>> path{{loop, 0}};
+  std::int32_t most = 0;
+  std::int64_t steps = 0;
+  for (Id n = 1; n < trie_.nodes();) {
+    const auto level = static_cast<std::size_t>(trie_.depth(n));
+    path.resize(level + 1);
+    const auto [above, begun] = path[level - 1];
+    const bool boundary = above == loop;
+    const Id next = configs_.step(above, trie_.byte(n));
+    ++steps;
+    if (next == Configs::kDead) {
+      if (boundary) row.exits[trie_.byte(n)].push_back({n, begun});
+      n = trie_.end(n);
+      continue;
+    }
+    const std::int32_t count = begun + (boundary ? 1 : 0);
+    path[level] = {next, count};
+    if (next != loop) row.inside = std::max(row.inside, configs_.longest(next));
+    for (Id t : trie_.tokens_at(n)) row.begun[static_cast<std::size_t>(t)] = count;
+    if (!trie_.tokens_at(n).empty()) most = std::max(most, count);
+    ++n;
+  }
+  spend(steps);
+  row.most = most;
+  row.at_most.resize(static_cast<std::size_t>(most) + 1);
+  charge(static_cast<std::int64_t>(row.begun.size()) * 4);
+  return &row;
+}
+
+// x{m,n} k over an unknown stack, x prefix-free and k starting with other bytes than x: the tokens
+// inside the repetition depend on n only through how many x they begin.
+bool Rows::counted_row(Id top, Row& out) {
+  const Node n = exprs_.node(top);
+  if (n.kind != Kind::kConcat || exprs_.node(n.a).kind != Kind::kRepeat) return false;
+  const Node repeat = exprs_.node(n.a);
+  if (!exprs_.regular(repeat.a) || exprs_.nullable(n.b)) return false;
+  if (repeat.hi != kInfinite && repeat.hi < 4) return false;
+  const CountRow* count = count_row(repeat.a);
+  if (count == nullptr || exprs_.first_bytes(n.b).intersects(count->first)) return false;
+  const std::int64_t limit =
+      repeat.hi == kInfinite ? count->most : std::min<std::int64_t>(repeat.hi, count->most);
+  Bits& prefix = const_cast<CountRow*>(count)->at_most[static_cast<std::size_t>(limit)];
+  if (prefix.empty()) {
+    prefix.assign(out.bits.size(), 0);
+    charge(static_cast<std::int64_t>(prefix.size()) * 4);
+    for (std::size_t t = 0; t < count->begun.size(); ++t) {
+      if (count->begun[t] >= 0 && count->begun[t] <= limit) set_bit(prefix, static_cast<Id>(t));
+    }
+  }
+  out.bits = prefix;
+  out.furthest = add_length(exprs_.shortest(top), count->inside);
+  const Id after = configs_.start(n.b, Configs::kUnknown);
+  std::vector<Id> escapes;
+  const auto visit = [&](Id node, Id config) {
+    const Config& c = configs_.closed(config);
+    if (c.escapes) escapes.push_back(node);
+    if (c.core.empty()) return;
+    for (Id t : trie_.tokens_at(node)) set_bit(out.bits, t);
+    out.furthest = std::max(out.furthest, configs_.longest(config));
+  };
+  const ByteSet& live = configs_.closed(after).live;
+  for (unsigned b = 0; b < 256; ++b) {
+    if (!live.test(b)) continue;
+    const Id next = configs_.step(after, static_cast<std::uint8_t>(b));
+    if (next == Configs::kDead) continue;
+    for (const CountRow::Exit& exit : count->exits[b]) {
+      if (exit.count < repeat.lo || (repeat.hi != kInfinite && exit.count > repeat.hi)) continue;
+      visit(exit.node, next);
+      walk(exit.node, next, visit);
+    }
+  }
+  std::sort(escapes.begin(), escapes.end());
+  out.escapes = intern_nodes(std::move(escapes));
+  ++counted_;
+  return true;
+}
+
+const Row& Rows::row(Id top) {
+  if (const auto it = rows_.find(top); it != rows_.end()) return *it->second;
+  auto fresh = std::make_unique<Row>();
+  fresh->bits.assign((static_cast<std::size_t>(trie_.vocabulary_size()) + 31) / 32, 0);
+  if (!shortcuts || (!counted_row(top, *fresh) && !spliced_row(top, *fresh))) cold_row(top, *fresh);
+  for (std::uint32_t word : fresh->bits) fresh->count += std::popcount(word);
+  charge(static_cast<std::int64_t>(fresh->bits.size()) * 4 + 64);
+  if (fresh->count > trie_.vocabulary_size() / 8 && references_.size() < kReferences)
+    references_.push_back(top);
+  return *(rows_[top] = std::move(fresh));
+}
+
+const Finish& Rows::finish(Id escapes, Id frame) {
+  const std::uint64_t key = pair_key(escapes, frame);
+  if (const auto it = finishes_.find(key); it != finishes_.end()) return *it->second;
+  auto out = std::make_unique<Finish>();
+  std::vector<Id> left;
+  const Id start = configs_.start(frame, Configs::kUnknown);
+  const bool through = configs_.closed(start).escapes;  // the frame may be left without reading
+  if (start != Configs::kDead) {
+    out->furthest = configs_.longest(start);
+    for (Id n : nodes(escapes)) {
+      const auto here = trie_.tokens_at(n);
+      out->tokens.insert(out->tokens.end(), here.begin(), here.end());
+      if (through) left.push_back(n);
+      walk(n, start, [&](Id node, Id config) {
+        const Config& c = configs_.closed(config);
+        if (c.escapes) left.push_back(node);
+        if (c.core.empty()) return;
+        const auto tokens = trie_.tokens_at(node);
+        out->tokens.insert(out->tokens.end(), tokens.begin(), tokens.end());
+        if (!tokens.empty()) out->furthest = std::max(out->furthest, configs_.longest(config));
+      });
+    }
+  }
+  std::sort(left.begin(), left.end());
+  left.erase(std::unique(left.begin(), left.end()), left.end());
+  out->escapes = intern_nodes(std::move(left));
+  charge(static_cast<std::int64_t>(out->tokens.size()) * 4 + 64);
+  return *(finishes_[key] = std::move(out));
+}
+
+void Rows::finish_all(Id escapes, Id s, std::span<std::uint32_t> out, std::int64_t& furthest) {
+  if (nodes(escapes).empty()) return;
+  const StackSet& set = configs_.stack(s);
+  if (set.bottom) {
+    for (Id n : nodes(escapes)) {
+      for (Id t : trie_.tokens_at(n)) set_bit(out, t);
+    }
+  }
+  for (const auto& [frame, below] : set.frames) {
+    if (exprs_.node(frame).kind == Kind::kKeyFrame) {
+      finish_key(escapes, frame, below, out, furthest);
+      continue;
+    }
+    const Finish& f = finish(escapes, frame);
+    for (Id t : f.tokens) set_bit(out, t);
+    furthest = std::max(furthest, add_length(f.furthest, configs_.stack_longest(below)));
+    finish_all(f.escapes, below, out, furthest);
+  }
+}
+
+// A key ends at each escape: what follows depends on which key it was. Nearly all are undeclared
+// and share one continuation; the rest of the object (which must remember the key) is only built
+// for the few tokens that also close the value.
+void Rows::finish_key(Id escapes, Id frame, Id below, std::span<std::uint32_t> out, std::int64_t& furthest) {
+  const Id state = exprs_.node(frame).a;
+  const std::string written = objects_.text(frame);
+  const bool fresh = exprs_.node(frame).b == kFreshText;
+  struct Group {
+    std::vector<Id> nodes;
+    std::vector<std::pair<KeyClass, std::string>> keys;
+  };
+  std::map<Id, Group> groups;
+  std::string name;
+  for (Id n : nodes(escapes)) {
+    std::string raw = written + trie_.path(n);
+    raw.pop_back();  // the closing quote
+    if (!unescape(raw, name)) continue;
+    const KeyClass key =
+        fresh ? KeyClass{KeyClass::What::kAdditional, kFreshText} : objects_.classify(state, name);
+    if (fresh) name.clear();
+    const Id head = objects_.head_of(state, key);
+    if (head == kNone) continue;
+    Group& group = groups[head];
+    group.nodes.push_back(n);
+    group.keys.emplace_back(key, name);
+  }
+  for (auto& [head, group] : groups) {
+    const std::vector<Id> owners = group.nodes;
+    const Finish& f = finish(intern_nodes(group.nodes), head);
+    for (Id t : f.tokens) set_bit(out, t);
+    furthest = std::max(furthest, add_length(f.furthest, add_length(objects_.longest_after_key(state),
+                                                                    configs_.stack_longest(below))));
+    for (Id n : std::vector<Id>(nodes(f.escapes))) {
+      // The owner is the last escape at or before n in preorder: keys end at different nodes.
+      const auto owner = std::upper_bound(owners.begin(), owners.end(), n) - owners.begin() - 1;
+      const auto& [key, key_name] = group.keys[static_cast<std::size_t>(owner)];
+      const Id tail = objects_.tail_of(state, key, key_name);
+      finish_all(intern_nodes({n}), configs_.push(tail, below), out, furthest);
+    }
+  }
+}
+
+void Rows::mask(Id config, std::span<std::uint32_t> out, std::int64_t& furthest) {
+  steps_ = 0;
+  furthest = 0;
+  std::fill(out.begin(), out.end(), 0U);
+  const std::vector<Item> entries = configs_.entries(config);
+  for (const Item& item : entries) {
+    const Row& r = row(item.top);
+    for (std::size_t w = 0; w < r.bits.size(); ++w) out[w] |= r.bits[w];
+    furthest = std::max(furthest, add_length(r.furthest, configs_.stack_longest(item.stack)));
+    finish_all(r.escapes, item.stack, out, furthest);
+  }
+  for (const auto& [token, next] : configs_.closed(config).tokens) set_bit(out, token);
+}
+
+}  // namespace gramspec

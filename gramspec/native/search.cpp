@@ -1,0 +1,361 @@
+#include "search.hpp"
+
+#include <algorithm>
+
+namespace gramspec {
+
+namespace {
+constexpr std::size_t kCompletionBytes = 4096;  // longest completion that is segmented for an upper bound
+constexpr std::size_t kSuccessorLists = 4096;   // remembered before the memory is given back
+}  // namespace
+
+Search::Search(const Bounds& bounds, const Trie& trie, Exprs& exprs, Objects& objects, Configs& configs,
+               Rows& rows)
+    : bounds_(bounds), trie_(trie), exprs_(exprs), objects_(objects), configs_(configs), rows_(rows) {}
+
+void Search::spend(std::int64_t steps) {
+  steps_ += steps;
+  if (steps_ > bounds_.search_steps) {
+    throw LimitExceeded("search_steps",
+                        "whether the text can still end within the token budget was not decided in " +
+                            std::to_string(bounds_.search_steps) + " steps");
+  }
+}
+
+// ---- token liveness: saturation of (expression, trie node) runs -------------------------------
+
+Id Search::run_of(Id e, Id key, Id node) {
+  const auto [it, fresh] = run_index_.try_emplace({e, {key, node}}, static_cast<Id>(runs_.size()));
+  if (fresh) {
+    runs_.emplace_back();
+    add_state(it->second, e, key, node);
+  }
+  return it->second;
+}
+
+void Search::add_state(Id run, Id e, Id key, Id node) {
+  for (;;) {
+    const Node& n = exprs_.node(e);
+    if (n.kind == Kind::kRule) {
+      e = exprs_.rule(n.a).body;
+    } else if (n.kind == Kind::kCall) {
+      e = n.a;
+    } else if (n.kind == Kind::kNonNull && exprs_.node(n.a).kind == Kind::kRule) {
+      e = exprs_.non_null(exprs_.rule(exprs_.node(n.a).a).body);
+    } else {
+      break;
+    }
+  }
+  if (!runs_[static_cast<std::size_t>(run)].seen.try_emplace({e, {key, node}}, true).second) return;
+  todo_.push_back({run, e, key, node});
+  spend(1);
+}
+
+void Search::add_exit(Id run, Id node) {
+  Run& r = runs_[static_cast<std::size_t>(run)];
+  if (std::find(r.exits.begin(), r.exits.end(), node) != r.exits.end()) return;
+  r.exits.push_back(node);
+  for (std::size_t i = 0; i < runs_[static_cast<std::size_t>(run)].waiting.size(); ++i) {
+    const auto [waiting, cont] = runs_[static_cast<std::size_t>(run)].waiting[i];
+    add_state(waiting, cont.first, cont.second, node);
+  }
+}
+
+void Search::saturate() {
+  while (!todo_.empty()) {
+    const State s = todo_.back();
+    todo_.pop_back();
+    if (s.node != 0 && !trie_.tokens_at(s.node).empty()) add_state(s.run, s.expr, s.key, 0);
+    const Head h = exprs_.head(s.expr);
+    if (exprs_.nullable(s.expr)) {
+      if (s.key == kNone) {
+        add_exit(s.run, s.node);
+      } else if (const Objects::Resolved r = objects_.resolve(s.key); r.head != kNone) {
+        add_state(s.run, exprs_.concat(r.head, r.tail), kNone, s.node);
+      }
+    }
+    for (Id child = s.node + 1; child < trie_.end(s.node); child = trie_.end(child)) {
+      const std::uint8_t byte = trie_.byte(child);
+      for (const Arc& arc : h.arcs) {
+        if (byte < arc.lo || byte > arc.hi) continue;
+        // A key that can no longer clash is forgotten, which keeps the runs of open objects finite.
+        add_state(s.run, arc.target, s.key == kNone ? kNone : objects_.relax(objects_.append(s.key, byte)),
+                  child);
+      }
+    }
+    for (const auto& [callee, cont] : h.calls) {
+      if (exprs_.node(cont).kind == Kind::kKeyFrame) {
+        add_state(s.run, callee, cont, s.node);
+        continue;
+      }
+      const Id called = run_of(callee, kNone, s.node);
+      runs_[static_cast<std::size_t>(called)].waiting.push_back({s.run, {cont, s.key}});
+      for (std::size_t i = 0; i < runs_[static_cast<std::size_t>(called)].exits.size(); ++i) {
+        add_state(s.run, cont, s.key, runs_[static_cast<std::size_t>(called)].exits[i]);
+      }
+    }
+    if (s.node == 0 && s.key == kNone) {
+      for (const auto& [token, cont] : h.tokens) add_state(s.run, cont, kNone, 0);
+    }
+  }
+}
+
+bool Search::stack_live(Id s, Id node) {
+  const auto [it, fresh] = stack_live_.try_emplace({s, node}, false);
+  if (!fresh) return it->second;
+  const StackSet& set = configs_.stack(s);
+  // A token that ends here is a boundary; runs add the root beside such nodes, so does this.
+  const bool boundary = node == 0 || !trie_.tokens_at(node).empty();
+  bool value = set.bottom && boundary;
+  for (const auto& [frame, below] : set.frames) {
+    if (value) break;
+    const Id run = run_of(frame, kNone, node);
+    saturate();
+    for (std::size_t i = 0; i < runs_[static_cast<std::size_t>(run)].exits.size() && !value; ++i) {
+      value = stack_live(below, runs_[static_cast<std::size_t>(run)].exits[i]);
+    }
+  }
+  return stack_live_[{s, node}] = value;
+}
+
+bool Search::token_live(Id config) {
+  if (config == Configs::kDead) return false;
+  if (const auto it = live_.find(config); it != live_.end()) return it->second;
+  const Config& c = configs_.closed(config);
+  bool value = c.core_accept;
+  try {
+    for (const Item& item : std::vector<Item>(c.core)) {
+      if (value) break;
+      const StackSet& set = configs_.stack(item.stack);
+      const auto follow = [&](Id key, const auto& next) {
+        const Id run = run_of(item.top, key, 0);
+        saturate();
+        for (std::size_t i = 0; i < runs_[static_cast<std::size_t>(run)].exits.size() && !value; ++i) {
+          value = next(runs_[static_cast<std::size_t>(run)].exits[i]);
+        }
+      };
+      bool plain = set.bottom;
+      for (const auto& [frame, below_] : set.frames) {
+        const Id below = below_;
+        if (exprs_.node(frame).kind != Kind::kKeyFrame) {
+          plain = true;
+        } else if (!value) {
+          follow(frame, [&](Id node) { return stack_live(below, node); });
+        }
+      }
+      if (plain && !value) {
+        follow(kNone, [&](Id node) {
+          if (set.bottom && (node == 0 || !trie_.tokens_at(node).empty())) return true;
+          for (const auto& [frame, below] : set.frames) {
+            if (exprs_.node(frame).kind == Kind::kKeyFrame) continue;
+            if (stack_live(configs_.push(frame, below), node)) return true;
+          }
+          return false;
+        });
+      }
+    }
+  } catch (const LimitExceeded&) {
+    // Half-saturated tables would turn "not yet" into "no".
+    runs_.clear();
+    run_index_.clear();
+    todo_.clear();
+    stack_live_.clear();
+    throw;
+  }
+  return live_[config] = value;
+}
+
+// ---- bounds --------------------------------------------------------------------------------
+
+std::int64_t Search::lower_bound(Id config) {
+  const std::int64_t bytes = configs_.shortest(config);
+  if (bytes >= kUnreachable) return kUnreachable;
+  const std::int64_t longest = std::max<Id>(1, trie_.longest());
+  return (bytes + longest - 1) / longest;
+}
+
+std::int64_t Search::fewest_tokens_bound(Id config) { return lower_bound(config); }
+
+bool Search::shortest_completion(Id config, std::size_t cap, std::string& out) {
+  out.clear();
+  while (!configs_.closed(config).accepts || configs_.shortest(config) > 0) {
+    if (out.size() >= cap) return false;
+    Id best = kNone;
+    int best_byte = 0;
+    const ByteSet live = configs_.closed(config).live;
+    for (int b = 0; b < 256; ++b) {
+      if (!live.test(static_cast<unsigned>(b))) continue;
+      const Id next = configs_.step(config, static_cast<std::uint8_t>(b));
+      if (next == Configs::kDead) continue;
+      if (best == kNone || configs_.shortest(next) < configs_.shortest(best)) {
+        best = next;
+        best_byte = b;
+      }
+    }
+    if (best == kNone) return false;
+    out.push_back(static_cast<char>(best_byte));
+    config = best;
+  }
+  return true;
+}
+
+// Fewest tokens that spell exactly this text; kUnreachable if none do.
+std::int64_t Search::segment(const std::string& text) {
+  std::vector<std::int64_t> cost(text.size() + 1, kUnreachable);
+  cost[text.size()] = 0;
+  for (std::size_t i = text.size(); i-- > 0;) {
+    Id node = 0;
+    for (std::size_t k = i; k < text.size(); ++k) {
+      node = trie_.child(node, static_cast<std::uint8_t>(text[k]));
+      if (node == kNone) break;
+      if (!trie_.tokens_at(node).empty()) cost[i] = std::min(cost[i], add_length(1, cost[k + 1]));
+    }
+  }
+  return cost[0];
+}
+
+std::int64_t Search::upper_bound(Id config, bool complete) {
+  if (const auto it = upper_.find(config); it != upper_.end()) return it->second;
+  std::string text;
+  std::int64_t bound = complete ? configs_.longest(config) : kUnreachable;
+  if (shortest_completion(config, kCompletionBytes, text)) bound = std::min(bound, segment(text));
+  return upper_[config] = bound;
+}
+
+// ---- exact search ----------------------------------------------------------------------------
+
+const std::vector<Id>& Search::successors(Id config) {
+  if (const auto it = successors_.find(config); it != successors_.end()) return it->second;
+  if (successors_.size() > kSuccessorLists) successors_.clear();
+  std::vector<Id> out;
+  std::vector<Id> path{config};
+  std::int64_t steps = 0;
+  for (Id n = 1; n < trie_.nodes();) {
+    const auto level = static_cast<std::size_t>(trie_.depth(n));
+    path.resize(level + 1);
+    Id next = configs_.step(path[level - 1], trie_.byte(n));
+    ++steps;
+    if (next == Configs::kDead) {
+      n = trie_.end(n);
+      continue;
+    }
+    next = configs_.relax(next);
+    path[level] = next;
+    if (!trie_.tokens_at(n).empty() && (out.empty() || out.back() != next)) out.push_back(next);
+    ++n;
+  }
+  for (const auto& [token, item] : std::vector<std::pair<Id, Item>>(configs_.closed(config).tokens)) {
+    out.push_back(configs_.relax(configs_.step_token(config, token)));
+  }
+  spend(steps);
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return successors_[config] = std::move(out);
+}
+
+// Breadth first over tokens. Keys that clash with no declared or written one are merged (relax):
+// what such a key is called changes no length. Pruned by the byte lower bound; stops as soon as the
+// best upper bound met cannot be improved.
+std::int64_t Search::fewest_tokens(Id config, bool complete, std::int64_t cap) {
+  config = configs_.relax(config);
+  if (const auto it = fewest_.find(config); it != fewest_.end()) return std::min(it->second, cap + 1);
+  if (const auto it = more_than_.find(config); it != more_than_.end() && it->second >= cap) return cap + 1;
+  if (lower_bound(config) > cap) return cap + 1;
+  steps_ = 0;
+  std::int64_t best = upper_bound(config, complete);
+  std::unordered_map<Id, bool> seen{{config, true}};
+  std::vector<Id> frontier{config};
+  for (std::int64_t used = 0; !frontier.empty() && used < best && used <= cap; ++used) {
+    std::vector<Id> next;
+    for (Id c : frontier) {
+      if (configs_.closed(c).accepts) {
+        best = std::min(best, used);
+        break;
+      }
+      if (used + lower_bound(c) >= best || used + 1 > cap) continue;
+      for (Id s : std::vector<Id>(successors(c))) {
+        if (!seen.try_emplace(s, true).second) continue;
+        const std::int64_t least = used + 1 + lower_bound(s);
+        if (least > cap || least >= best) continue;
+        best = std::min(best, add_length(used + 1, upper_bound(s, complete)));
+        next.push_back(s);
+        spend(1);
+      }
+    }
+    frontier = std::move(next);
+  }
+  if (best <= cap) {
+    fewest_[config] = best;
+    return best;
+  }
+  std::int64_t& known = more_than_.try_emplace(config, -1).first->second;
+  known = std::max(known, cap);
+  return cap + 1;
+}
+
+// ---- masks -------------------------------------------------------------------------------------
+
+// Clear the bits of tokens whose successor `keep` refuses; asked once per run of equal successors.
+template <class Keep>
+void Search::filter(Id config, std::span<std::uint32_t> out, Keep&& keep) {
+  std::vector<Id> path{config};
+  std::vector<std::uint32_t> kept(out.size(), 0);
+  std::unordered_map<Id, bool> known;
+  const auto ask = [&](Id c) {
+    const auto [it, fresh] = known.try_emplace(c, false);
+    if (fresh) it->second = keep(c);
+    return it->second;
+  };
+  for (Id n = 1; n < trie_.nodes();) {
+    const auto level = static_cast<std::size_t>(trie_.depth(n));
+    path.resize(level + 1);
+    const Id next = configs_.relax(configs_.step(path[level - 1], trie_.byte(n)));
+    if (next == Configs::kDead) {
+      n = trie_.end(n);
+      continue;
+    }
+    path[level] = next;
+    const auto tokens = trie_.tokens_at(n);
+    if (!tokens.empty() && ask(next)) {
+      for (Id t : tokens) kept[static_cast<std::size_t>(t) >> 5] |= 1U << (static_cast<unsigned>(t) & 31U);
+    }
+    ++n;
+  }
+  for (const auto& [token, item] : std::vector<std::pair<Id, Item>>(configs_.closed(config).tokens)) {
+    if (ask(configs_.relax(configs_.step_token(config, token)))) {
+      kept[static_cast<std::size_t>(token) >> 5] |= 1U << (static_cast<unsigned>(token) & 31U);
+    }
+  }
+  for (std::size_t w = 0; w < out.size(); ++w) out[w] &= kept[w];
+}
+
+void Search::mask(Id config, bool complete, std::span<std::uint32_t> out) {
+  std::int64_t furthest = 0;
+  rows_.mask(config, out, furthest);
+  if (complete) return;
+  steps_ = 0;
+  filter(config, out, [&](Id c) { return token_live(c); });
+}
+
+void Search::viable(Id config, bool complete, std::int64_t remaining, bool exact,
+                    std::span<std::uint32_t> out) {
+  if (remaining < 2) {  // the token and EOS
+    std::fill(out.begin(), out.end(), 0U);
+    return;
+  }
+  std::int64_t furthest = 0;
+  rows_.mask(config, out, furthest);
+  if (!complete) {
+    steps_ = 0;
+    filter(config, out, [&](Id c) { return token_live(c); });
+  }
+  const std::int64_t left = remaining - 2;
+  const std::int64_t longest = std::max<Id>(1, trie_.longest());
+  if (exact ? (complete && furthest <= left) : ((furthest + longest - 1) / longest <= left)) return;
+  filter(configs_.relax(config), out, [&](Id c) {
+    if (lower_bound(c) > left) return false;
+    return !exact || upper_bound(c, complete) <= left || fewest_tokens(c, complete, left) <= left;
+  });
+}
+
+}  // namespace gramspec

@@ -1,0 +1,66 @@
+#include "trie.hpp"
+
+#include <algorithm>
+
+namespace gramspec {
+
+Trie::Trie(const std::vector<std::string>& tokens) : tokens_(tokens) {
+  for (Id id = 0; id < static_cast<Id>(tokens_.size()); ++id) {
+    const std::string& bytes = tokens_[static_cast<std::size_t>(id)];
+    if (bytes.empty()) continue;
+    ids_.push_back(id);
+    if (bytes.size() == 1) single_.set(static_cast<std::uint8_t>(bytes[0]));
+  }
+  // std::string compares as unsigned bytes, so sorted order is preorder of the trie.
+  std::stable_sort(ids_.begin(), ids_.end(), [&](Id a, Id b) {
+    return tokens_[static_cast<std::size_t>(a)] < tokens_[static_cast<std::size_t>(b)];
+  });
+  const auto add = [&](std::uint8_t byte, Id parent, Id depth, Id rank) {
+    byte_.push_back(byte);
+    parent_.push_back(parent);
+    depth_.push_back(depth);
+    begin_.push_back(rank);
+    end_.push_back(0);
+    height_.push_back(0);
+    return static_cast<Id>(byte_.size()) - 1;
+  };
+  std::vector<Id> path{add(0, kNone, 0, 0)};  // node at each depth of the previous token
+  std::string_view previous;
+  for (Id rank = 0; rank < static_cast<Id>(ids_.size()); ++rank) {
+    const std::string_view bytes = tokens_[static_cast<std::size_t>(ids_[static_cast<std::size_t>(rank)])];
+    std::size_t common = 0;
+    while (common < previous.size() && common < bytes.size() && previous[common] == bytes[common]) ++common;
+    path.resize(common + 1);
+    for (std::size_t i = common; i < bytes.size(); ++i) {
+      path.push_back(add(static_cast<std::uint8_t>(bytes[i]), path.back(), static_cast<Id>(i) + 1, rank));
+    }
+    previous = bytes;
+  }
+  begin_.push_back(static_cast<Id>(ids_.size()));
+  // Nodes are in preorder, so children come after their parent: fill subtree ends backwards.
+  for (Id node = nodes() - 1; node >= 0; --node) {
+    const auto n = static_cast<std::size_t>(node);
+    if (end_[n] == 0) end_[n] = node + 1;
+    if (node == 0) break;
+    const auto p = static_cast<std::size_t>(parent_[n]);
+    end_[p] = std::max(end_[p], end_[n]);
+    height_[p] = std::max(height_[p], height_[n] + 1);
+  }
+}
+
+Id Trie::child(Id node, std::uint8_t wanted) const noexcept {
+  for (Id c = node + 1; c < end(node); c = end(c)) {
+    if (byte(c) == wanted) return c;
+    if (byte(c) > wanted) break;
+  }
+  return kNone;
+}
+
+std::string Trie::path(Id node) const {
+  std::string bytes(static_cast<std::size_t>(depth(node)), '\0');
+  for (Id n = node; n > 0; n = parent(n))
+    bytes[static_cast<std::size_t>(depth(n)) - 1] = static_cast<char>(byte(n));
+  return bytes;
+}
+
+}  // namespace gramspec
