@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
 from benches import bench, tiny_worlds
+
 from gramspec.decoding.samplers.restart import first_accepted
 from gramspec.testing.proofs import (
     prove_interleaved,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-
 from benches import bench, tiny_worlds
+from mutants import LOOP_MUTANTS, MUTANTS, Mutant
+
 from gramspec.decoding.samplers.restart import first_accepted
 from gramspec.errors import ContractError
 from gramspec.testing.proofs import ProofError, prove_outer_loop
 from gramspec.testing.worlds import World, worlds
-from mutants import LOOP_MUTANTS, MUTANTS, Mutant
 
 SEED = 20  # fixed: a mutant must be caught by these worlds, not by luck
 

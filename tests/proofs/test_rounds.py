@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-
 from benches import bench
+
 from gramspec.testing.proofs import (
     prove_frozen,
     prove_learned,
