@@ -1,6 +1,6 @@
 """Lowering of character expressions to bytes: UTF-8, or the spellings inside a JSON string.
 
-Law: an expression over scalars becomes the byte strings that spell its members; decoding is unique, so the algebra carries over.
+Law: characters become the byte strings that spell them; decoding is unique, so the algebra carries over.
 Source: RFC 3629; RFC 8259 section 7; "utf8-ranges" (A. Gallant) for splitting ranges by lead byte.
 
 Both encodings are digit systems: a set of numbers is split by its leading digit, digits followed
@@ -30,6 +30,7 @@ _SHORT_ESCAPES: Final = {
     0x09: "t",
 }
 _RAW_IN_JSON: Final = subtract(((0x20, 0xD7FF), (0xE000, 0x10FFFF)), of('"\\'))
+_UTF8_FORMS: Final = ((0x80, 0x7FF, 0xC0, 1), (0x800, 0xFFFF, 0xE0, 2), (0x10000, 0x10FFFF, 0xF0, 3))
 _BMP: Final = ((0, 0xFFFF),)
 _ASTRAL: Final = ((0x10000, 0x10FFFF),)
 
@@ -51,10 +52,10 @@ def utf8(expr: ir.Expr) -> ir.Expr:
 
 
 def json_string(expr: ir.Expr) -> ir.Expr:
-    """Replace every character set by its spellings between the quotes of a JSON string.
+    r"""Replace every character set by its spellings between the quotes of a JSON string.
 
     Each scalar may stand raw (unless it is a quote, a backslash or a control character), as its
-    two-character escape where it has one, and as ``\\uXXXX`` with hexadecimal digits in either
+    two-character escape where it has one, and as ``\uXXXX`` with hexadecimal digits in either
     case; scalars above U+FFFF as a pair of surrogate escapes. Lone surrogates never occur.
 
     Parameters
@@ -100,7 +101,7 @@ def utf8_ranges(ranges: Ranges) -> ir.Expr:
     ascii_part = intersect(ranges, ((0, 0x7F),))
     if ascii_part:
         parts.append(_byte_ranges(ascii_part, 0))
-    for low, high, lead, tail in ((0x80, 0x7FF, 0xC0, 1), (0x800, 0xFFFF, 0xE0, 2), (0x10000, 0x10FFFF, 0xF0, 3)):
+    for low, high, lead, tail in _UTF8_FORMS:
         for rest, digits in _split(intersect(ranges, ((low, high),)), 64**tail):
             parts.append(ir.concat(_byte_ranges(digits, lead), _continuation(rest, tail)))
     return _join_bytes(parts)

@@ -1,7 +1,7 @@
 """Languages in context: exact algebra for anchors and word boundaries, which look at neighbours.
 
-Law: a piece is a union of terms (left, language, right): a string of the language matches where the character before it is in `left` and what follows is in `right`; the members of a finished piece are plain strings.
-Cost: nothing for pieces without assertions; otherwise the product of the numbers of terms, at most 48 x 48 per concatenation.
+Law: a piece is a union of terms (left, language, right): a member matches where its neighbours are so.
+Cost: nothing for pieces without assertions; a concatenation costs the product of the numbers of terms.
 
 Left contexts: start of text, or the class of the last character. Right contexts: end of text, a
 newline that ends the text (what ``$`` of Python accepts), or the class of the next character.
@@ -65,13 +65,17 @@ class Builder:
     ascii_word: Ranges
     unicode_word: Ranges
     _facts: dict[int, tuple[ir.Expr, _Facts]] = field(default_factory=dict)
+    _chars: dict[Ranges, Piece] = field(default_factory=dict)
     _spent: int = 0
 
     # -- making pieces --------------------------------------------------------------------
 
     def chars(self, ranges: Ranges) -> Piece:
         """One character out of a set."""
-        return {_FREE: ir.CharSet(ranges)} if ranges else {}
+        piece = self._chars.get(ranges)
+        if piece is None:
+            piece = self._chars[ranges] = {_FREE: ir.CharSet(ranges)} if ranges else {}
+        return piece
 
     def assertion(self, rectangles: Iterable[Context]) -> Piece:
         """The empty string at positions whose (left, right) lies in one of the rectangles."""
@@ -129,16 +133,15 @@ class Builder:
             return self._join(head, self._star(piece))
         if maximum == minimum:
             return head
-        return self._join(head, self._power(self.alternatives([piece, {_FREE: ir.EPSILON}]), maximum - minimum))
+        tail = self._power(self.alternatives([piece, {_FREE: ir.EPSILON}]), maximum - minimum)
+        return self._join(head, tail)
 
     def finish(self, piece: Piece, *, search: bool) -> ir.Expr:
         """The texts that match as a whole, or that hold a match (`search`)."""
         if search:
             anything: Piece = {_FREE: _ANY_TEXT}
             piece = self._join(self._join(anything, piece), anything)
-        return _union(
-            [language for (left, right), language in piece.items() if left & START and right & END]
-        )
+        return _union([language for (left, right), language in piece.items() if left & START and right & END])
 
     # -- concatenation --------------------------------------------------------------------
 
@@ -159,7 +162,7 @@ class Builder:
         """The parts of a term before a position that demands `wanted` of its left side."""
         if wanted == LEFT_ANY:
             return [(left, language)]
-        parts = []
+        parts: list[tuple[int, ir.Expr]] = []
         if self._look(language).nullable:
             parts.append((left & wanted, ir.EPSILON))
         body = self._ends_with(language, wanted & CHARS)
@@ -171,7 +174,7 @@ class Builder:
         """The parts of a term after a position that demands `wanted` of its right side."""
         if wanted == RIGHT_ANY:
             return [(right, language)]
-        parts = []
+        parts: list[tuple[int, ir.Expr]] = []
         if self._look(language).nullable:
             parts.append((right & wanted, ir.EPSILON))
         plain = wanted & (CHARS & ~NEWLINE)

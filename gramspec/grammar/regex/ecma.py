@@ -26,7 +26,8 @@ from gramspec.grammar.regex.unicode import (
 MAX_NESTING: Final = 200
 _CONTROL: Final = {"f": 0x0C, "n": 0x0A, "r": 0x0D, "t": 0x09, "v": 0x0B}
 _QUANTIFIER: Final = re.compile(r"[*+?]|\{([0-9]+)(,([0-9]*))?\}")
-_GROUP_NAME: Final = re.compile(r"\(\?<([$\w]+)>")
+_GROUP_NAME: Final = re.compile(r"\(\?<((?:[^>\\=!]|\\u\{[0-9A-Fa-f]{1,6}\}|\\u[0-9A-Fa-f]{4})+)>")
+_NAME_ESCAPE: Final = re.compile(r"\\u\{?([0-9A-Fa-f]+)\}?")
 _OCTAL: Final = re.compile(r"[0-3][0-7]{0,2}|[4-7][0-7]?")
 _HEX2: Final = re.compile(r"x([0-9A-Fa-f]{2})")
 _HEX4: Final = re.compile(r"u([0-9A-Fa-f]{4})")
@@ -35,6 +36,10 @@ _BRACED: Final = re.compile(r"u\{([0-9A-Fa-f]+)\}")
 _PROPERTY: Final = re.compile(r"[pP]\{([A-Za-z0-9_]+)(?:=([A-Za-z0-9_]+))?\}")
 _SCOPED_FLAGS: Final = re.compile(r"\(\?[ims]*(-[ims]*)?:")
 _LOOKS: Final = {"(?=": "look-ahead", "(?!": "look-ahead", "(?<=": "look-behind", "(?<!": "look-behind"}
+_KNOWN_PROPERTIES: Final = (
+    "known are the general categories, Any, ASCII, ASCII_Hex_Digit, Assigned, White_Space, "
+    "Uppercase, Lowercase, XID_Start and XID_Continue"
+)
 _MAX_DIGITS: Final = 18
 
 
@@ -97,18 +102,21 @@ class _Parser:
         if not text.startswith("(?", start):
             self.at += 1
             return
-        for opening, name in _LOOKS.items():
+        for opening, look in _LOOKS.items():
             if text.startswith(opening, start):
-                hint = "write the alternatives out, or intersect two grammars"
-                raise UnsupportedError(f"@{start}", name, hint, text)
+                hint = "write the alternatives out"
+                raise UnsupportedError(f"@{start}", look, hint, text)
         if text.startswith("(?:", start):
             self.at += 3
             return
         named = _GROUP_NAME.match(text, start)
-        if named and not named[1][0].isdigit():
-            if named[1] in self.names:
-                self.fail(start, f"two groups are named {named[1]!r}")
-            self.names.add(named[1])
+        if named:
+            name = _group_name(named[1])
+            if name in self.names:
+                self.fail(start, f"two groups are named {name!r}")
+            if name is None:
+                self.fail(start, "this group name is not an identifier", "use letters, digits, _ and $")
+            self.names.add(name)
             self.at = named.end()
             return
         if _SCOPED_FLAGS.match(text, start):
@@ -246,7 +254,7 @@ class _Parser:
 
     def control(self, *, in_class: bool) -> int:
         letter = self.text[self.at + 1 : self.at + 2]
-        if letter and letter.isascii() and (letter.isalpha() or (in_class and (letter.isdigit() or letter == "_"))):
+        if re.match("[A-Za-z0-9_]" if in_class else "[A-Za-z]", letter):
             self.at += 2
             return ord(letter) % 32
         return ord("\\")  # Annex B: the backslash itself; the c is read next
@@ -267,12 +275,15 @@ class _Parser:
         letter = self.text[self.at]
         found = _PROPERTY.match(self.text, self.at)
         if found is None:
+            if self.text.startswith("{", self.at + 1):
+                self.fail(start, "malformed Unicode property", "write \\p{Name} or \\p{Name=Value}")
             self.at += 1
             return ord(letter)
         ranges = ecma_property(found[1], found[2])
         if ranges is None:
-            hint = "general categories, Any, ASCII, Assigned, White_Space, Uppercase, Lowercase, XID_Start and XID_Continue are known"
-            raise UnsupportedError(f"@{start}", f"the Unicode property {found[0][2:-1]}", hint, self.text)
+            raise UnsupportedError(
+                f"@{start}", f"the Unicode property {found[0][2:-1]}", _KNOWN_PROPERTIES, self.text
+            )
         self.at = found.end()
         return complement(ranges) if letter == "P" else ranges
 
@@ -306,3 +317,12 @@ class _Parser:
 
 def _point(point: int) -> Ranges:
     return normalise([(point, point)])
+
+
+def _group_name(text: str) -> str | None:
+    """The name of a group with its escapes resolved; None when it is not an identifier."""
+    name = _NAME_ESCAPE.sub(lambda found: chr(min(int(found[1], 16), 0x10FFFF)), text)
+    name = name.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    plain = name.replace("$", "_")
+    rest = plain[1:].replace("\u200c", "").replace("\u200d", "")
+    return name if (plain[:1] + rest).isidentifier() else None

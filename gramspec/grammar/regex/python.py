@@ -1,6 +1,6 @@
 """The Python dialect: `re` syntax, parsed by `re` itself and translated item by item.
 
-Law: `parse` gives the strings that `re.fullmatch` (or `re.search`) accepts; what would change under a look at the match so far is refused.
+Law: `parse` gives the texts that `re.fullmatch` (or `re.search`) accepts; what is not regular is refused.
 Source: `re` of the running Python (`re._parser`).
 """
 
@@ -10,8 +10,8 @@ import re
 import warnings
 from collections.abc import Generator, Iterator, Sequence
 from functools import cache
-from re import _constants as sre
-from re import _parser as sre_parser
+from re import _constants as sre  # type: ignore[attr-defined]
+from re import _parser as sre_parser  # type: ignore[attr-defined]
 from typing import Any, Final
 
 from gramspec.errors import GrammarError, UnsupportedError
@@ -22,7 +22,7 @@ from gramspec.grammar.regex.contexts import Builder, Piece
 from gramspec.grammar.regex.unicode import ASCII_WORDS, ignoring_case, python_class
 
 _Tree = Sequence[tuple[Any, Any]]
-_Steps = Generator[tuple[_Tree, int], Piece | None, Piece]
+_Steps = Generator[tuple[_Tree, int], Piece, Piece]
 
 MAX_NESTING: Final = 200
 _TYPE_FLAGS: Final = sre.SRE_FLAG_ASCII | sre.SRE_FLAG_LOCALE | sre.SRE_FLAG_UNICODE
@@ -46,8 +46,8 @@ _REFUSED: Final = {
     "possessive quantifier": r"[*+?}]\+",
 }
 _HINTS: Final = {
-    "look-ahead": "write the alternatives out, or intersect two grammars",
-    "look-behind": "write the alternatives out, or intersect two grammars",
+    "look-ahead": "write the alternatives out",
+    "look-behind": "write the alternatives out",
     "back-reference": "repeat the alternatives; a language with back-references is not regular",
     "conditional group": "write both cases as alternatives",
     "atomic group": "use (?:...), which also allows backtracking into the group",
@@ -63,12 +63,13 @@ def parse(pattern: str, *, search: bool) -> ir.Expr:
             warnings.simplefilter("ignore")
             tree = sre_parser.parse(pattern)
     except re.error as error:
-        hint = "a back-reference, flag or group must be closed and known where it stands"
-        raise GrammarError(f"@{error.pos or 0}", error.msg, "" if error.pos is not None else hint, pattern) from error
+        raise GrammarError(f"@{error.pos or 0}", error.msg, "", pattern) from error
     except RecursionError as error:
         raise GrammarError("@0", "the pattern is nested too deeply", "flatten the groups", pattern) from error
-    except OverflowError as error:
-        raise GrammarError(_place(pattern, r"\{"), str(error), "", pattern) from error
+    except (OverflowError, ValueError) as error:  # ValueError: more digits than int() reads
+        raise GrammarError(
+            _place(pattern, r"\{"), "the repetition bound is too large", "", pattern
+        ) from error
     translator = _Translator(pattern)
     piece = translator.translate(tree, tree.state.flags)
     return translator.builder.finish(piece, search=search)
@@ -79,25 +80,25 @@ class _Translator:
 
     def __init__(self, pattern: str) -> None:
         self.pattern = pattern
+        self.literals: dict[tuple[int, int], Piece] = {}
         has_boundary = "\\b" in pattern or "\\B" in pattern
         words = python_class("w", ascii_only=False) if has_boundary else ASCII_WORDS
         self.builder = Builder(ASCII_WORDS, words)
 
     def translate(self, tree: _Tree, flags: int) -> Piece:
         stack = [self.items(tree, flags)]
-        answer: Piece | None = None
-        while True:
+        answer: Piece = {}
+        resume = False
+        while stack:
             try:
-                body, inner = stack[-1].send(answer)
+                body, inner = stack[-1].send(answer) if resume else next(stack[-1])
             except StopIteration as stop:
                 stack.pop()
-                answer = stop.value
-                if not stack:
-                    assert answer is not None
-                    return answer
+                answer, resume = stop.value, True
             else:
                 stack.append(self.items(body, inner))
-                answer = None
+                resume = False
+        return answer
 
     def items(self, tree: _Tree, flags: int) -> _Steps:
         """A sequence of items; yields the bodies it needs translated, with their flags."""
@@ -105,7 +106,7 @@ class _Translator:
         build = self.builder
         for op, value in tree:
             if op in _CHARS:
-                pieces.append(build.chars(_one_char(op, value, flags)))
+                pieces.append(self.one_char(op, value, flags))
             elif op is sre.BRANCH:
                 branches: list[Piece] = []
                 for body in value[1]:
@@ -129,6 +130,14 @@ class _Translator:
                 elif op is sre.ATOMIC_GROUP:
                     pieces.append((yield value, flags))
         return build.sequence(pieces)
+
+    def one_char(self, op: Any, value: Any, flags: int) -> Piece:
+        if op is not sre.LITERAL:
+            return self.builder.chars(_one_char(op, value, flags))
+        piece = self.literals.get((value, flags))
+        if piece is None:
+            piece = self.literals[value, flags] = self.builder.chars(_one_char(op, value, flags))
+        return piece
 
     def check(self, op: Any, value: Any) -> None:
         """Refuse what depends on more than the characters it matches."""
@@ -231,7 +240,7 @@ def _has_one_way(tree: _Tree) -> bool:
 
 @cache
 def _non_boundary_in_empty_text() -> bool:
-    """Whether ``\\B`` matches in the empty text: Python changed its mind in 3.14."""
+    r"""Whether ``\B`` matches in the empty text: Python changed its mind in 3.14."""
     return re.search(r"\B", "") is not None
 
 

@@ -1,6 +1,6 @@
 """Character classes of the two regex dialects as ranges, computed when first used.
 
-Cost: one pass over all scalars per class, about 0.05 s; case folding asks `re` itself about the 3,000 characters where case matters.
+Cost: one pass over all scalars per class, about 0.05 s; for case, `re` is asked about 3,000 characters.
 Source: `re` and `unicodedata` of the running Python; ECMA-262 section 22.2.
 """
 
@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Final
 
 from gramspec.grammar.ranges import SCALARS, Ranges, normalise, subtract, unite
@@ -77,7 +77,7 @@ _LONG_NAMES: Final = {long: short for short, (long, _) in _CATEGORIES.items()} |
 
 @cache
 def python_class(letter: str, *, ascii_only: bool) -> Ranges:
-    """The set of ``\\d``, ``\\w`` or ``\\s`` in `re`."""
+    r"""The set of ``\d``, ``\w`` or ``\s`` in `re`."""
     pattern = re.compile(f"\\{letter}+", re.ASCII if ascii_only else 0)
     return _spans(pattern)
 
@@ -107,7 +107,7 @@ def ignoring_case(item: str, base: Ranges, *, ascii_only: bool) -> Ranges:
 
 @cache
 def ecma_space() -> Ranges:
-    """The set of ``\\s`` in ECMA-262: WhiteSpace and LineTerminator."""
+    r"""The set of ``\s`` in ECMA-262: WhiteSpace and LineTerminator."""
     return unite(((0x09, 0x0D), (0x20, 0x20), (0xA0, 0xA0), (0xFEFF, 0xFEFF)), ECMA_LINE_ENDS, category("Zs"))
 
 
@@ -120,7 +120,7 @@ def category(name: str) -> Ranges:
 
 @cache
 def ecma_property(name: str, value: str | None) -> Ranges | None:
-    """The set of ``\\p{name}`` or ``\\p{name=value}``; None when the property is not known here."""
+    r"""The set of ``\p{name}`` or ``\p{name=value}``; None when the property is not known here."""
     if value is not None:
         if name not in {"General_Category", "gc"}:
             return None
@@ -158,10 +158,9 @@ def _binary_property(name: str) -> Ranges | None:
 @cache
 def _category_table() -> dict[str, Ranges]:
     found: dict[str, list[tuple[int, int]]] = {}
-    for low, high in SCALARS:
-        points = range(low, high + 1)
+    for (low, _), text in zip(SCALARS, _scalar_texts(), strict=True):
         start = low
-        for name, group in groupby(map(unicodedata.category, map(chr, points))):
+        for name, group in groupby(map(unicodedata.category, text)):
             length = sum(1 for _ in group)
             found.setdefault(name, []).append((start, start + length - 1))
             start += length
@@ -172,23 +171,24 @@ def _category_table() -> dict[str, Ranges]:
 def _cased() -> tuple[str, Ranges]:
     """All characters for which case matters in some way, as a text and as ranges."""
     points: set[int] = set()
-    for point in _scalars():
-        char = chr(point)
+    for char in chain.from_iterable(_scalar_texts()):
         lower, upper = char.lower(), char.upper()
         if lower != char or upper != char:
-            points.add(point)
-            points.update(map(ord, lower))
-            points.update(map(ord, upper))
+            points.update(map(ord, char + lower + upper))
     text = "".join(map(chr, sorted(points)))
     return text, _points(points)
 
 
 def _spans(pattern: re.Pattern[str]) -> Ranges:
     pairs: list[tuple[int, int]] = []
-    for low, high in SCALARS:
-        text = "".join(map(chr, range(low, high + 1)))
+    for (low, _), text in zip(SCALARS, _scalar_texts(), strict=True):
         pairs.extend((low + match.start(), low + match.end() - 1) for match in pattern.finditer(text))
     return normalise(pairs)
+
+
+@cache
+def _scalar_texts() -> tuple[str, ...]:
+    return tuple("".join(map(chr, range(low, high + 1))) for low, high in SCALARS)
 
 
 def _scalars() -> Iterator[int]:
