@@ -291,6 +291,9 @@ def _rebuild(node: ir.Expr, parts: tuple[ir.Expr, ...], text: Callable[[], ir.Ex
         return node if parts == node.items else ir.And(parts)
     (item,) = parts
     if isinstance(node, ir.Repeat):
+        whole = text()
+        if isinstance(whole, ir.Repeat) and item is whole.item and (node.minimum, node.maximum) == (0, None):
+            return whole
         if isinstance(item, ir.Empty):
             return ir.EPSILON if node.minimum == 0 else ir.EMPTY
         return node if item is node.item else ir.repeat(item, node.minimum, node.maximum)

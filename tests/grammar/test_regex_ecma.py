@@ -6,7 +6,7 @@ import pytest
 from regex_oracle import accepts
 
 from gramspec.errors import GrammarError, UnsupportedError
-from gramspec.grammar import ir
+from gramspec.grammar import encoding, ir
 from gramspec.grammar.regex import parse_regex, regex
 
 # Every row was checked with RegExp.prototype.test of node, flag u where the pattern compiles with it.
@@ -62,6 +62,21 @@ def test_anchored_search_is_the_bare_language() -> None:
     assert isinstance(expr, ir.Concat)
     assert [item.ranges for item in expr.items if isinstance(item, ir.CharSet)] == [((c, c),) for c in b"abc"]
     assert len(expr.items) == 3
+
+
+def test_search_keeps_no_part_that_says_nothing() -> None:
+    def shape(pattern: str) -> ir.Expr:
+        return parse_regex(pattern, "ecma", search=True)
+
+    counted = shape(r"\d{2,255}x?")
+    assert isinstance(counted, ir.Concat) and len(counted.items) == 3
+    middle = counted.items[1]
+    assert isinstance(middle, ir.Repeat) and (middle.minimum, middle.maximum) == (2, 2)
+    assert isinstance(shape(".*(?:a|b?)"), ir.Repeat)
+    prefix = shape("^ab*c*")
+    assert isinstance(prefix, ir.Concat) and len(prefix.items) == 2
+    assert encoding.json_string(shape("a*")) is encoding.JSON_BODY
+    assert encoding.utf8(shape("")) is encoding.UTF8_TEXT
 
 
 def test_whole_match_is_not_a_search() -> None:

@@ -141,7 +141,25 @@ class Builder:
         if search:
             anything: Piece = {_FREE: _ANY_TEXT}
             piece = self._join(self._join(anything, piece), anything)
-        return _union([language for (left, right), language in piece.items() if left & START and right & END])
+        members = [language for (left, right), language in piece.items() if left & START and right & END]
+        return _union([self._absorbed(language) for language in members])
+
+    def _absorbed(self, language: ir.Expr) -> ir.Expr:
+        """Shorten what stands beside "any text": an optional part says nothing there."""
+        if not isinstance(language, ir.Concat):
+            return language
+        items: list[ir.Expr] = list(language.items)
+        for _ in range(2):  # once towards the end, once towards the beginning
+            kept: list[ir.Expr] = []
+            for item in items:
+                if kept and _is_any_text(kept[-1]):
+                    if self._look(item).nullable:
+                        continue
+                    if isinstance(item, ir.Repeat):
+                        item = ir.repeat(item.item, item.minimum, item.minimum)
+                kept.append(item)
+            items = kept[::-1]
+        return ir.concat(*items)
 
     # -- concatenation --------------------------------------------------------------------
 
@@ -424,6 +442,15 @@ def _parts(node: ir.Expr) -> tuple[ir.Expr, ...]:
     if isinstance(node, ir.Concat | ir.Union | ir.And):
         return node.items
     return (node.item,) if isinstance(node, ir.Repeat) else ()
+
+
+def _is_any_text(node: ir.Expr) -> bool:
+    return (
+        isinstance(node, ir.Repeat)
+        and (node.minimum, node.maximum) == (0, None)
+        and isinstance(node.item, ir.CharSet)
+        and node.item.ranges == SCALARS
+    )
 
 
 def _concat(first: ir.Expr, second: ir.Expr) -> ir.Expr:

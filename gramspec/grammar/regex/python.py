@@ -12,6 +12,7 @@ from collections.abc import Generator, Iterator, Sequence
 from functools import cache
 from re import _constants as sre  # type: ignore[attr-defined]
 from re import _parser as sre_parser  # type: ignore[attr-defined]
+from threading import Lock
 from typing import Any, Final
 
 from gramspec.errors import GrammarError, UnsupportedError
@@ -26,6 +27,7 @@ _Steps = Generator[tuple[_Tree, int], Piece, Piece]
 
 MAX_NESTING: Final = 200
 _TYPE_FLAGS: Final = sre.SRE_FLAG_ASCII | sre.SRE_FLAG_LOCALE | sre.SRE_FLAG_UNICODE
+_WARNINGS: Final = Lock()  # `catch_warnings` changes state of the whole process
 _CHARS: Final = (sre.LITERAL, sre.NOT_LITERAL, sre.IN, sre.ANY)
 _REPEATS: Final = (sre.MAX_REPEAT, sre.MIN_REPEAT, sre.POSSESSIVE_REPEAT)
 _LOOKS: Final = ("look-behind", "look-ahead")
@@ -59,7 +61,7 @@ def parse(pattern: str, *, search: bool) -> ir.Expr:
     """The language of a pattern over `CharSet` leaves."""
     _check_nesting(pattern)
     try:
-        with warnings.catch_warnings():
+        with _WARNINGS, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = sre_parser.parse(pattern)
     except re.error as error:
