@@ -26,9 +26,10 @@ def from_scratch(model: LanguageModel, prefix: Sequence[int]) -> Row:
 
 
 def random_tree(rng: np.random.Generator, vocab_size: int, size: int) -> tuple[list[int], list[int]]:
-    """Return tokens and parents of a random tree; siblings may hold the same token."""
+    """Return tokens and parents of a random tree; half of the trees repeat few tokens all over."""
     parents = [int(rng.integers(-1, node)) if node else -1 for node in range(size)]
-    return [int(t) for t in rng.integers(0, vocab_size, size)], parents
+    kinds = vocab_size if rng.random() < 0.5 else min(vocab_size, 3)
+    return [int(t) for t in rng.integers(0, kinds, size)], parents
 
 
 def paths_of(tokens: Sequence[int], parents: Sequence[int]) -> list[list[int]]:
