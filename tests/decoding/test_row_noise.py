@@ -49,7 +49,7 @@ def test_noise_within_its_bound_is_covered(noise, options, drafted, stored, monk
         [[0]],
         language,
         draft=draft if drafted else None,
-        n=1500,
+        n=800,
         max_new_tokens=BUDGET,
         seed=1,
         options=DecodingOptions(memo_bytes=0),
