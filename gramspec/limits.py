@@ -39,6 +39,6 @@ class Limits:
     max_stack_depth: int = 20_000
     max_row_bytes: int = 1 << 30
     mask_steps: int = 20_000_000
-    search_steps: int = 2_000_000
+    search_steps: int = 20_000_000
     max_nodes: int = 2_000_000
     compile_seconds: float = 60.0

@@ -128,6 +128,11 @@ void Configs::canonical(Id e, Id s, Returned& out) {
           continue;
         }
         break;
+      case Kind::kKeyOpen:
+        // The key's text lives in the frame, so that the row of the key's characters is shared.
+        s = push(objects_.key_frame(n.a, 0), s);
+        e = objects_.key_language(n.a);
+        continue;
       case Kind::kConcat: {
         const Kind first = exprs_.node(n.a).kind;
         if ((first == Kind::kRule || first == Kind::kCall) && !exprs_.nullable(n.a)) {
@@ -326,6 +331,24 @@ Id Configs::join(Id a, Id b) {
   return intern(std::move(core));
 }
 
+Id Configs::import_stack(const Configs& other, Id s, std::unordered_map<Id, Id>& stacks) {
+  if (s == kBottom || s == kUnknown) return s;
+  if (const auto it = stacks.find(s); it != stacks.end()) return it->second;
+  StackSet out = other.stack(s);
+  for (auto& [frame, below] : out.frames) below = import_stack(other, below, stacks);
+  out.depth = 0;
+  return stacks[s] = intern_stack(std::move(out));
+}
+
+Id Configs::import(const Configs& other, Id config, std::unordered_map<Id, Id>& stacks) {
+  const Config& c = other.configs_[static_cast<std::size_t>(config)];
+  Returned core;
+  core.bottom = c.core_accept;
+  core.unknown = c.core_escape;
+  for (const Item& item : c.core) core.items.push_back({item.top, import_stack(other, item.stack, stacks)});
+  return intern(std::move(core));
+}
+
 Id Configs::relax(Id config) {
   if (const auto it = relaxed_.find(config); it != relaxed_.end()) return it->second;
   const Config& c = configs_[static_cast<std::size_t>(config)];
@@ -357,7 +380,7 @@ std::int64_t Configs::stack_longest(Id s) {
   for (const auto& [frame, below] : set.frames) {
     const Node& n = exprs_.node(frame);
     const std::int64_t own =
-        n.kind == Kind::kKeyFrame ? objects_.longest_after_key(n.a) : exprs_.shortest(frame);
+        n.kind == Kind::kKeyFrame ? objects_.after_key(frame).most : exprs_.shortest(frame);
     best = std::min(best, add_length(own, stack_shortest(below)));
   }
   return stack_longest_[static_cast<std::size_t>(s)] = best;

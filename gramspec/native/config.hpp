@@ -81,10 +81,13 @@ class Configs {
   void pop(Id stack, Returned& out);
   void canonical(Id e, Id stack, Returned& out);
   [[nodiscard]] std::int64_t size() const noexcept { return static_cast<std::int64_t>(configs_.size()); }
+  // A configuration of another pool over the same expressions; `stacks` remembers what was copied.
+  Id import(const Configs& other, Id config, std::unordered_map<Id, Id>& stacks);
   [[nodiscard]] std::int64_t tables() const noexcept { return tables_; }
 
  private:
   Id intern_stack(StackSet s);
+  Id import_stack(const Configs& other, Id stack, std::unordered_map<Id, Id>& stacks);
   Id unite(Id a, Id b);
   Id capture(Id stack, std::uint8_t byte);
   Id relax_stack(Id stack);

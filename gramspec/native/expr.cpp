@@ -376,7 +376,7 @@ std::int64_t Exprs::shortest_part(Id e) {
       value = objects_->shortest_from_key(n.a);
       break;
     case Kind::kKeyFrame:
-      value = objects_->shortest_after_key(n.a);
+      value = objects_->after_key(e).least;
       break;
   }
   if (keep) {

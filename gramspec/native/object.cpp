@@ -296,58 +296,58 @@ std::int64_t Objects::shortest(Id id, bool first) {
   return add_length(total, add_length(multiply_length(2 * gap + 1, commas), first ? gap : 0));
 }
 
-std::int64_t Objects::shortest_after_key(Id id) {
-  const std::uint64_t memo = pair_key(id, 0);
-  if (const auto it = pass_.find(memo); it != pass_.end()) return it->second;
-  std::int64_t best = kUnreachable;
-  const auto consider = [&](const KeyClass& key, Id value) {
-    const Id tail = tail_of(id, key, "");
-    best = std::min(best, add_length(exprs_.shortest(value), shortest(exprs_.node(tail).a, false)));
-  };
-  for (Id i : candidates(id)) {
-    consider({KeyClass::What::kDeclared, i}, spec_of(id).properties[static_cast<std::size_t>(i)].value);
-  }
-  if (free_keys(id)) consider({KeyClass::What::kAdditional, kFreshText}, spec_of(id).additional);
-  const std::int64_t gap = exprs_.shortest(spec_of(id).gap);
-  return pass_[memo] = add_length(best, 2 * gap + 1);
+std::int64_t Objects::after_value(Id id, const KeyClass& key) {
+  const Id value = key.what == KeyClass::What::kDeclared
+                       ? spec_of(id).properties[static_cast<std::size_t>(key.property)].value
+                       : spec_of(id).additional;
+  const Id tail = tail_of(id, key, "");
+  return add_length(exprs_.shortest(value), shortest(exprs_.node(tail).a, false));
 }
 
-std::int64_t Objects::longest_after_key(Id id) {
-  const std::uint64_t memo = pair_key(id, 1);
-  if (const auto it = pass_.find(memo); it != pass_.end()) return it->second;
-  std::int64_t worst = 0;
-  const auto value_of = [&](const KeyClass& key, Id value) {
-    const Id tail = tail_of(id, key, "");
-    return add_length(exprs_.shortest(value), shortest(exprs_.node(tail).a, false));
-  };
-  if (free_keys(id)) {
-    worst = add_length(1, value_of({KeyClass::What::kAdditional, kFreshText}, spec_of(id).additional));
-  } else {
+Objects::Lengths Objects::after_key(Id frame) {
+  if (const auto it = pass_.find(frame); it != pass_.end()) return it->second;
+  const Node n = exprs_.node(frame);
+  const Id id = n.a;
+  const bool fresh = n.b == kFreshText;
+  std::string prefix;
+  unescape(text(frame), prefix);
+  const bool free = free_keys(id);
+  Lengths out{kUnreachable, free ? kUnreachable : 0};
+  if (!fresh) {
     for (Id i : candidates(id)) {
-      worst = std::max(worst, value_of({KeyClass::What::kDeclared, i},
-                                       spec_of(id).properties[static_cast<std::size_t>(i)].value));
+      const std::string& name = spec_of(id).properties[static_cast<std::size_t>(i)].name;
+      if (!name.starts_with(prefix)) continue;
+      // Below free text the rest of the name is yet to be written; below literal keys it is the top's own.
+      const auto rest = static_cast<std::int64_t>(free ? name.size() - prefix.size() : 0);
+      const std::int64_t length = add_length(rest, after_value(id, {KeyClass::What::kDeclared, i}));
+      out.least = std::min(out.least, length);
+      if (!free) out.most = std::max(out.most, length);
     }
   }
-  const std::int64_t gap = exprs_.shortest(spec_of(id).gap);
-  return pass_[memo] = add_length(worst, 2 * gap + 1);
+  if (free) {
+    const bool clash = !fresh && classify(id, prefix).what != KeyClass::What::kAdditional;
+    const std::int64_t length = after_value(id, {KeyClass::What::kAdditional, kFreshText});
+    out.least = std::min(out.least, add_length(clash ? 1 : 0, length));
+    out.most = add_length(1, length);
+  }
+  const std::int64_t colon = 2 * exprs_.shortest(spec_of(id).gap) + 1;
+  out = {add_length(out.least, colon), add_length(out.most, colon)};
+  return pass_[frame] = out;
 }
 
 std::int64_t Objects::shortest_from_key(Id id) {
-  const std::uint64_t memo = pair_key(id, 2);
-  if (const auto it = pass_.find(memo); it != pass_.end()) return it->second;
   std::int64_t best = kUnreachable;
-  const auto consider = [&](const KeyClass& key, std::int64_t name, Id value) {
-    const Id tail = tail_of(id, key, "");
-    best = std::min(
-        best, add_length(name, add_length(exprs_.shortest(value), shortest(exprs_.node(tail).a, false))));
-  };
   for (Id i : candidates(id)) {
     const Property& p = spec_of(id).properties[static_cast<std::size_t>(i)];
-    consider({KeyClass::What::kDeclared, i}, exprs_.shortest(p.key), p.value);
+    best =
+        std::min(best, add_length(exprs_.shortest(p.key), after_value(id, {KeyClass::What::kDeclared, i})));
   }
-  if (free_keys(id)) consider({KeyClass::What::kAdditional, kFreshText}, 0, spec_of(id).additional);
-  const std::int64_t gap = exprs_.shortest(spec_of(id).gap);
-  return pass_[memo] = add_length(best, 2 * gap + 2);
+  if (free_keys(id)) {
+    const bool clash = classify(id, "").what != KeyClass::What::kAdditional;
+    best =
+        std::min(best, add_length(clash ? 1 : 0, after_value(id, {KeyClass::What::kAdditional, kFreshText})));
+  }
+  return add_length(best, 2 * exprs_.shortest(spec_of(id).gap) + 2);
 }
 
 }  // namespace gramspec

@@ -68,10 +68,15 @@ class Objects {
   Id relax(Id key_frame);
 
   std::int64_t shortest(Id state, bool first);
+  // From after the opening quote of a key.
   std::int64_t shortest_from_key(Id state);
-  std::int64_t shortest_after_key(Id state);
-  // Upper bound where shortest_after_key is a lower one: close the key at once or one character later.
-  std::int64_t longest_after_key(Id state);
+  // What must be written after a key is closed (and, below free text, what its name still lacks):
+  // least, and an upper bound that allows the key to be made one character longer.
+  struct Lengths {
+    std::int64_t least;
+    std::int64_t most;
+  };
+  Lengths after_key(Id key_frame);
   void forget_pass() { pass_.clear(); }
 
  private:
@@ -100,6 +105,7 @@ class Objects {
   bool complete(Id s);
   // Declared keys that may be written next.
   std::vector<Id> candidates(Id s);
+  std::int64_t after_value(Id s, const KeyClass& key);
   std::int64_t member_length(const ObjectSpec& spec, const Property& p);
 
   Exprs& exprs_;
@@ -112,7 +118,7 @@ class Objects {
   std::unordered_map<std::vector<Id>, Id, HashIds> extras_index_{{{}, 0}};
   std::unordered_map<std::uint64_t, Id> bodies_;
   std::unordered_map<Id, Id> key_languages_;
-  std::unordered_map<std::uint64_t, std::int64_t> pass_;
+  std::unordered_map<Id, Lengths> pass_;
 };
 
 // The characters of a JSON string body, as UTF-8; false if the body is cut inside an escape.

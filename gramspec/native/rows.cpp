@@ -341,7 +341,7 @@ void Rows::finish_key(Id escapes, Id frame, Id below, std::span<std::uint32_t> o
     const std::vector<Id> owners = group.nodes;
     const Finish& f = finish(intern_nodes(group.nodes), head);
     for (Id t : f.tokens) set_bit(out, t);
-    furthest = std::max(furthest, add_length(f.furthest, add_length(objects_.longest_after_key(state),
+    furthest = std::max(furthest, add_length(f.furthest, add_length(objects_.after_key(frame).most,
                                                                     configs_.stack_longest(below))));
     for (Id n : std::vector<Id>(nodes(f.escapes))) {
       // The owner is the last escape at or before n in preorder: keys end at different nodes.

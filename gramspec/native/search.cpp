@@ -6,12 +6,19 @@ namespace gramspec {
 
 namespace {
 constexpr std::size_t kCompletionBytes = 4096;  // longest completion that is segmented for an upper bound
-constexpr std::size_t kSuccessorLists = 4096;   // remembered before the memory is given back
+constexpr std::size_t kIdleSteps = 16;
+constexpr std::size_t kSuccessorLists = 4096;  // remembered before the memory is given back
 }  // namespace
 
 Search::Search(const Bounds& bounds, const Trie& trie, Exprs& exprs, Objects& objects, Configs& configs,
                Rows& rows)
-    : bounds_(bounds), trie_(trie), exprs_(exprs), objects_(objects), configs_(configs), rows_(rows) {}
+    : bounds_(bounds),
+      trie_(trie),
+      exprs_(exprs),
+      objects_(objects),
+      configs_(configs),
+      rows_(rows),
+      scratch_(std::make_unique<Configs>(bounds, exprs, objects)) {}
 
 void Search::spend(std::int64_t steps) {
   steps_ += steps;
@@ -167,33 +174,46 @@ bool Search::token_live(Id config) {
 
 // ---- bounds --------------------------------------------------------------------------------
 
-std::int64_t Search::lower_bound(Id config) {
-  const std::int64_t bytes = configs_.shortest(config);
+Id Search::enter(Id config) {
+  if (scratch_->size() > bounds_.max_configurations / 4) {
+    scratch_ = std::make_unique<Configs>(bounds_, exprs_, objects_);
+    imported_.clear();
+    successors_.clear();
+    upper_.clear();
+    fewest_.clear();
+    more_than_.clear();
+  }
+  return scratch_->relax(scratch_->import(configs_, config, imported_));
+}
+
+std::int64_t Search::lower_bound(Configs& configs, Id config) {
+  const std::int64_t bytes = configs.shortest(config);
   if (bytes >= kUnreachable) return kUnreachable;
   const std::int64_t longest = std::max<Id>(1, trie_.longest());
   return (bytes + longest - 1) / longest;
 }
 
-std::int64_t Search::fewest_tokens_bound(Id config) { return lower_bound(config); }
-
-bool Search::shortest_completion(Id config, std::size_t cap, std::string& out) {
+bool Search::shortest_from(Configs& configs, Id config, std::size_t cap, std::string& out) {
   out.clear();
-  while (!configs_.closed(config).accepts || configs_.shortest(config) > 0) {
-    if (out.size() >= cap) return false;
+  std::size_t idle = 0;  // steps that did not come nearer: the lengths of keys are bounds, not always exact
+  while (!configs.closed(config).accepts || configs.shortest(config) > 0) {
+    const std::int64_t before = configs.shortest(config);
     Id best = kNone;
     int best_byte = 0;
-    const ByteSet live = configs_.closed(config).live;
-    for (int b = 0; b < 256; ++b) {
+    const ByteSet live = configs.closed(config).live;
+    for (int b = 0; b < 256 && (best == kNone || configs.shortest(best) >= before); ++b) {
       if (!live.test(static_cast<unsigned>(b))) continue;
-      const Id next = configs_.step(config, static_cast<std::uint8_t>(b));
-      if (next == Configs::kDead) continue;
-      if (best == kNone || configs_.shortest(next) < configs_.shortest(best)) {
+      const Id next = configs.relax(configs.step(config, static_cast<std::uint8_t>(b)));
+      if (next == Configs::kDead || next == config) continue;
+      if (best == kNone || configs.shortest(next) < configs.shortest(best)) {
         best = next;
         best_byte = b;
       }
     }
     if (best == kNone) return false;
+    idle = configs.shortest(best) < before ? 0 : idle + 1;
     out.push_back(static_cast<char>(best_byte));
+    if (out.size() > cap || idle > kIdleSteps) return false;
     config = best;
   }
   return true;
@@ -217,8 +237,8 @@ std::int64_t Search::segment(const std::string& text) {
 std::int64_t Search::upper_bound(Id config, bool complete) {
   if (const auto it = upper_.find(config); it != upper_.end()) return it->second;
   std::string text;
-  std::int64_t bound = complete ? configs_.longest(config) : kUnreachable;
-  if (shortest_completion(config, kCompletionBytes, text)) bound = std::min(bound, segment(text));
+  std::int64_t bound = complete ? scratch_->longest(config) : kUnreachable;
+  if (shortest_from(*scratch_, config, kCompletionBytes, text)) bound = std::min(bound, segment(text));
   return upper_[config] = bound;
 }
 
@@ -233,21 +253,22 @@ const std::vector<Id>& Search::successors(Id config) {
   for (Id n = 1; n < trie_.nodes();) {
     const auto level = static_cast<std::size_t>(trie_.depth(n));
     path.resize(level + 1);
-    Id next = configs_.step(path[level - 1], trie_.byte(n));
+    Id next = scratch_->step(path[level - 1], trie_.byte(n));
     ++steps;
     if (next == Configs::kDead) {
       n = trie_.end(n);
       continue;
     }
-    next = configs_.relax(next);
+    next = scratch_->relax(next);
     path[level] = next;
     if (!trie_.tokens_at(n).empty() && (out.empty() || out.back() != next)) out.push_back(next);
     ++n;
   }
-  for (const auto& [token, item] : std::vector<std::pair<Id, Item>>(configs_.closed(config).tokens)) {
-    out.push_back(configs_.relax(configs_.step_token(config, token)));
+  for (const auto& [token, item] : std::vector<std::pair<Id, Item>>(scratch_->closed(config).tokens)) {
+    out.push_back(scratch_->relax(scratch_->step_token(config, token)));
   }
   spend(steps);
+  if (scratch_->size() > bounds_.max_configurations / 2) spend(bounds_.search_steps);
   std::sort(out.begin(), out.end());
   out.erase(std::unique(out.begin(), out.end()), out.end());
   return successors_[config] = std::move(out);
@@ -256,26 +277,24 @@ const std::vector<Id>& Search::successors(Id config) {
 // Breadth first over tokens. Keys that clash with no declared or written one are merged (relax):
 // what such a key is called changes no length. Pruned by the byte lower bound; stops as soon as the
 // best upper bound met cannot be improved.
-std::int64_t Search::fewest_tokens(Id config, bool complete, std::int64_t cap) {
-  config = configs_.relax(config);
+std::int64_t Search::fewest(Id config, bool complete, std::int64_t cap) {
   if (const auto it = fewest_.find(config); it != fewest_.end()) return std::min(it->second, cap + 1);
   if (const auto it = more_than_.find(config); it != more_than_.end() && it->second >= cap) return cap + 1;
-  if (lower_bound(config) > cap) return cap + 1;
-  steps_ = 0;
+  if (lower_bound(*scratch_, config) > cap) return cap + 1;
   std::int64_t best = upper_bound(config, complete);
   std::unordered_map<Id, bool> seen{{config, true}};
   std::vector<Id> frontier{config};
   for (std::int64_t used = 0; !frontier.empty() && used < best && used <= cap; ++used) {
     std::vector<Id> next;
     for (Id c : frontier) {
-      if (configs_.closed(c).accepts) {
+      if (scratch_->closed(c).accepts) {
         best = std::min(best, used);
         break;
       }
-      if (used + lower_bound(c) >= best || used + 1 > cap) continue;
+      if (used + lower_bound(*scratch_, c) >= best || used + 1 > cap) continue;
       for (Id s : std::vector<Id>(successors(c))) {
         if (!seen.try_emplace(s, true).second) continue;
-        const std::int64_t least = used + 1 + lower_bound(s);
+        const std::int64_t least = used + 1 + lower_bound(*scratch_, s);
         if (least > cap || least >= best) continue;
         best = std::min(best, add_length(used + 1, upper_bound(s, complete)));
         next.push_back(s);
@@ -293,11 +312,16 @@ std::int64_t Search::fewest_tokens(Id config, bool complete, std::int64_t cap) {
   return cap + 1;
 }
 
+std::int64_t Search::fewest_tokens(Id config, bool complete, std::int64_t cap) {
+  steps_ = 0;
+  return fewest(enter(config), complete, cap);
+}
+
 // ---- masks -------------------------------------------------------------------------------------
 
 // Clear the bits of tokens whose successor `keep` refuses; asked once per run of equal successors.
 template <class Keep>
-void Search::filter(Id config, std::span<std::uint32_t> out, Keep&& keep) {
+void Search::filter(Configs& configs, Id config, std::span<std::uint32_t> out, Keep&& keep) {
   std::vector<Id> path{config};
   std::vector<std::uint32_t> kept(out.size(), 0);
   std::unordered_map<Id, bool> known;
@@ -309,7 +333,7 @@ void Search::filter(Id config, std::span<std::uint32_t> out, Keep&& keep) {
   for (Id n = 1; n < trie_.nodes();) {
     const auto level = static_cast<std::size_t>(trie_.depth(n));
     path.resize(level + 1);
-    const Id next = configs_.relax(configs_.step(path[level - 1], trie_.byte(n)));
+    const Id next = configs.relax(configs.step(path[level - 1], trie_.byte(n)));
     if (next == Configs::kDead) {
       n = trie_.end(n);
       continue;
@@ -321,8 +345,8 @@ void Search::filter(Id config, std::span<std::uint32_t> out, Keep&& keep) {
     }
     ++n;
   }
-  for (const auto& [token, item] : std::vector<std::pair<Id, Item>>(configs_.closed(config).tokens)) {
-    if (ask(configs_.relax(configs_.step_token(config, token)))) {
+  for (const auto& [token, item] : std::vector<std::pair<Id, Item>>(configs.closed(config).tokens)) {
+    if (ask(configs.relax(configs.step_token(config, token)))) {
       kept[static_cast<std::size_t>(token) >> 5] |= 1U << (static_cast<unsigned>(token) & 31U);
     }
   }
@@ -334,7 +358,7 @@ void Search::mask(Id config, bool complete, std::span<std::uint32_t> out) {
   rows_.mask(config, out, furthest);
   if (complete) return;
   steps_ = 0;
-  filter(config, out, [&](Id c) { return token_live(c); });
+  filter(configs_, config, out, [&](Id c) { return token_live(c); });
 }
 
 void Search::viable(Id config, bool complete, std::int64_t remaining, bool exact,
@@ -347,14 +371,15 @@ void Search::viable(Id config, bool complete, std::int64_t remaining, bool exact
   rows_.mask(config, out, furthest);
   if (!complete) {
     steps_ = 0;
-    filter(config, out, [&](Id c) { return token_live(c); });
+    filter(configs_, config, out, [&](Id c) { return token_live(c); });
   }
   const std::int64_t left = remaining - 2;
   const std::int64_t longest = std::max<Id>(1, trie_.longest());
   if (exact ? (complete && furthest <= left) : ((furthest + longest - 1) / longest <= left)) return;
-  filter(configs_.relax(config), out, [&](Id c) {
-    if (lower_bound(c) > left) return false;
-    return !exact || upper_bound(c, complete) <= left || fewest_tokens(c, complete, left) <= left;
+  steps_ = 0;
+  filter(*scratch_, enter(config), out, [&](Id c) {
+    if (lower_bound(*scratch_, c) > left) return false;
+    return !exact || upper_bound(c, complete) <= left || fewest(c, complete, left) <= left;
   });
 }
 

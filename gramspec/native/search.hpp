@@ -20,11 +20,14 @@ class Search {
   void viable(Id config, bool complete, std::int64_t remaining, bool exact, std::span<std::uint32_t> out);
   // Fewest tokens to an ending, EOS not counted; `cap + 1` if more than `cap`.
   std::int64_t fewest_tokens(Id config, bool complete, std::int64_t cap);
-  std::int64_t fewest_tokens_bound(Id config);
+  // A lower bound on the same: bytes of a shortest completion over bytes of the longest token.
+  std::int64_t fewest_tokens_bound(Id config) { return lower_bound(configs_, config); }
   // Whether some sequence of tokens finishes the text.
   bool token_live(Id config);
   // A shortest completion (bytes), at most `cap` bytes long; false if longer or through token edges.
-  bool shortest_completion(Id config, std::size_t cap, std::string& out);
+  bool shortest_completion(Id config, std::size_t cap, std::string& out) {
+    return shortest_from(*scratch_, enter(config), cap, out);
+  }
 
  private:
   // Runs of one expression from one trie node: at which nodes it can end.
@@ -41,12 +44,16 @@ class Search {
   void add_state(Id run, Id expr, Id key, Id node);
   void saturate();
   bool stack_live(Id stack, Id node);
+  // Searches visit configurations that no text ever will: they live in a pool that can be dropped.
+  Id enter(Id config);
   const std::vector<Id>& successors(Id config);
+  std::int64_t fewest(Id config, bool complete, std::int64_t cap);
   std::int64_t segment(const std::string& text);
   std::int64_t upper_bound(Id config, bool complete);
-  [[nodiscard]] std::int64_t lower_bound(Id config);
+  std::int64_t lower_bound(Configs& configs, Id config);
+  bool shortest_from(Configs& configs, Id config, std::size_t cap, std::string& out);
   template <class Keep>
-  void filter(Id config, std::span<std::uint32_t> out, Keep&& keep);
+  void filter(Configs& configs, Id config, std::span<std::uint32_t> out, Keep&& keep);
   void spend(std::int64_t steps);
 
   const Bounds bounds_;
@@ -55,6 +62,8 @@ class Search {
   Objects& objects_;
   Configs& configs_;
   Rows& rows_;
+  std::unique_ptr<Configs> scratch_;
+  std::unordered_map<Id, Id> imported_;
   std::deque<Run> runs_;
   std::map<std::pair<Id, std::pair<Id, Id>>, Id> run_index_;
   std::vector<State> todo_;
