@@ -1,4 +1,8 @@
-"""`python -m gramspec.cli`: the same as the `gramspec` command."""
+"""`python -m gramspec.cli`: the same as the `gramspec` command.
+
+Law: exit codes of `gramspec.cli.main`.
+Source: API, "Command line".
+"""
 
 import sys
 

@@ -1,0 +1,1 @@
+"""Decoding room: laws as rows, drafts, verification, samplers, and `generate` over all of them."""
