@@ -12,6 +12,8 @@ import pytest
 from regex_oracle import accepts
 
 from gramspec.errors import GrammarError, UnsupportedError
+from gramspec.grammar.core import Grammar
+from gramspec.grammar.encoding import json_string, utf8
 from gramspec.grammar.regex import parse_regex
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "regex"
@@ -41,6 +43,24 @@ def test_json_schema_patterns_as_node_judged_them() -> None:
     assert patterns >= 885
     assert judged >= 12_700
     assert set(refused) <= {"look-ahead", "look-behind", "back-reference"}
+
+
+def test_the_automaton_agrees_in_both_encodings() -> None:
+    judged = 0
+    for row in rows("jsonschemabench_patterns"):
+        try:
+            expr = parse_regex(row["pattern"], "ecma", search=True)
+        except UnsupportedError:
+            continue
+        plain, quoted = Grammar(utf8(expr)), Grammar(json_string(expr))
+        for wanted, texts in ((True, row["accept"]), (False, row["reject"])):
+            for text in texts:
+                assert plain.accepts(text) is wanted, (row["pattern"], text)
+                for ascii_only in (False, True):
+                    spelled = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
+                    assert quoted.accepts(spelled) is wanted, (row["pattern"], spelled)
+                judged += 1
+    assert judged >= 12_700
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")

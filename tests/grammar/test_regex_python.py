@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 
@@ -11,6 +12,7 @@ from regex_oracle import accepts, mutate, sample
 from gramspec.errors import EmptyLanguageError, GrammarError, UnsupportedError
 from gramspec.grammar import ir
 from gramspec.grammar.core import Grammar
+from gramspec.grammar.encoding import json_string, utf8
 from gramspec.grammar.ranges import SCALARS
 from gramspec.grammar.regex import parse_regex, regex
 from gramspec.grammar.regex.unicode import python_class
@@ -56,6 +58,23 @@ def test_random_patterns_equal_re(seed: int) -> None:
             accepted += wanted
             refused += not wanted
     assert accepted > 400 and refused > 400
+
+
+def test_random_patterns_through_the_automaton() -> None:
+    rng = random.Random(99)
+    accepted = 0
+    for _ in range(60):
+        pattern = rng.choice(["", "(?m)", "(?a)"]) + random_pattern(rng, rng.randint(1, 5))
+        compiled = re.compile(pattern)
+        expr = parse_regex(pattern)
+        plain, quoted = Grammar(utf8(expr)), Grammar(json_string(expr))
+        for _ in range(12):
+            text = "".join(rng.choice("ab\n Aé_") for _ in range(rng.randint(0, 4)))
+            wanted = compiled.fullmatch(text) is not None
+            assert plain.accepts(text) is wanted, (pattern, text)
+            assert quoted.accepts(json.dumps(text)[1:-1]) is wanted, (pattern, text)
+            accepted += wanted
+    assert accepted > 50
 
 
 @pytest.mark.parametrize("letter", ["d", "w", "s"])

@@ -7,7 +7,9 @@ Source: `re` and `unicodedata` of the running Python; ECMA-262 section 22.2.
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
+from array import array
 from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 from itertools import chain, groupby
@@ -188,7 +190,8 @@ def _spans(pattern: re.Pattern[str]) -> Ranges:
 
 @cache
 def _scalar_texts() -> tuple[str, ...]:
-    return tuple("".join(map(chr, range(low, high + 1))) for low, high in SCALARS)
+    codec = f"utf-32-{sys.byteorder[0]}e"
+    return tuple(array("I", range(low, high + 1)).tobytes().decode(codec) for low, high in SCALARS)
 
 
 def _scalars() -> Iterator[int]:
