@@ -107,6 +107,17 @@ Id Configs::relax_stack(Id s) {
   return relaxed_stacks_[s] = intern_stack(std::move(out));
 }
 
+// Whether an expression does nothing but push a frame: a call or a key, or a rule with a rest.
+// (A rule without a rest pushes nothing; following it here could go round a cycle of unit rules.)
+bool Configs::enters(Id e) {
+  const Node& n = exprs_.node(e);
+  if (n.kind == Kind::kConcat) {
+    const Kind first = exprs_.node(n.a).kind;
+    return (first == Kind::kRule || first == Kind::kCall) && !exprs_.nullable(n.a);
+  }
+  return n.kind == Kind::kCall || n.kind == Kind::kKeyOpen;
+}
+
 void Configs::canonical(Id e, Id s, Returned& out) {
   for (;;) {
     const Node n = exprs_.node(e);
@@ -133,9 +144,23 @@ void Configs::canonical(Id e, Id s, Returned& out) {
         s = push(objects_.key_frame(n.a, 0), s);
         e = objects_.key_language(n.a);
         continue;
+      case Kind::kUnion: {
+        // Alternatives that only enter a frame are items of their own: their tops are shared.
+        const std::vector<Id>& all = exprs_.members(e);
+        if (std::none_of(all.begin(), all.end(), [&](Id x) { return enters(x); })) break;
+        std::vector<Id> rest;
+        for (Id x : std::vector<Id>(all)) {
+          if (enters(x)) {
+            canonical(x, s, out);
+          } else {
+            rest.push_back(x);
+          }
+        }
+        e = exprs_.union_of(std::move(rest));
+        continue;
+      }
       case Kind::kConcat: {
-        const Kind first = exprs_.node(n.a).kind;
-        if ((first == Kind::kRule || first == Kind::kCall) && !exprs_.nullable(n.a)) {
+        if (enters(e)) {
           s = push(n.b, s);
           e = n.a;
           continue;

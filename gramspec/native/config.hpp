@@ -86,6 +86,7 @@ class Configs {
   [[nodiscard]] std::int64_t tables() const noexcept { return tables_; }
 
  private:
+  [[nodiscard]] bool enters(Id e);
   Id intern_stack(StackSet s);
   Id import_stack(const Configs& other, Id stack, std::unordered_map<Id, Id>& stacks);
   Id unite(Id a, Id b);
