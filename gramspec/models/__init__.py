@@ -59,7 +59,7 @@ def load(
     ModelError
         When the path or the model cannot be used; the message says why.
     """
-    from gramspec.models.load import load_model
+    from gramspec.models.loading import load_model
 
     model: TransformersModel = load_model(model_or_path, tokenizer, device=device, dtype=dtype)
     return model

@@ -26,7 +26,7 @@ def embedded_pair() -> tuple[TransformersModel, TransformersModel]:
     for name in ("target/config.json", "draft/config.json", "tokenizer.json"):
         if not (DIRECTORY / name).is_file():
             raise ModelError(f"the embedded pair is not installed: {DIRECTORY / name} is missing")
-    from gramspec.models.load import load_model, load_tokenizer, require_packages
+    from gramspec.models.loading import load_model, load_tokenizer, require_packages
 
     require_packages()
     tokenizer = load_tokenizer(DIRECTORY / "tokenizer.json")
