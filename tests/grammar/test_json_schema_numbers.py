@@ -64,6 +64,9 @@ BOUNDS = [
     ("1e-3", "1e3"),
     ("250", None),
     (None, "-0.5"),
+    ("2", None),
+    ("12", "123456789012345"),
+    ("1e-9", "1e9"),
 ]
 
 
@@ -136,6 +139,31 @@ def test_free_integers(text: str, want: bool) -> None:
     expr = numbers_between(None, False, None, False, "integer")
     assert accepts(expr, text) == want
     assert accepts(expr, "-" + text) == want
+
+
+@pytest.mark.parametrize("low", [2, 5, 10, 17, 250])
+def test_integers_from_a_bound_upwards(low: int) -> None:
+    expr = numbers_between(Decimal(low), False, None, False, "integer")
+    choose = random.Random(low)
+    hits = 0
+    for _ in range(400):
+        zeros, digits = choose.randrange(4), str(choose.randrange(1, 10 ** choose.randint(1, 6)))
+        power = choose.randrange(len(digits) + zeros + 3)
+        for lead in ("0.", f"{choose.randrange(1, 10)}."):
+            text = f"{lead}{'0' * zeros}{digits}{'0' * choose.randrange(2)}e{power}"
+            value = Decimal(text)
+            want = value >= low and value == value.to_integral_value()
+            assert accepts(expr, text) == want, text
+            hits += want
+    assert 150 < hits < 650
+    for text, want in (
+        ("0." + "0" * 399 + "1e400", False),
+        ("0." + "0" * 390 + "1234567890e400", True),
+        ("0." + "0" * 390 + "12345678901e400", False),
+        ("0." + "0" * 399 + "9e400", low <= 9),
+        ("1." + "2" * 400 + "e400", True),
+    ):
+        assert accepts(expr, text) == want, text
 
 
 def test_wide_bounds_at_their_ends() -> None:

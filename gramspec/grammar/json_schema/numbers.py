@@ -12,48 +12,42 @@ from decimal import Decimal
 from functools import cache, lru_cache
 from typing import Literal
 
-from gramspec.grammar.ir import (
-    EMPTY,
-    EPSILON,
-    And,
-    Empty,
-    Expr,
-    byte_set,
-    concat,
-    literal,
-    optional,
-    repeat,
-    union,
+from gramspec.grammar.ir import EMPTY, EPSILON, Empty, Expr, concat, literal, optional, repeat, union
+from gramspec.grammar.json_schema.exponents import (
+    DIGIT,
+    DIGIT_1,
+    DIGITS,
+    DIGITS_1,
+    DOT,
+    MARK,
+    MAX_EXPONENT,
+    MINUS,
+    NOUGHT,
+    SIGN,
+    ZEROS,
+    ZEROS_1,
+    digit,
+    exponent,
+    in_decade,
+    in_decades,
+    integers_in_decades,
+    integral_tail,
 )
 
-MAX_EXPONENT = 400
-_FEW_DECADES = 3
 ZERO = Decimal(0)
 
 Style = Literal["number", "integer", "digits"]
 """Which spellings count: any, those of integral value, or those without fraction and exponent."""
 
-_DIGIT = byte_set(b"0123456789")
-_DIGIT_1 = byte_set(b"123456789")
-_NOUGHT = literal("0")
-_DOT = literal(".")
 _ZERO_POINT = literal("0.")
-_MINUS = literal("-")
-_SIGN = optional(byte_set(b"+-"))
-_PLUS = optional(literal("+"))
-_E = byte_set(b"eE")
-_DIGITS = repeat(_DIGIT)
-_DIGITS_1 = repeat(_DIGIT, 1)
-_ZEROS = repeat(literal("0"))
-_ZEROS_1 = repeat(literal("0"), 1)
 
 
 @cache
 def rfc8259_number() -> Expr:
     """Every JSON number, as RFC 8259 spells them."""
-    whole = union(literal("0"), concat(_DIGIT_1, _DIGITS))
-    fraction = optional(concat(_DOT, _DIGITS_1))
-    return concat(optional(_MINUS), whole, fraction, optional(concat(_E, _SIGN, _DIGITS_1)))
+    whole = union(literal("0"), concat(DIGIT_1, DIGITS))
+    fraction = optional(concat(DOT, DIGITS_1))
+    return concat(optional(MINUS), whole, fraction, optional(concat(MARK, SIGN, DIGITS_1)))
 
 
 @lru_cache(maxsize=4096)
@@ -99,8 +93,8 @@ def numbers_between(
     )
     zero = _zero(style) if zero_in else EMPTY
     if above is below:
-        return concat(optional(_MINUS), union(zero, above))
-    return union(concat(_MINUS, union(zero, below)), zero, above)
+        return concat(optional(MINUS), union(zero, above))
+    return union(concat(MINUS, union(zero, below)), zero, above)
 
 
 def numbers_equal(value: Decimal) -> Expr:
@@ -149,91 +143,11 @@ def _whole(bound: Decimal | None, strict: bool, *, up: bool) -> Decimal | None:
 
 
 @cache
-def _digit(low: int, high: int) -> Expr:
-    return byte_set(range(48 + low, 49 + high)) if low <= high else EMPTY
-
-
-@cache
-def _natural(low: int, high: int) -> Expr:
-    """Decimal digits, without leading zeros, of the naturals in ``1 <= low..high``."""
-    parts: list[Expr] = []
-    length = len(str(low))
-    while low <= high:
-        top = min(high, 10**length - 1)
-        parts.append(_same_length(str(low), str(top)))
-        low, length = top + 1, length + 1
-    return union(*parts)
-
-
-@cache
-def _same_length(low: str, high: str) -> Expr:
-    """Digit strings between two digit strings of one length."""
-    if not low:
-        return EPSILON
-    if set(low) == {"0"} and set(high) == {"9"}:
-        return repeat(_DIGIT, len(low), len(low))
-    first, last = int(low[0]), int(high[0])
-    if first == last:
-        return concat(_digit(first, first), _same_length(low[1:], high[1:]))
-    rest = len(low) - 1
-    parts: list[Expr] = []
-    if low[1:] != "0" * rest:
-        parts.append(concat(_digit(first, first), _same_length(low[1:], "9" * rest)))
-        first += 1
-    if high[1:] != "9" * rest:
-        parts.append(concat(_digit(last, last), _same_length("0" * rest, high[1:])))
-        last -= 1
-    if first <= last:
-        parts.append(concat(_digit(first, last), repeat(_DIGIT, rest, rest) if rest else EPSILON))
-    return union(*parts)
-
-
-@cache
-def _exponent(low: int, high: int) -> Expr:
-    """Marker, sign and digits of the exponents in ``low..high``."""
-    parts: list[Expr] = []
-    if low < 0:
-        parts.append(concat(_MINUS, _ZEROS, _natural(max(1, -high), -low)))
-    if low <= 0 <= high:
-        parts.append(concat(_SIGN, _ZEROS_1))
-    if high > 0:
-        parts.append(concat(_PLUS, _ZEROS, _natural(max(1, low), high)))
-    return concat(_E, union(*parts))
-
-
-@cache
 def _zero(style: Style) -> Expr:
     if style == "digits":
-        return literal("0")
-    exponent = optional(_exponent(-MAX_EXPONENT, MAX_EXPONENT))
-    return concat(literal("0"), optional(concat(_DOT, _ZEROS_1)), exponent)
-
-
-@lru_cache(maxsize=256)
-def _integral_tail(low: int, high: int) -> Expr:
-    """``f e E`` with E in ``0 <= low..high``: f has a nonzero digit, the last one at most E places in."""
-    if high < 1:
-        return EMPTY
-    last = {least: concat(_DIGIT_1, _ZEROS, _exponent(least, high)) for least in range(max(1, low), high + 1)}
-    return ladder([_DIGIT] * high, [last[max(low, count)] for count in range(1, high + 1)])
-
-
-@lru_cache(maxsize=1024)
-def _shifted(low: int | None, high: int) -> Expr:
-    """``0^z d f e E`` with d > 0 and E - z - 1 (the decade of ``0.0^z d f e E``) in ``low..high``."""
-    leaves: list[Expr] = []
-    if low is None:
-        count = max(0, MAX_EXPONENT - high)
-        every = concat(_ZEROS, _DIGIT_1, _DIGITS, _exponent(-MAX_EXPONENT, MAX_EXPONENT))
-    else:
-        count = max(0, MAX_EXPONENT - low)
-        every = EMPTY
-    for zeros in range(count):
-        least = -MAX_EXPONENT if low is None else max(-MAX_EXPONENT, low + zeros + 1)
-        most = min(MAX_EXPONENT, high + zeros + 1)
-        leaf = EMPTY if least > most else concat(_DIGIT_1, _DIGITS, _exponent(least, most))
-        leaves.append(leaf)
-    return ladder([_NOUGHT] * count, [*leaves, every])
+        return NOUGHT
+    power = optional(exponent(-MAX_EXPONENT, MAX_EXPONENT))
+    return concat(NOUGHT, optional(concat(DOT, ZEROS_1)), power)
 
 
 @lru_cache(maxsize=1024)
@@ -278,10 +192,10 @@ def _add_decade(
     stop = at + 1 if style == "integer" else None
     if -MAX_EXPONENT <= at <= MAX_EXPONENT:
         text = _Layout(1, stop, True).between(bottom, strict, top, high_strict)
-        parts.append(concat(text, _exponent(at, at)))
+        parts.append(concat(text, exponent(at, at)))
     if at < MAX_EXPONENT:
         text = _Layout(-1, stop, True).between(bottom, strict, top, high_strict)
-        shifted.append(_pinned(text, at))
+        shifted.append(in_decade(text, at))
 
 
 def _add_decades(parts: list[Expr], shifted: list[Expr], first: int | None, last: int, integer: bool) -> None:
@@ -289,25 +203,14 @@ def _add_decades(parts: list[Expr], shifted: list[Expr], first: int | None, last
     low, high = -MAX_EXPONENT if first is None else max(first, -MAX_EXPONENT), min(last, MAX_EXPONENT)
     if not integer:
         if low <= high:
-            parts.append(concat(_DIGIT_1, optional(concat(_DOT, _DIGITS_1)), _exponent(low, high)))
-        shifted.append(_shifted(first, last))
+            parts.append(concat(DIGIT_1, optional(concat(DOT, DIGITS_1)), exponent(low, high)))
+        shifted.append(in_decades(first, last))
         return
     if low > high:
         return
-    tail = concat(optional(concat(_DOT, _ZEROS_1)), _exponent(low, high))
-    parts.append(concat(_DIGIT_1, union(tail, concat(_DOT, _integral_tail(low, high)))))
-    if low == 0 and last >= MAX_EXPONENT:
-        shifted.append(_integral_tail(0, MAX_EXPONENT))
-    elif high - low <= _FEW_DECADES:
-        for at in range(low, min(high, MAX_EXPONENT - 1) + 1):
-            shifted.append(_pinned(concat(_DIGIT_1, repeat(_DIGIT, 0, at), _ZEROS), at))
-    else:
-        shifted.append(And((_integral_tail(0, MAX_EXPONENT), _shifted(low, high))))
-
-
-def _pinned(significand: Expr, at: int) -> Expr:
-    """``0^z s e E`` with s out of `significand` and E such that the number lies in decade `at`."""
-    return And((concat(_ZEROS, significand, _E, _SIGN, _DIGITS_1), _shifted(at, at)))
+    tail = concat(optional(concat(DOT, ZEROS_1)), exponent(low, high))
+    parts.append(concat(DIGIT_1, union(tail, concat(DOT, integral_tail(low, high)))))
+    shifted.append(integers_in_decades(low, last))
 
 
 def _significands(
@@ -329,7 +232,7 @@ def _plain(low: Decimal, low_strict: bool, high: Decimal | None, high_strict: bo
         below_one = _Layout(0, None, True)
         top = None if high is None or high >= 1 else _fraction_digits(high)
         fraction = below_one.between(_fraction_digits(low), low_strict, top, high_strict)
-        parts.append(concat(_NOUGHT, fraction))
+        parts.append(concat(NOUGHT, fraction))
     first = 0
     if low >= 1:
         first = low.adjusted() + 1
@@ -342,7 +245,7 @@ def _plain(low: Decimal, low_strict: bool, high: Decimal | None, high_strict: bo
             parts.append(_decade(at, ZERO, False, high, high_strict, style))
     if last is None or first <= last:
         layout = _Layout(0, 0 if style == "integer" else None, style != "digits")
-        parts.append(concat(_DIGIT_1, repeat(_DIGIT, first, last), layout.free(0)))
+        parts.append(concat(DIGIT_1, repeat(DIGIT, first, last), layout.free(0)))
     return union(*parts)
 
 
@@ -394,24 +297,24 @@ class _Layout:
         dot = self._dot(split)
         final = union(
             ends[split],
-            concat(dot, _digit(bottom[split], bottom[split]), self._lower(low, split + 1, low_strict)),
-            concat(dot, _digit(bottom[split] + 1, top[split] - 1), self.free(split + 1)),
-            concat(dot, _digit(top[split], top[split]), self._upper(high, split + 1, high_strict)),
+            concat(dot, digit(bottom[split], bottom[split]), self._lower(low, split + 1, low_strict)),
+            concat(dot, digit(bottom[split] + 1, top[split] - 1), self.free(split + 1)),
+            concat(dot, digit(top[split], top[split]), self._upper(high, split + 1, high_strict)),
         )
         return ladder([self._step(k, bottom[k]) for k in range(split)], [*ends[:split], final])
 
     def free(self, at: int) -> Expr:
         """Any continuation from position `at` on."""
         if not self.fraction:
-            return repeat(_DIGIT, self.point - at, self.point - at) if at < self.point else EPSILON
+            return repeat(DIGIT, self.point - at, self.point - at) if at < self.point else EPSILON
         if at < self.point:
-            return concat(repeat(_DIGIT, self.point - at, self.point - at), self.free(self.point))
+            return concat(repeat(DIGIT, self.point - at, self.point - at), self.free(self.point))
         if self.stop is None:
-            return optional(concat(_DOT, _DIGITS_1)) if at == self.point else _DIGITS
+            return optional(concat(DOT, DIGITS_1)) if at == self.point else DIGITS
         room = max(0, self.stop - at)
         if at > self.point:
-            return concat(repeat(_DIGIT, 0, room), _ZEROS)
-        return optional(concat(_DOT, concat(repeat(_DIGIT, 1, room), _ZEROS) if room else _ZEROS_1))
+            return concat(repeat(DIGIT, 0, room), ZEROS)
+        return optional(concat(DOT, concat(repeat(DIGIT, 1, room), ZEROS) if room else ZEROS_1))
 
     def _trim(self, digits: Sequence[int]) -> tuple[int, ...]:
         size = len(digits)
@@ -424,10 +327,10 @@ class _Layout:
             return EPSILON
         if not self.fraction:
             return EMPTY
-        return _DOT if at == self.point else EPSILON
+        return DOT if at == self.point else EPSILON
 
-    def _step(self, at: int, digit: int) -> Expr:
-        return concat(self._dot(at), _digit(digit, digit))
+    def _step(self, at: int, value: int) -> Expr:
+        return concat(self._dot(at), digit(value, value))
 
     def _end(self, at: int) -> Expr:
         return EPSILON if at >= self.point else EMPTY
@@ -436,18 +339,18 @@ class _Layout:
         """Only zeros from `at` on, where `at` is not before the point."""
         if not self.fraction:
             return EPSILON
-        return optional(concat(_DOT, _ZEROS_1)) if at == self.point else _ZEROS
+        return optional(concat(DOT, ZEROS_1)) if at == self.point else ZEROS
 
     def _nonzero(self, at: int) -> Expr:
         """Some nonzero digit from `at` on, where `at` is not before the point."""
-        return concat(_DOT if at == self.point else EPSILON, _ZEROS, _DIGIT_1, _DIGITS)
+        return concat(DOT if at == self.point else EPSILON, ZEROS, DIGIT_1, DIGITS)
 
     def _lower(self, low: tuple[int, ...], at: int, strict: bool) -> Expr:
         """Continuations not below (strictly above) those of `low` from `at` on."""
         size = len(low)
         if at >= size:
             return self._nonzero(at) if strict else self.free(at)
-        leaves = [concat(self._dot(k), _digit(low[k] + 1, 9), self.free(k + 1)) for k in range(at, size)]
+        leaves = [concat(self._dot(k), digit(low[k] + 1, 9), self.free(k + 1)) for k in range(at, size)]
         leaves.append(self._nonzero(size) if strict else self.free(size))
         return ladder([self._step(k, low[k]) for k in range(at, size)], leaves)
 
@@ -455,7 +358,7 @@ class _Layout:
         """Continuations not above (strictly below) those of `high` from `at` on."""
         size = len(high)
         leaves = [
-            union(concat(self._dot(k), _digit(0, high[k] - 1), self.free(k + 1)), self._end(k))
+            union(concat(self._dot(k), digit(0, high[k] - 1), self.free(k + 1)), self._end(k))
             for k in range(at, size)
         ]
         leaves.append(EMPTY if strict else self._zeros(size))
