@@ -5,7 +5,7 @@ Cost: nothing for pieces without assertions; a concatenation costs the product o
 
 Left contexts: start of text, or the class of the last character. Right contexts: end of text, a
 newline that ends the text (what ``$`` of Python accepts), or the class of the next character.
-Requirements on a neighbour inside the piece are pushed into it as an intersection.
+Requirements on a neighbour inside the piece are pushed into the characters that can stand there.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import Final
 
 from gramspec.errors import LimitError, UnsupportedError
 from gramspec.grammar import ir
-from gramspec.grammar.ranges import SCALARS, Ranges, complement, intersect, is_subset, unite
+from gramspec.grammar.ranges import SCALARS, Ranges, complement, intersect, unite
+from gramspec.grammar.regex.edges import Edges, contains_char, merge
 
 # Classes of one character; both contexts use the same bits for them.
 NEWLINE: Final = 1
@@ -26,7 +27,7 @@ PLAIN: Final = 8
 CHARS: Final = NEWLINE | ASCII_WORD | OTHER_WORD | PLAIN
 START: Final = 16  # left only
 END: Final = 16  # right only
-LAST_NEWLINE: Final = 32  # right only: "\n" and then the end; bit NEWLINE is any other "\n"
+LAST_NEWLINE: Final = 32  # right only: "\n" and then the end; whoever demands NEWLINE demands this too
 LEFT_ANY: Final = CHARS | START
 RIGHT_ANY: Final = CHARS | END | LAST_NEWLINE
 
@@ -36,20 +37,10 @@ Piece = Mapping[Context, ir.Expr]
 _FREE: Final[Context] = (LEFT_ANY, RIGHT_ANY)
 _ANY_CHAR: Final = ir.CharSet(SCALARS)
 _ANY_TEXT: Final = ir.repeat(_ANY_CHAR)
-_SOME_TEXT: Final = ir.repeat(_ANY_CHAR, 1)
 _NEWLINE_CHAR: Final = ir.CharSet(((10, 10),))
 _MAX_UNROLLED: Final = 1_000
 _MAX_TERMS: Final = 2_000_000
 _LONG_CONCAT: Final = 64
-
-
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    """What is known of a language: nullable exactly, first and last characters as a superset."""
-
-    nullable: bool
-    first: Ranges
-    last: Ranges
 
 
 @dataclass(slots=True)
@@ -64,7 +55,7 @@ class Builder:
 
     ascii_word: Ranges
     unicode_word: Ranges
-    _facts: dict[int, tuple[ir.Expr, _Facts]] = field(default_factory=dict)
+    _edges: Edges = field(default_factory=Edges)
     _chars: dict[Ranges, Piece] = field(default_factory=dict)
     _spent: int = 0
 
@@ -94,7 +85,7 @@ class Builder:
         for piece in pieces:
             for context, language in piece.items():
                 found.setdefault(context, []).append(language)
-        return {context: _union(items) for context, items in found.items()}
+        return {context: merge(items) for context, items in found.items()}
 
     def sequence(self, pieces: Iterable[Piece]) -> Piece:
         """Concatenation."""
@@ -142,7 +133,7 @@ class Builder:
             anything: Piece = {_FREE: _ANY_TEXT}
             piece = self._join(self._join(anything, piece), anything)
         members = [language for (left, right), language in piece.items() if left & START and right & END]
-        return _union([self._absorbed(language) for language in members])
+        return merge([self._absorbed(language) for language in members])
 
     def _absorbed(self, language: ir.Expr) -> ir.Expr:
         """Shorten what stands beside "any text": an optional part says nothing there."""
@@ -153,7 +144,7 @@ class Builder:
             kept: list[ir.Expr] = []
             for item in items:
                 if kept and _is_any_text(kept[-1]):
-                    if self._look(item).nullable:
+                    if self._edges.facts(item).nullable:
                         continue
                     if isinstance(item, ir.Repeat):
                         item = ir.repeat(item.item, item.minimum, item.minimum)
@@ -174,14 +165,14 @@ class Builder:
                         if begin and end:
                             self._spend(1)
                             found.setdefault((begin, end), []).append(_concat(head_part, tail_part))
-        return {context: _union(items) for context, items in found.items()}
+        return {context: merge(items) for context, items in found.items()}
 
     def _ending(self, left: int, language: ir.Expr, wanted: int) -> list[tuple[int, ir.Expr]]:
         """The parts of a term before a position that demands `wanted` of its left side."""
         if wanted == LEFT_ANY:
             return [(left, language)]
         parts: list[tuple[int, ir.Expr]] = []
-        if self._look(language).nullable:
+        if self._edges.facts(language).nullable:
             parts.append((left & wanted, ir.EPSILON))
         body = self._ends_with(language, wanted & CHARS)
         if not isinstance(body, ir.Empty):
@@ -193,56 +184,22 @@ class Builder:
         if wanted == RIGHT_ANY:
             return [(right, language)]
         parts: list[tuple[int, ir.Expr]] = []
-        if self._look(language).nullable:
+        if self._edges.facts(language).nullable:
             parts.append((right & wanted, ir.EPSILON))
-        plain = wanted & (CHARS & ~NEWLINE)
-        newline, last_newline = bool(wanted & NEWLINE), bool(wanted & LAST_NEWLINE)
-        if newline and last_newline:
-            plain |= NEWLINE
-        elif newline or last_newline:
-            if self._contains_newline(language):
-                parts.append((right & (END if last_newline else ~END), _NEWLINE_CHAR))
-            if newline:
-                longer = self._meet(self._starts_with(language, NEWLINE), ir.concat(_ANY_CHAR, _SOME_TEXT))
-                if not isinstance(longer, ir.Empty):
-                    parts.append((right, longer))
-        body = self._starts_with(language, plain)
+        if wanted & LAST_NEWLINE and not wanted & NEWLINE and contains_char(language, 10):
+            parts.append((right & END, _NEWLINE_CHAR))
+        body = self._starts_with(language, wanted & CHARS)
         if not isinstance(body, ir.Empty):
             parts.append((right, body))
         return parts
 
     def _ends_with(self, language: ir.Expr, classes: int) -> ir.Expr:
         """The non-empty members whose last character is in `classes`."""
-        wanted = self._class_ranges(classes)
-        facts = self._look(language)
-        if not intersect(facts.last, wanted):
-            return ir.EMPTY
-        if not facts.nullable and is_subset(facts.last, wanted):
-            return language
-        return self._meet(language, ir.concat(_ANY_TEXT, ir.CharSet(wanted)))
+        return self._edges.restricted(language, self._class_ranges(classes), last=True)
 
     def _starts_with(self, language: ir.Expr, classes: int) -> ir.Expr:
         """The non-empty members whose first character is in `classes`."""
-        wanted = self._class_ranges(classes)
-        facts = self._look(language)
-        if not intersect(facts.first, wanted):
-            return ir.EMPTY
-        if not facts.nullable and is_subset(facts.first, wanted):
-            return language
-        return self._meet(language, ir.concat(ir.CharSet(wanted), _ANY_TEXT))
-
-    def _meet(self, language: ir.Expr, other: ir.Expr) -> ir.Expr:
-        if isinstance(language, ir.Empty):
-            return ir.EMPTY
-        self._spend(1)
-        if language is _ANY_TEXT:
-            return other
-        parts = language.items if isinstance(language, ir.And) else (language,)
-        return ir.And((*parts, other))
-
-    def _contains_newline(self, language: ir.Expr) -> bool:
-        """Whether the one-character text of a newline is a member: decided by one derivative."""
-        return contains_char(language, 10)
+        return self._edges.restricted(language, self._class_ranges(classes), last=False)
 
     def _class_ranges(self, classes: int) -> Ranges:
         newline: Ranges = ((10, 10),)
@@ -315,7 +272,7 @@ class Builder:
         """Languages of all paths between nodes, the empty path included."""
         paths: list[dict[int, ir.Expr]] = [{} for _ in range(size)]
         for (source, target), bodies in edges.items():
-            paths[source][target] = _union(bodies)
+            paths[source][target] = merge(bodies)
         for via in range(size):
             if via in paths[via]:
                 loop = ir.repeat(paths[via][via])
@@ -329,9 +286,9 @@ class Builder:
                 for target, tail in onward.items():
                     self._spend(1)
                     old = paths[source].get(target, ir.EMPTY) if target != via else ir.EMPTY
-                    paths[source][target] = _union([old, _concat(reach, tail)])
+                    paths[source][target] = merge([old, _concat(reach, tail)])
         for source in range(size):
-            paths[source][source] = _union([ir.EPSILON, paths[source].get(source, ir.EMPTY)])
+            paths[source][source] = merge([ir.EPSILON, paths[source].get(source, ir.EMPTY)])
         return paths
 
     def _char_groups(self, lefts: Iterable[int]) -> list[int]:
@@ -343,105 +300,10 @@ class Builder:
             groups[key] = groups.get(key, 0) | char
         return list(groups.values())
 
-    # -- facts ----------------------------------------------------------------------------
-
-    def _look(self, root: ir.Expr) -> _Facts:
-        """Facts of an expression, bottom-up and memoised by node."""
-        stack = [root]
-        while stack:
-            node = stack[-1]
-            if id(node) in self._facts:
-                stack.pop()
-                continue
-            todo = [part for part in _parts(node) if id(part) not in self._facts]
-            if todo:
-                stack.extend(todo)
-                continue
-            stack.pop()
-            self._facts[id(node)] = (node, self._facts_of(node))
-        return self._facts[id(root)][1]
-
-    def _facts_of(self, node: ir.Expr) -> _Facts:
-        parts = [self._facts[id(part)][1] for part in _parts(node)]
-        if isinstance(node, ir.CharSet):
-            return _Facts(False, node.ranges, node.ranges)
-        if isinstance(node, ir.Concat):
-            first: Ranges = ()
-            last: Ranges = ()
-            for part in parts:
-                first = unite(first, part.first)
-                if not part.nullable:
-                    break
-            for part in reversed(parts):
-                last = unite(last, part.last)
-                if not part.nullable:
-                    break
-            return _Facts(all(part.nullable for part in parts), first, last)
-        if isinstance(node, ir.Union):
-            return _Facts(
-                any(part.nullable for part in parts),
-                unite(*(part.first for part in parts)),
-                unite(*(part.last for part in parts)),
-            )
-        if isinstance(node, ir.And):
-            first, last = SCALARS, SCALARS
-            for part in parts:
-                first, last = intersect(first, part.first), intersect(last, part.last)
-            return _Facts(all(part.nullable for part in parts), first, last)
-        if isinstance(node, ir.Repeat):
-            return _Facts(node.minimum == 0 or parts[0].nullable, parts[0].first, parts[0].last)
-        return _Facts(isinstance(node, ir.Epsilon), (), ())
-
     def _spend(self, amount: int) -> None:
         self._spent += amount
         if self._spent > _MAX_TERMS:
             raise LimitError("max_nodes", f"the anchors of this pattern need more than {_MAX_TERMS} terms")
-
-
-def contains_char(root: ir.Expr, point: int) -> bool:
-    """Whether the text of the single character `point` is a member of a `CharSet` expression.
-
-    Cost: linear in the number of distinct nodes; no recursion.
-    """
-    # Per node: (is the empty text a member, is the single character a member).
-    known: dict[int, tuple[bool, bool]] = {}
-    stack = [root]
-    while stack:
-        node = stack[-1]
-        todo = [part for part in _parts(node) if id(part) not in known]
-        if id(node) in known or todo:
-            if id(node) in known:
-                stack.pop()
-            stack.extend(todo)
-            continue
-        stack.pop()
-        known[id(node)] = _char_facts(node, [known[id(part)] for part in _parts(node)], point)
-    return known[id(root)][1]
-
-
-def _char_facts(node: ir.Expr, parts: list[tuple[bool, bool]], point: int) -> tuple[bool, bool]:
-    if isinstance(node, ir.CharSet):
-        return False, any(low <= point <= high for low, high in node.ranges)
-    if isinstance(node, ir.Concat):
-        blank = all(empty for empty, _ in parts)
-        solid = [single for empty, single in parts if not empty]
-        if len(solid) > 1:
-            return blank, False
-        return blank, solid[0] if solid else any(single for _, single in parts)
-    if isinstance(node, ir.Union):
-        return any(empty for empty, _ in parts), any(single for _, single in parts)
-    if isinstance(node, ir.And):
-        return all(empty for empty, _ in parts), all(single for _, single in parts)
-    if isinstance(node, ir.Repeat):
-        empty, single = parts[0]
-        return node.minimum == 0 or empty, single and (node.minimum <= 1 or empty)
-    return isinstance(node, ir.Epsilon), False
-
-
-def _parts(node: ir.Expr) -> tuple[ir.Expr, ...]:
-    if isinstance(node, ir.Concat | ir.Union | ir.And):
-        return node.items
-    return (node.item,) if isinstance(node, ir.Repeat) else ()
 
 
 def _is_any_text(node: ir.Expr) -> bool:
@@ -456,17 +318,6 @@ def _is_any_text(node: ir.Expr) -> bool:
 def _concat(first: ir.Expr, second: ir.Expr) -> ir.Expr:
     """Concatenation that does not copy long sequences, so that powers stay linear."""
     long = any(isinstance(part, ir.Concat) and len(part.items) > _LONG_CONCAT for part in (first, second))
-    if long and not isinstance(first, ir.Epsilon) and not isinstance(second, ir.Epsilon):
+    if long and not any(isinstance(part, ir.Epsilon | ir.Empty) for part in (first, second)):
         return ir.Concat((first, second))
     return ir.concat(first, second)
-
-
-def _union(items: list[ir.Expr]) -> ir.Expr:
-    """Union; alternatives that are single characters are merged, and ε is dropped beside a star."""
-    if any(isinstance(item, ir.Repeat) and item.minimum == 0 for item in items):
-        items = [item for item in items if not isinstance(item, ir.Epsilon)]
-    sets = [item for item in items if isinstance(item, ir.CharSet)]
-    if len(sets) < 2:
-        return ir.union(*items)
-    merged = ir.CharSet(unite(*(item.ranges for item in sets)))
-    return ir.union(merged, *(item for item in items if not isinstance(item, ir.CharSet)))
