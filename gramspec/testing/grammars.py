@@ -214,21 +214,19 @@ def _object(dice: Dice, depth: int) -> ir.Expr:
     names = ["a", "b"] if dice.pick(2) == 0 else ["b", "a"]
     names = names[: dice.pick(3)]
     properties = tuple(ir.JsonProperty(n, key(n), value(), dice.pick(2) == 1) for n in names)
-    spellings = [ir.literal("a"), ir.literal("b")]
+    letter: ir.Expr = ir.byte_set(b"ab")
     if chance(dice, 30):
-        spellings.append(ir.literal("\\u0061"))
-    if chance(dice, 20):
-        spellings.append(ir.literal("ab"))
-    if chance(dice, 10):
-        spellings.append(ir.EPSILON)
+        letter = ir.union(letter, ir.literal("\\u0061"))
+    free_key = ir.repeat(letter, 0, None)
     gap = ir.optional(ir.literal(" ")) if chance(dice, 15) else ir.EPSILON
     additional = value() if not properties or dice.pick(2) == 1 else None
     order = "schema" if dice.pick(2) == 0 else "any"
-    node = ir.JsonObject(properties, additional, order, gap, ir.union(*spellings))  # type: ignore[arg-type]
+    node = ir.JsonObject(properties, additional, order, gap, free_key)  # type: ignore[arg-type]
     return ir.concat(node, ir.literal("0")) if chance(dice, 10) else node
 
 
-FREE_KEYS = (b"a", b"b", b"\\u0061", b"ab", b"")
+# Enough undeclared keys for the saturation oracle to finish what a small vocabulary can write.
+FREE_KEYS = (b"a", b"b", b"\\u0061", b"ab", b"", b"aa")
 
 
 def _utf8(dice: Dice) -> ir.Expr:
@@ -335,6 +333,7 @@ def vocabulary(
     found: list[bytes | None] = []
     if covered if covered is not None else chance(dice, 60):
         found.extend(bytes([b]) for b in sorted(set(alphabet)))
+        size = max(size, len(found) + 2)
     longest = 8 if b"{" in alphabet else 3
     for _ in range(12):
         if len(found) >= size:

@@ -1,0 +1,354 @@
+"""Can a text be continued to a member, byte by byte? An independent recogniser of prefixes.
+
+Law: open(node, i) iff the input from i to its end begins some word of the node; least fixpoint for rules.
+Where every byte is a token of its own this decides masks. Source: `testing.oracle`, the IR read likewise.
+
+The keys of a `JsonObject` (`free_key`) must have infinitely many continuations from every begun key.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping, Sequence
+
+from gramspec.grammar import ir
+from gramspec.testing.oracle import (
+    CLOSE,
+    COLON,
+    COMMA,
+    EDGE_BASE,
+    OPEN,
+    QUOTE,
+    Recogniser,
+    Symbols,
+    _Run,
+    unescape,
+)
+from gramspec.testing.saturation import Term, derivative, nullable, term_of
+
+
+class PrefixOracle:
+    """Decides which texts begin a member.
+
+    Parameters
+    ----------
+    expr : Expr
+        Byte-level expression.
+    alphabet : bytes
+        Bytes that texts are made of.
+    special_tokens : mapping of str to int, optional
+        Resolves token edges that are given by name.
+    """
+
+    def __init__(
+        self, expr: ir.Expr, alphabet: bytes, special_tokens: Mapping[str, int] | None = None
+    ) -> None:
+        self.recogniser = Recogniser(expr, special_tokens)
+        self.alphabet = alphabet
+        self._productive: dict[int, bool] = {}
+        self._keep: list[ir.Expr] = []
+        self._known: dict[Symbols, bool] = {}
+
+    def begins_member(self, data: bytes | Symbols) -> bool:
+        """Whether some member begins with `data`."""
+        symbols = tuple(data)
+        if symbols not in self._known:
+            self._known[symbols] = _Open(self, symbols).solve()
+        return self._known[symbols]
+
+    def productive(self, node: ir.Expr) -> bool:
+        """Whether a node has any word over the alphabet; least fixpoint."""
+        if id(node) not in self._productive:
+            while True:
+                seen: dict[int, bool] = {}
+                before = dict(self._productive)
+                self._evaluate(node, seen)
+                self._productive.update(seen)
+                if before == self._productive:
+                    break
+        return self._productive[id(node)]
+
+    def _evaluate(self, node: ir.Expr, seen: dict[int, bool]) -> bool:
+        key = id(node)
+        if key in seen:
+            return seen[key]
+        self._keep.append(node)
+        seen[key] = self._productive.get(key, False)
+
+        def all_of(*items: ir.Expr) -> bool:
+            values = [self._evaluate(item, seen) for item in items]  # every one: none may go stale
+            return all(values)
+
+        match node:
+            case ir.ByteSet(mask):
+                value = any(mask >> b & 1 for b in self.alphabet)
+            case ir.Epsilon() | ir.TokenEdge():
+                value = True
+            case ir.Empty():
+                value = False
+            case ir.Concat(items):
+                value = all_of(*items)
+            case ir.Union(items):
+                values = [self._evaluate(item, seen) for item in items]
+                value = any(values)
+            case ir.Repeat(item, minimum, _):
+                value = all_of(item) or minimum == 0
+            case ir.And() | ir.Not():
+                value = self.regular_open(node, ())
+            case ir.Call(item):
+                value = all_of(item)
+            case ir.Ref(rule):
+                assert rule.body is not None
+                value = all_of(rule.body)
+            case ir.JsonObject():
+                parts = [node.gap, node.free_key, *([node.additional] if node.additional is not None else [])]
+                for prop in node.properties:
+                    parts.extend((prop.key, prop.value))
+                all_of(*parts)
+                needed = [part for p in node.properties if p.required for part in (p.key, p.value)]
+                value = all_of(*needed)
+            case _:
+                raise TypeError(f"not a byte-level expression: {node!r}")
+        seen[key] = value
+        return value
+
+    def regular_open(self, node: ir.Expr, symbols: Symbols) -> bool:
+        """Whether `symbols` begins a word of a regular node, by derivatives."""
+        term: Term = term_of(node)
+        for symbol in symbols:
+            if symbol >= EDGE_BASE:
+                return False
+            term = derivative(term, symbol)
+        todo, visited = [term], {term}
+        while todo:
+            here = todo.pop()
+            if nullable(here):
+                return True
+            for byte in self.alphabet:
+                after = derivative(here, byte)
+                if after not in visited:
+                    visited.add(after)
+                    todo.append(after)
+        return False
+
+
+class _Open(_Run):
+    """One input: which nodes can still be open at its end."""
+
+    def __init__(self, oracle: PrefixOracle, symbols: Symbols) -> None:
+        super().__init__(oracle.recogniser, symbols)
+        self.oracle = oracle
+        self.opened: set[tuple[int, int]] = set()
+        self.visited: set[tuple[int, int]] = set()
+        self.n = len(symbols)
+        self.settled = False
+
+    def solve(self) -> bool:  # type: ignore[override]
+        """Fixpoint of `open` at the root."""
+        expr = self.owner.expr
+        if not self.oracle.productive(expr):
+            return False
+        while True:
+            self.visited.clear()
+            before = (len(self.opened), dict(self.table))
+            self.seen.clear()
+            result = self.open(expr, 0)
+            if result or before == (len(self.opened), self.table):
+                return result
+
+    def open(self, node: ir.Expr, i: int) -> bool:
+        key = (id(node), i)
+        if key in self.opened:
+            return True
+        if key in self.visited:
+            return False
+        self.visited.add(key)
+        if self.oracle.productive(node) and self.opens(node, i):
+            self.opened.add(key)
+            return True
+        return False
+
+    def opens(self, node: ir.Expr, i: int) -> bool:
+        if i == self.n:
+            return True
+        match node:
+            case ir.ByteSet() | ir.TokenEdge():
+                return i == self.n - 1 and bool(self.step(node, i))
+            case ir.Epsilon() | ir.Empty():
+                return False
+            case ir.Concat(items):
+                starts = frozenset((i,))
+                for item in items:
+                    if any(self.open(item, j) for j in starts):
+                        return True
+                    starts = self.through(item, starts)
+                return False
+            case ir.Union(items):
+                return any(self.open(item, i) for item in items)
+            case ir.Repeat(item, minimum, maximum):
+                level = frozenset((i,))
+                last = minimum + self.n + 2
+                for _ in range(last if maximum is None else min(maximum, last)):
+                    if any(self.open(item, j) for j in level):
+                        return True
+                    level = self.through(item, level)
+                return False
+            case ir.And() | ir.Not():
+                return self.oracle.regular_open(node, self.s[i:])
+            case ir.Call(item):
+                return self.open(item, i)
+            case ir.Ref(rule):
+                assert rule.body is not None
+                return self.open(rule.body, i)
+            case ir.JsonObject():
+                return self.object_open(node, i)
+            case _:
+                raise TypeError(f"not a byte-level expression: {node!r}")
+
+    def object_open(self, node: ir.JsonObject, i: int) -> bool:
+        """Follow every way of reading the members so far; stop where the input ends and hope is left."""
+        if not self.at(i, OPEN):
+            return False
+        if self.open(node.gap, i + 1):
+            return True
+        # (position, stage, names used): a member starts at the position.
+        starts = self.ends(node.gap, i + 1)
+        todo: list[tuple[int, int, frozenset[str]]] = [(p, 0, frozenset()) for p in starts]
+        done = set(todo)
+        if not self.required(node) and any(self.at(p, CLOSE) and p + 1 == self.n for p in starts):
+            return True
+        while todo:
+            position, stage, used = todo.pop()
+            if self.key_open(node, position, stage, used):
+                return True
+            for end, next_stage, now in self.member(node, position, stage, used):
+                if not self.finishable(node, next_stage, now):
+                    continue
+                if self.open(node.gap, end):
+                    return True
+                for q in self.ends(node.gap, end):
+                    if self.at(q, CLOSE) and q + 1 == self.n and self.required(node) <= now:
+                        return True
+                    if self.at(q, COMMA) and self.more(node, next_stage, now):
+                        if self.open(node.gap, q + 1):
+                            return True
+                        for start in self.ends(node.gap, q + 1):
+                            state = (start, next_stage, now)
+                            if state not in done:
+                                done.add(state)
+                                todo.append(state)
+        return False
+
+    @staticmethod
+    def required(node: ir.JsonObject) -> frozenset[str]:
+        return frozenset(p.name for p in node.properties if p.required)
+
+    def placeable(self, node: ir.JsonObject, stage: int, used: frozenset[str]) -> list[int]:
+        """Declared members that may come next without closing the way to the required ones."""
+        return [
+            j
+            for j, prop in enumerate(node.properties)
+            if prop.name not in used
+            and (node.order == "any" or j >= stage)
+            and self.oracle.productive(prop.key)
+            and self.oracle.productive(prop.value)
+            and self.finishable(node, j + 1, used | {prop.name})
+        ]
+
+    def others(self, node: ir.JsonObject, used: frozenset[str]) -> bool:
+        """Whether an undeclared member may come next."""
+        return (
+            node.additional is not None
+            and self.oracle.productive(node.additional)
+            and self.finishable(node, len(node.properties), used)
+        )
+
+    def finishable(self, node: ir.JsonObject, stage: int, used: frozenset[str]) -> bool:
+        return all(
+            p.name in used or not p.required or node.order == "any" or j >= stage
+            for j, p in enumerate(node.properties)
+        )
+
+    def more(self, node: ir.JsonObject, stage: int, used: frozenset[str]) -> bool:
+        return bool(self.placeable(node, stage, used)) or self.others(node, used)
+
+    def key_open(self, node: ir.JsonObject, i: int, stage: int, used: frozenset[str]) -> bool:
+        """Whether the input ends within the member that starts at `i`."""
+        if i == self.n:
+            return self.more(node, stage, used)
+        if not self.at(i, QUOTE):
+            return False
+        for j in self.placeable(node, stage, used):
+            prop = node.properties[j]
+            if self.open(prop.key, i + 1):
+                return True
+            if any(self.tail_open(node, prop.value, k) for k in self.ends(prop.key, i + 1)):
+                return True
+        if self.others(node, used):
+            assert node.additional is not None
+            if self.open(node.free_key, i + 1):
+                return True
+            declared = {p.name for p in node.properties}
+            for k in self.ends(node.free_key, i + 1):
+                name = unescape(self.s[i + 1 : k])
+                fresh = name is not None and name not in declared and name not in used
+                if fresh and self.tail_open(node, node.additional, k):
+                    return True
+        return False
+
+    def tail_open(self, node: ir.JsonObject, value: ir.Expr, k: int) -> bool:
+        """Whether the input ends within `" gap : gap value` that starts at `k`."""
+        if k == self.n:
+            return True
+        if not self.at(k, QUOTE):
+            return False
+        if self.open(node.gap, k + 1):
+            return True
+        colons = [c + 1 for c in self.ends(node.gap, k + 1) if self.at(c, COLON)]
+        if any(self.open(node.gap, c) for c in colons):
+            return True
+        starts = frozenset(e for c in colons for e in self.ends(node.gap, c))
+        return any(self.open(value, e) for e in starts)
+
+
+def search_completion(
+    oracle: PrefixOracle, pieces: Sequence[Symbols], text: Symbols, known: dict[Symbols, bool], limit: int
+) -> bool | None:
+    """Whether `text` can be completed by pieces of text; None when `limit` texts did not decide it.
+
+    Parameters
+    ----------
+    oracle : PrefixOracle
+        Prunes texts that begin no member.
+    pieces : sequence of symbols
+        What the tokens write.
+    text : symbols
+        What is written already.
+    known : dict
+        Earlier answers; extended.
+    limit : int
+        Texts to look at, shortest first.
+    """
+    heap = [(len(text), text)]
+    above: dict[Symbols, Symbols | None] = {text: None}
+    looked = 0
+    while heap:
+        looked += 1
+        if looked > limit:
+            return None
+        here = heapq.heappop(heap)[1]
+        if known.get(here) is False or not oracle.begins_member(here):
+            continue
+        if known.get(here) or oracle.recogniser.accepts(here):
+            back: Symbols | None = here
+            while back is not None:
+                known[back] = True
+                back = above[back]
+            return True
+        for piece in pieces:
+            longer = here + piece
+            if longer not in above:
+                above[longer] = here
+                heapq.heappush(heap, (len(longer), longer))
+    known.update(dict.fromkeys(above, False))
+    return False
