@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from typing import Any, Literal, TypedDict
 
 import pydantic
@@ -401,6 +402,12 @@ def test_python_types() -> None:
     with pytest.raises(OptionError, match="int"):
         json_schema(int)
 
+    class Opaque(pydantic.BaseModel):
+        call: Callable[[], int]
+
+    with pytest.raises(OptionError, match="Opaque"):
+        json_schema(Opaque)
+
 
 UNSUPPORTED: list[tuple[dict[str, Any], str]] = [
     ({"type": "string", "pattern": "a"}, "/pattern"),
@@ -533,6 +540,23 @@ def test_deep_nesting_is_an_error() -> None:
     }
     long["$defs"]["d3000"] = {"type": "null"}
     check({**long, "$ref": "#/$defs/d0"}, ["[[]]"], ["[1]"])
+
+
+def test_deep_constants() -> None:
+    value: Any = 1
+    for _ in range(100):
+        value = [value]
+    tree = {"items": {"$ref": "#/items"}, "enum": [value], "type": "array"}
+    text = "[" * 100 + "1" + "]" * 100
+    check(
+        {"$defs": {"t": {"items": {"$ref": "#/$defs/t"}}}, "$ref": "#/$defs/t", "enum": [value]},
+        [text],
+        ["1"],
+    )
+    refused(tree, GrammarError, "/items", "refers to itself")
+    chain = {f"d{i}": {"$ref": f"#/$defs/d{i + 1}"} for i in range(5000)}
+    schema = {"$defs": {**chain, "d5000": {"type": "null"}}, "items": {"$ref": "#/$defs/d0"}, "const": [None]}
+    refused(schema, GrammarError, "", "nest too deeply")
 
 
 def test_any_of_explosion_is_an_error() -> None:

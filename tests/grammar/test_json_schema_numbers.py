@@ -10,8 +10,8 @@ import pytest
 
 from gramspec.grammar.json_schema.numbers import (
     MAX_EXPONENT,
+    numbers_among,
     numbers_between,
-    numbers_equal,
     rfc8259_number,
 )
 from tests.grammar.ir_oracle import accepts, node_count
@@ -98,7 +98,7 @@ def test_spellings_of_a_range(low: str | None, high: str | None, style: str) -> 
     "value", ["0", "1", "-1", "100", "1.5", "-0.25", "12.50", "1e3", "5e-2", "1e400", "1e401"]
 )
 def test_spellings_of_one_number(value: str) -> None:
-    expr = numbers_equal(Decimal(value))
+    expr = numbers_among([Decimal(value)])
     hits = 0
     for text, good in SPELLINGS:
         want = good and expected(text, value, False, value, False, "number")
@@ -106,6 +106,17 @@ def test_spellings_of_one_number(value: str) -> None:
         hits += want
     assert accepts(expr, format(Decimal(value), "f"))
     assert hits >= 3 or abs(Decimal(value)) > 1e6
+
+
+def test_spellings_of_many_numbers() -> None:
+    values = [Decimal(v) for v in ("0", "1", "1.2", "-1.25", "100", "101", "-0.05", "0.012", "12.5", "1e3")]
+    expr = numbers_among(values)
+    hits = 0
+    for text, good in SPELLINGS:
+        want = good and in_range(text) and Decimal(text) in values
+        assert accepts(expr, text) == want, text
+        hits += want
+    assert hits > 60
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from gramspec.errors import OptionError, UnsupportedError
+from gramspec.errors import GrammarError, OptionError, UnsupportedError
 from gramspec.grammar.core import Grammar
 from gramspec.grammar.json_schema.document import Document
 from gramspec.grammar.json_schema.drafts import draft_of
@@ -78,5 +78,8 @@ def json_schema(
     layout = Layout(gap_of(whitespace), property_order)
     root = load(schema)
     document = Document(root, draft_of(root, draft))
-    goal, plans = Planner(document, property_order, formats=formats == "assert").run()
-    return Grammar(Emitter(plans, layout).run(goal), "JSON Schema")
+    try:
+        goal, plans = Planner(document, property_order, formats=formats == "assert").run()
+        return Grammar(Emitter(plans, layout).run(goal), "JSON Schema")
+    except RecursionError as error:
+        raise GrammarError("", "constants, or the references around them, nest too deeply") from error

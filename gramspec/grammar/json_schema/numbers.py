@@ -6,7 +6,7 @@ Source: API section 1: under bounds, decimals, and exponents with a one-digit in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache, lru_cache
@@ -97,9 +97,28 @@ def numbers_between(
     return union(concat(MINUS, union(zero, below)), zero, above)
 
 
-def numbers_equal(value: Decimal) -> Expr:
-    """Spellings of one number."""
-    return numbers_between(value.copy_abs() if value == 0 else value, False, value, False, "number")
+def numbers_among(values: Iterable[Decimal]) -> Expr:
+    """Spellings of some numbers; those of one decade share the part that shifts the point."""
+    parts: list[Expr] = []
+    decades: dict[tuple[bool, int], dict[Decimal, None]] = {}
+    for value in values:
+        if value == 0:
+            parts.append(concat(optional(MINUS), _zero("number")))
+        else:
+            decades.setdefault((value < 0, value.adjusted()), {})[value.copy_abs()] = None
+    for (negative, at), sizes in decades.items():
+        texts = [_plain(size, False, size, False, "number") for size in sizes]
+        digits = [size.as_tuple().digits for size in sizes]
+        whole, shifted = (
+            union(*(_Layout(point, None, True).between(d, False, d, False) for d in digits))
+            for point in (1, -1)
+        )
+        if -MAX_EXPONENT <= at <= MAX_EXPONENT:
+            texts.append(concat(whole, exponent(at, at)))
+        if at < MAX_EXPONENT:
+            texts.append(concat(_ZERO_POINT, in_decade(shifted, at)))
+        parts.append(concat(MINUS if negative else EPSILON, union(*texts)))
+    return union(*parts)
 
 
 def ladder(steps: Sequence[Expr], leaves: Sequence[Expr]) -> Expr:

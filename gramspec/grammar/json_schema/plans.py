@@ -288,14 +288,17 @@ def children(plan: Plan) -> list[Goal]:
 
 def productive(plans: dict[Goal, Plan]) -> set[Goal]:
     """The goals that some value satisfies: a least fixed point."""
+    users: dict[Goal, list[Goal]] = {goal: [] for goal in plans}
+    for goal, plan in plans.items():
+        for child in children(plan):
+            users[child].append(goal)
     alive: set[Goal] = set()
-    grew = True
-    while grew:
-        grew = False
-        for goal in reversed(plans):
-            if goal not in alive and _satisfiable(plans[goal], alive):
-                alive.add(goal)
-                grew = True
+    agenda = list(plans)
+    while agenda:
+        goal = agenda.pop()
+        if goal not in alive and _satisfiable(plans[goal], alive):
+            alive.add(goal)
+            agenda.extend(user for user in users[goal] if user not in alive)
     return alive
 
 

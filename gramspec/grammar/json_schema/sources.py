@@ -90,18 +90,16 @@ def _parse(text: str) -> object:
 
 
 def _from_type(schema: Any) -> object:
-    model_schema = getattr(schema, "model_json_schema", None)
-    if model_schema is not None:
-        return model_schema()
     name = getattr(schema, "__name__", repr(schema))
-    if not (dataclasses.is_dataclass(schema) or _is_typed_dict(schema)):
+    model = hasattr(schema, "model_json_schema")
+    if not (model or dataclasses.is_dataclass(schema) or _is_typed_dict(schema)):
         raise OptionError(f"schema: the class {name} is no pydantic model, dataclass or TypedDict")
     if importlib.util.find_spec("pydantic") is None:
         raise OptionError("schema: dataclasses and TypedDicts need pydantic; pip install pydantic")
     import pydantic
 
     try:
-        return pydantic.TypeAdapter(_portable(schema)).json_schema()
+        return pydantic.TypeAdapter(schema if model else _portable(schema)).json_schema()
     except (pydantic.errors.PydanticUserError, NameError, TypeError) as error:
         raise OptionError(f"schema: pydantic cannot describe {name}: {error}") from error
 

@@ -22,7 +22,7 @@ from gramspec.grammar.ir import (
     union,
 )
 from gramspec.grammar.json_schema.layout import FALSE, NULL, TRUE, Layout
-from gramspec.grammar.json_schema.numbers import numbers_between, numbers_equal
+from gramspec.grammar.json_schema.numbers import numbers_among, numbers_between
 from gramspec.grammar.json_schema.sources import Json
 
 
@@ -42,25 +42,27 @@ def constants(values: Iterable[tuple[Json, bool]], layout: Layout) -> Expr:
         If a string holds a lone surrogate.
     """
     regular: list[Expr] = []
+    numbers: list[Decimal] = []
     containers: list[Expr] = []
     for value, plain in values:
         if isinstance(value, list | dict):
             containers.append(_container(value, layout))
-        elif plain and isinstance(value, int | Decimal) and not isinstance(value, bool):
+        elif isinstance(value, bool) or value is None or isinstance(value, str):
+            regular.append(_scalar(value))
+        elif plain:
             regular.append(numbers_between(Decimal(value), False, Decimal(value), False, "digits"))
         else:
-            regular.append(_scalar(value))
+            numbers.append(Decimal(value))
+    if numbers:
+        regular.append(numbers_among(numbers))
     return union(Call(union(*regular)) if regular else union(), *containers)
 
 
-def _scalar(value: Json) -> Expr:
+def _scalar(value: bool | str | None) -> Expr:
     if value is None:
         return NULL
     if isinstance(value, bool):
         return TRUE if value else FALSE
-    if isinstance(value, int | Decimal):
-        return numbers_equal(Decimal(value))
-    assert isinstance(value, str)
     return json_literal_string(value)
 
 
