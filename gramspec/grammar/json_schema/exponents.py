@@ -82,14 +82,17 @@ def in_decades(low: int | None, high: int) -> Expr:
 def integers_in_decades(low: int, high: int) -> Expr:
     """``0^z d f e E`` of integral value, d > 0, in the decades ``0 <= low..high``."""
     if high < MAX_EXPONENT - 1:
-        return union(
-            *(in_decade(concat(DIGIT_1, repeat(DIGIT, 0, at), ZEROS), at) for at in range(low, high + 1))
-        )
+        return union(*(_integers_in_decade(at) for at in range(low, high + 1)))
     if low == 0:
         return integral_tail(0, MAX_EXPONENT)
     # Up to low + 1 significant digits the decade alone decides; with more the last digit's place does.
     short = concat(ZEROS, DIGIT_1, repeat(DIGIT, 0, low), ZEROS, MARK, SIGN, DIGITS_1)
     return union(And((short, _above(low))), _long_integers(low))
+
+
+@cache
+def _integers_in_decade(at: int) -> Expr:
+    return in_decade(concat(DIGIT_1, repeat(DIGIT, 0, at), ZEROS), at)
 
 
 def _one_decade(at: int) -> Expr:
