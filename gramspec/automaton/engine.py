@@ -34,19 +34,8 @@ class Engine:
         bounds.search_steps = limits.search_steps
         self.limits = limits
         self.core: Any = _native.Engine([token or b"" for token in tokens], bounds)
-        singles = 0
-        alphabet = 0
-        for token in tokens:
-            if not token:
-                continue
-            if len(token) == 1:
-                singles |= 1 << token[0]
-            else:
-                for byte in set(token):
-                    alphabet |= 1 << byte
-        # Bytes that can be written at all, and bytes that are tokens on their own.
-        self.singles = singles
-        self.alphabet = alphabet | singles
+        # Whether every byte of a token is a token on its own, so that byte liveness is token liveness.
+        self.complete = bool(self.core.complete)
         self.vocabulary_size = len(tokens)
         # Rules and shared sub-expressions loaded before: node id -> (node kept alive, native id).
         self.rules: dict[int, tuple[ir.Rule, int]] = {}

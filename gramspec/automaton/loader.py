@@ -17,6 +17,7 @@ from gramspec.grammar import ir
 
 _EMPTY = 0
 _EPSILON = 1
+_EVERY_BYTE = b"\xff" * 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +37,9 @@ class Loaded:
 
 
 class _Loader:
-    def __init__(self, engine: Engine, restrict: int, special_tokens: Mapping[str, int]) -> None:
+    def __init__(self, engine: Engine, special_tokens: Mapping[str, int]) -> None:
         self.engine = engine
         self.core = engine.core
-        self.restrict = restrict
         self.special_tokens = special_tokens
         self.memo: dict[int, int] = {}
         self.keep: list[ir.Expr] = []  # ids in `memo` stay valid while the nodes live
@@ -107,7 +107,7 @@ class _Loader:
         core, memo = self.core, self.memo
         match node:
             case ir.ByteSet():
-                return int(core.byte_set((node.mask & self.restrict).to_bytes(32, "little")))
+                return int(core.byte_set(node.mask.to_bytes(32, "little")))
             case ir.Concat():
                 return int(core.concat([memo[id(item)] for item in node.items]))
             case ir.Union():
@@ -121,7 +121,7 @@ class _Loader:
             case ir.And():
                 return self._regular("And", lambda: core.intersect([memo[id(item)] for item in node.items]))
             case ir.Not():
-                writable = core.repeat(core.byte_set(self.restrict.to_bytes(32, "little")), 0, None)
+                writable = core.repeat(core.byte_set(_EVERY_BYTE), 0, None)
                 return self._regular("Not", lambda: core.intersect([writable, core.complement(memo[id(node.item)])]))
             case ir.Call():
                 known = self.engine.calls.get(id(node))
@@ -190,15 +190,8 @@ def load(engine: Engine, root: ir.Expr, special_tokens: Mapping[str, int] | None
         If a limit is reached.
     """
     names = special_tokens or {}
-    all_bytes = (1 << 256) - 1
-    # Bytes that no token contains are taken out of the grammar; if the others are all tokens on
-    # their own, whatever can be finished in bytes can be finished in tokens.
-    if engine.alphabet == engine.singles:
-        expr = _load(engine, root, engine.alphabet, names)
-        complete = True
-    else:
-        expr = _load(engine, root, all_bytes, names)
-        complete = False
+    expr = _load(engine, root, names)
+    complete = engine.complete
     core = engine.core
     if core.live(expr) and (complete or core.token_live(core.start(expr))):
         return Loaded(expr, complete)
@@ -207,10 +200,10 @@ def load(engine: Engine, root: ir.Expr, special_tokens: Mapping[str, int] | None
     raise EmptyLanguageError("", "no string satisfies the grammar")
 
 
-def _load(engine: Engine, root: ir.Expr, restrict: int, names: Mapping[str, int]) -> int:
+def _load(engine: Engine, root: ir.Expr, names: Mapping[str, int]) -> int:
     before = (dict(engine.rules), dict(engine.calls))
     try:
-        return _Loader(engine, restrict, names).load(root)
+        return _Loader(engine, names).load(root)
     except BaseException:
         # Rules without a body must not be found by a later grammar.
         engine.rules, engine.calls = before
@@ -224,5 +217,5 @@ def _has_member(root: ir.Expr, names: Mapping[str, int]) -> bool:
     size = 1 + max(names.values(), default=0)
     every_byte: list[bytes | None] = [bytes([b]) for b in range(256)]
     engine = Engine(every_byte + [None] * size, Limits())
-    expr = _load(engine, root, (1 << 256) - 1, names)
+    expr = _load(engine, root, names)
     return bool(engine.core.live(expr))

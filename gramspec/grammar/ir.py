@@ -149,7 +149,8 @@ class JsonObject:
         Regular byte expression of the white space allowed between tokens inside the object
         (after ``{``, before and after ``:`` and ``,``, before ``}``; one gap in ``{}``).
     free_key : Expr
-        Regular byte expression of all JSON string bodies (between the quotes).
+        Regular byte expression of all JSON string bodies (between the quotes): infinite, and it holds
+        every spelling of every declared key.
     """
 
     properties: tuple[JsonProperty, ...]

@@ -113,7 +113,8 @@ bool Configs::enters(Id e) {
   const Node& n = exprs_.node(e);
   if (n.kind == Kind::kConcat) {
     const Kind first = exprs_.node(n.a).kind;
-    return (first == Kind::kRule || first == Kind::kCall) && !exprs_.nullable(n.a);
+    const bool frame = first == Kind::kRule || first == Kind::kCall || first == Kind::kObject || first == Kind::kKeyOpen;
+    return frame && !exprs_.nullable(n.a);
   }
   return n.kind == Kind::kCall || n.kind == Kind::kKeyOpen;
 }
@@ -151,7 +152,7 @@ void Configs::canonical(Id e, Id s, Returned& out) {
         std::vector<Id> rest;
         for (Id x : std::vector<Id>(all)) {
           if (enters(x)) {
-            canonical(x, s, out);
+            if (exprs_.live(x)) canonical(x, s, out);
           } else {
             rest.push_back(x);
           }

@@ -17,6 +17,10 @@ class Engine {
         rows(bounds, trie, exprs, objects, configs),
         search(bounds, trie, exprs, objects, configs, rows) {
     exprs.attach(&objects);
+    // Bytes of no token are taken out of every grammar; if all others are tokens on their own,
+    // what can be finished in bytes can be finished in tokens.
+    complete = trie.alphabet() == trie.single_bytes();
+    if (complete) exprs.restrict(trie.alphabet());
   }
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -48,6 +52,7 @@ class Engine {
   Configs configs;
   Rows rows;
   Search search;
+  bool complete = false;
 };
 
 }  // namespace gramspec

@@ -14,6 +14,7 @@ constexpr std::size_t kPrefixStates = 512;       // states of one prefix-freenes
 }  // namespace
 
 Exprs::Exprs(const Bounds& bounds) : bounds_(bounds) {
+  allowed_.words.fill(~std::uint64_t{0});
   intern({Kind::kEmpty}, true, 0);
   intern({Kind::kEpsilon}, true, 0);
 }
@@ -48,7 +49,9 @@ Id Exprs::intern_list(std::vector<Id> items) {
 
 Id Exprs::make(const Node& n) { return intern(n, false, 1); }
 
-Id Exprs::bytes(const ByteSet& set) {
+Id Exprs::bytes(const ByteSet& wanted) {
+  ByteSet set = wanted;
+  for (std::size_t i = 0; i < set.words.size(); ++i) set.words[i] &= allowed_.words[i];
   if (!set.any()) return kEmptyId;
   const auto [it, fresh] = set_index_.try_emplace(set.words, static_cast<Id>(sets_.size()));
   if (fresh) sets_.push_back(set);

@@ -78,6 +78,8 @@ class Exprs {
  public:
   explicit Exprs(const Bounds& bounds);
   void attach(Objects* objects) noexcept { objects_ = objects; }
+  // Bytes outside `allowed` are taken out of every expression made from now on.
+  void restrict(const ByteSet& allowed) noexcept { allowed_ = allowed; }
 
   static constexpr Id kEmptyId = 0;
   static constexpr Id kEpsilonId = 1;
@@ -141,6 +143,7 @@ class Exprs {
   [[nodiscard]] Id lead_rule(Id callee) const;
 
   Bounds bounds_;
+  ByteSet allowed_;
   Objects* objects_ = nullptr;
   std::vector<Node> nodes_;
   std::vector<char> regular_;

@@ -114,6 +114,7 @@ NB_MODULE(_native, m) {
       .def("finalise", [](Engine& e, const std::vector<Id>& rules) { e.exprs.finalise(rules); })
       .def("json_object", &make_object, nb::arg("properties"), nb::arg("additional").none(),
            nb::arg("ordered"), nb::arg("gap"), nb::arg("free_key"))
+      .def_prop_ro("complete", [](Engine& e) { return e.complete; })
       .def("live", [](Engine& e, Id expr) { return e.exprs.live(expr); })
       .def("shortest",
            [](Engine& e, Id expr) -> std::optional<std::int64_t> {

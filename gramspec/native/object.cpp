@@ -107,14 +107,20 @@ Id Objects::expr(Id spec) {
   return exprs_.concat(exprs_.byte('{'), exprs_.make({Kind::kObject, intern(std::move(start)), 1}));
 }
 
+// Whether members can be written at all: the vocabulary may lack a byte of the syntax.
+bool Objects::members_writable() {
+  return exprs_.live(exprs_.byte('"')) && exprs_.live(exprs_.byte(':'));
+}
+
 bool Objects::usable(Id property, const ObjectSpec& spec) {
+  if (!members_writable()) return false;
   const Property& p = spec.properties[static_cast<std::size_t>(property)];
   return exprs_.live(p.value) && exprs_.live(p.key);
 }
 
 bool Objects::free_keys(Id id) {
   const ObjectSpec& spec = spec_of(id);
-  if (spec.additional == kNone || !exprs_.live(spec.additional)) return false;
+  if (spec.additional == kNone || !exprs_.live(spec.additional) || !members_writable()) return false;
   return !spec.ordered || complete(id);
 }
 
@@ -282,7 +288,7 @@ std::int64_t Objects::shortest(Id id, bool first) {
   const State& s = state(id);
   const ObjectSpec& spec = spec_of(id);
   const std::int64_t gap = exprs_.shortest(spec.gap);
-  std::int64_t total = add_length(gap, 1);
+  std::int64_t total = add_length(gap, exprs_.shortest(exprs_.byte('}')));
   std::int64_t members = 0;
   const auto n = static_cast<Id>(spec.properties.size());
   for (Id i = spec.ordered ? s.next : 0; i < n; ++i) {
@@ -292,7 +298,9 @@ std::int64_t Objects::shortest(Id id, bool first) {
     total = add_length(total, member_length(spec, p));
   }
   if (members == 0) return total;
+  if (!members_writable()) return kUnreachable;
   const std::int64_t commas = first ? members - 1 : members;
+  if (commas > 0 && !exprs_.live(exprs_.byte(','))) return kUnreachable;
   return add_length(total, add_length(multiply_length(2 * gap + 1, commas), first ? gap : 0));
 }
 

@@ -100,6 +100,7 @@ class Objects {
     return (s.written[static_cast<std::size_t>(property) >> 6] >> (static_cast<unsigned>(property) & 63U)) &
            1U;
   }
+  bool members_writable();
   bool usable(Id property, const ObjectSpec& spec);
   bool free_keys(Id s);
   bool complete(Id s);

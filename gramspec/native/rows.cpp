@@ -364,7 +364,10 @@ void Rows::mask(Id config, std::span<std::uint32_t> out, std::int64_t& furthest)
     furthest = std::max(furthest, add_length(r.furthest, configs_.stack_longest(item.stack)));
     finish_all(r.escapes, item.stack, out, furthest);
   }
-  for (const auto& [token, next] : configs_.closed(config).tokens) set_bit(out, token);
+  for (const auto& [token, next] : std::vector<std::pair<Id, Item>>(configs_.closed(config).tokens)) {
+    set_bit(out, token);
+    furthest = std::max(furthest, configs_.longest(configs_.step_token(config, token)));
+  }
 }
 
 }  // namespace gramspec

@@ -68,11 +68,24 @@ void Search::add_exit(Id run, Id node) {
   }
 }
 
+void Search::follow_call(const State& s, Id callee, Id cont) {
+  const Id called = run_of(callee, kNone, s.node);
+  runs_[static_cast<std::size_t>(called)].waiting.push_back({s.run, {cont, s.key}});
+  for (std::size_t i = 0; i < runs_[static_cast<std::size_t>(called)].exits.size(); ++i) {
+    add_state(s.run, cont, s.key, runs_[static_cast<std::size_t>(called)].exits[i]);
+  }
+}
+
 void Search::saturate() {
   while (!todo_.empty()) {
     const State s = todo_.back();
     todo_.pop_back();
     if (s.node != 0 && !trie_.tokens_at(s.node).empty()) add_state(s.run, s.expr, s.key, 0);
+    if (const Node n = exprs_.node(s.expr); n.kind == Kind::kConcat && (exprs_.node(n.a).kind == Kind::kObject || exprs_.node(n.a).kind == Kind::kKeyOpen)) {
+      // Keys are captured by frames directly below them: an object is always a run of its own.
+      follow_call(s, n.a, n.b);
+      continue;
+    }
     const Head h = exprs_.head(s.expr);
     if (exprs_.nullable(s.expr)) {
       if (s.key == kNone) {
@@ -85,9 +98,12 @@ void Search::saturate() {
       const std::uint8_t byte = trie_.byte(child);
       for (const Arc& arc : h.arcs) {
         if (byte < arc.lo || byte > arc.hi) continue;
-        // A key that can no longer clash is forgotten, which keeps the runs of open objects finite.
-        add_state(s.run, arc.target, s.key == kNone ? kNone : objects_.relax(objects_.append(s.key, byte)),
-                  child);
+        // A key that can no longer clash is forgotten, which keeps the runs of open objects finite;
+        // a closed one (nothing of the key is left) still has to be looked up.
+        Id key = s.key;
+        if (key != kNone) key = objects_.append(key, byte);
+        if (key != kNone && arc.target != Exprs::kEpsilonId) key = objects_.relax(key);
+        add_state(s.run, arc.target, key, child);
       }
     }
     for (const auto& [callee, cont] : h.calls) {
@@ -95,11 +111,7 @@ void Search::saturate() {
         add_state(s.run, callee, cont, s.node);
         continue;
       }
-      const Id called = run_of(callee, kNone, s.node);
-      runs_[static_cast<std::size_t>(called)].waiting.push_back({s.run, {cont, s.key}});
-      for (std::size_t i = 0; i < runs_[static_cast<std::size_t>(called)].exits.size(); ++i) {
-        add_state(s.run, cont, s.key, runs_[static_cast<std::size_t>(called)].exits[i]);
-      }
+      follow_call(s, callee, cont);
     }
     if (s.node == 0 && s.key == kNone) {
       for (const auto& [token, cont] : h.tokens) add_state(s.run, cont, kNone, 0);

@@ -42,6 +42,7 @@ class Search {
   Id run_of(Id expr, Id key, Id node);
   void add_exit(Id run, Id node);
   void add_state(Id run, Id expr, Id key, Id node);
+  void follow_call(const State& s, Id callee, Id cont);
   void saturate();
   bool stack_live(Id stack, Id node);
   // Searches visit configurations that no text ever will: they live in a pool that can be dropped.

@@ -9,6 +9,7 @@ Trie::Trie(const std::vector<std::string>& tokens) : tokens_(tokens) {
     const std::string& bytes = tokens_[static_cast<std::size_t>(id)];
     if (bytes.empty()) continue;
     ids_.push_back(id);
+    for (char c : bytes) alphabet_.set(static_cast<std::uint8_t>(c));
     if (bytes.size() == 1) single_.set(static_cast<std::uint8_t>(bytes[0]));
   }
   // std::string compares as unsigned bytes, so sorted order is preorder of the trie.

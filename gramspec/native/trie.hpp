@@ -40,13 +40,15 @@ class Trie {
   [[nodiscard]] std::string_view token(Id id) const noexcept { return tokens_[static_cast<std::size_t>(id)]; }
   [[nodiscard]] Id vocabulary_size() const noexcept { return static_cast<Id>(tokens_.size()); }
   [[nodiscard]] Id longest() const noexcept { return height_.empty() ? 0 : height_[0]; }
+  // Bytes that are tokens on their own, and bytes that occur in any token.
   [[nodiscard]] const ByteSet& single_bytes() const noexcept { return single_; }
+  [[nodiscard]] const ByteSet& alphabet() const noexcept { return alphabet_; }
 
  private:
   std::vector<std::string> tokens_;
   std::vector<std::uint8_t> byte_;
   std::vector<Id> end_, parent_, depth_, height_, begin_, ids_;
-  ByteSet single_;
+  ByteSet single_, alphabet_;
 };
 
 }  // namespace gramspec
