@@ -23,6 +23,7 @@ from gramspec.errors import (
     OptionError,
     PromptError,
     RejectedTokenError,
+    UndefinedLawError,
     UnsupportedError,
     VocabularyError,
 )
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from gramspec.grammar.json_schema import json_schema
     from gramspec.grammar.regex import regex
     from gramspec.matching import CompiledGrammar, Matcher, compile, fill_bitmasks
+    from gramspec.validity import Potential, PrefixTrie, Viability
     from gramspec.vocabulary import Vocabulary
 
 __version__ = "0.1.0"
@@ -50,7 +52,10 @@ _LAZY = {
     "DecodingOptions": "gramspec.decoding.options",
     "Grammar": "gramspec.grammar.core",
     "Matcher": "gramspec.matching",
+    "Potential": "gramspec.validity",
+    "PrefixTrie": "gramspec.validity",
     "Report": "gramspec.decoding.report",
+    "Viability": "gramspec.validity",
     "Vocabulary": "gramspec.vocabulary",
     "choice": "gramspec.grammar.choice",
     "compile": "gramspec.matching",
@@ -82,8 +87,12 @@ __all__ = [
     "OptionError",
     "PromptError",
     "RejectedTokenError",
+    "PrefixTrie",
+    "Potential",
     "Report",
+    "UndefinedLawError",
     "UnsupportedError",
+    "Viability",
     "Vocabulary",
     "VocabularyError",
     "audit",

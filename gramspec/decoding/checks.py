@@ -11,6 +11,7 @@ from typing import Any
 
 from gramspec.errors import (
     BudgetTooSmallError,
+    LimitError,
     OptionError,
     PromptError,
     UnsupportedError,
@@ -202,9 +203,13 @@ def check_budget(compiled: CompiledLanguage, max_new_tokens: int) -> None:
     BudgetTooSmallError
         Naming both.
     """
-    shortest = compiled.matcher().min_tokens(exact=True)
-    if max_new_tokens < shortest:
-        raise BudgetTooSmallError(
-            f"max_new_tokens={max_new_tokens}: the shortest member of the grammar takes {shortest} tokens,"
-            " EOS included"
-        )
+    matcher = compiled.matcher()
+    if matcher.can_end_within(max_new_tokens):
+        return
+    try:
+        shortest = f"takes {matcher.min_tokens(exact=True)} tokens"
+    except LimitError:
+        shortest = f"takes more than {max_new_tokens} tokens"
+    raise BudgetTooSmallError(
+        f"max_new_tokens={max_new_tokens}: the shortest member of the grammar {shortest}, EOS included"
+    )

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from gramspec.grammar import ir
+from gramspec.errors import GrammarError
+from gramspec.grammar import encoding, ir
 
 
 class Grammar:
@@ -66,5 +67,39 @@ class Grammar:
     def __add__(self, other: Grammar) -> Grammar:
         return Grammar(ir.concat(self.expr, other.expr), f"({self.description} + {other.description})")
 
+    def __and__(self, other: Grammar) -> Grammar:
+        """Intersection; `GrammarError` unless both sides are regular."""
+        _require_regular(self, "&")
+        _require_regular(other, "&")
+        return Grammar(ir.And((self.expr, other.expr)), f"({self.description} & {other.description})")
+
+    def __invert__(self) -> Grammar:
+        """All valid UTF-8 texts that are not members; `GrammarError` unless regular."""
+        _require_regular(self, "~")
+        return Grammar(ir.And((encoding.UTF8_TEXT, ir.Not(self.expr))), f"~{self.description}")
+
     def __repr__(self) -> str:
         return f"<gramspec.Grammar {self.description}>"
+
+
+def _require_regular(grammar: Grammar, operator: str) -> None:
+    seen: set[int] = set()
+    todo: list[ir.Expr] = [grammar.expr]
+    while todo:
+        node = todo.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        match node:
+            case ir.Concat() | ir.Union() | ir.And():
+                todo.extend(node.items)
+            case ir.Repeat() | ir.Not() | ir.Call():
+                todo.append(node.item)
+            case ir.Ref() | ir.JsonObject() | ir.TokenEdge():
+                raise GrammarError(
+                    "",
+                    f"`{operator}` needs regular operands, and {grammar.description} is not regular",
+                    "use regex, choice or literal grammars on both sides",
+                )
+            case _:
+                pass

@@ -232,6 +232,18 @@ class Matcher:
         limit = (1 << 40) if cap is None else max(cap - 1, 0)
         return 1 + int(self._core.fewest_tokens(self._step.config, self._complete, limit))
 
+    def can_end_within(self, budget: int) -> bool:
+        """Whether the sequence can still end with at most `budget` more tokens, EOS counted; exact.
+
+        Raises
+        ------
+        LimitError
+            If the answer needs more than `Limits.search_steps`.
+        """
+        if self.is_finished:
+            return True
+        return budget >= 1 and bool(self._core.within(self._step.config, self._complete, budget - 1))
+
     # -- forced continuations ---------------------------------------------------------------------
 
     def forced_ids(self) -> list[int]:

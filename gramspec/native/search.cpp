@@ -329,6 +329,12 @@ std::int64_t Search::fewest_tokens(Id config, bool complete, std::int64_t cap) {
   return fewest(enter(config), complete, cap);
 }
 
+bool Search::within(Id config, bool complete, std::int64_t cap) {
+  steps_ = 0;
+  const Id entered = enter(config);
+  return upper_bound(entered, complete) <= cap || fewest(entered, complete, cap) <= cap;
+}
+
 // ---- masks -------------------------------------------------------------------------------------
 
 // Clear the bits of tokens whose successor `keep` refuses; asked once per run of equal successors.

@@ -20,6 +20,8 @@ class Search {
   void viable(Id config, bool complete, std::int64_t remaining, bool exact, std::span<std::uint32_t> out);
   // Fewest tokens to an ending, EOS not counted; `cap + 1` if more than `cap`.
   std::int64_t fewest_tokens(Id config, bool complete, std::int64_t cap);
+  // Whether `cap` tokens are enough: cheaper than the fewest, because any short enough ending will do.
+  bool within(Id config, bool complete, std::int64_t cap);
   // A lower bound on the same: bytes of a shortest completion over bytes of the longest token.
   std::int64_t fewest_tokens_bound(Id config) { return lower_bound(configs_, config); }
   // Whether some sequence of tokens finishes the text.

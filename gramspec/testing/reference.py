@@ -83,6 +83,10 @@ class ReferenceMatcher:
                     out[token] = True
         return out
 
+    def can_end_within(self, budget: int) -> bool:
+        """Whether an ending within `budget` more tokens (EOS counted) exists."""
+        return self.min_tokens(exact=True) <= budget
+
     def min_tokens(self, *, exact: bool = False) -> int:
         """Fewest tokens to an ending, EOS included."""
         return self._c.needed(self._prefix, exact=exact)

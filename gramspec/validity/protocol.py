@@ -36,6 +36,10 @@ class GrammarState(Protocol):
         """Fewest tokens to an ending, EOS included; a lower bound unless `exact`."""
         ...
 
+    def can_end_within(self, budget: int) -> bool:
+        """Whether an ending within `budget` more tokens (EOS counted) exists; exact."""
+        ...
+
     def advance(self, token_id: int) -> None:
         """Take one token."""
         ...

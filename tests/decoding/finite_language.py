@@ -41,6 +41,10 @@ class FiniteMatcher:
                 mask[rest[0]] = True
         return mask
 
+    def can_end_within(self, budget: int) -> bool:
+        """Whether an ending within `budget` more tokens (EOS counted) exists."""
+        return self.min_tokens(exact=True) <= budget
+
     def min_tokens(self, *, exact: bool = False) -> int:
         least = min((len(rest) for rest in self._rests), default=10**9)
         return least if exact else max(0, least - self._language.slack)
