@@ -157,7 +157,8 @@ def main() -> None:
         assert target.log_phi is not None
         print(
             f"\n{case.prompt}  {json.dumps(case.schema)}"
-            f"\n  N={case.max_new_tokens} T={case.temperature} gamma={case.gamma}: {len(target)} sequences, Phi {math.exp(target.log_phi):.3g}, TV(masked, conditional) "
+            f"\n  N={case.max_new_tokens} T={case.temperature} gamma={case.gamma}:"
+            f" {len(target)} sequences, Phi {math.exp(target.log_phi):.3g}, TV(masked, conditional) "
             f"{target.tv(exact['masked']):.3f}"
         )
         for name in ("conditional", "masked"):

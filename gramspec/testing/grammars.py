@@ -201,8 +201,10 @@ def _recursive(dice: Dice, alphabet: bytes) -> ir.Expr:
 
 
 def _object(dice: Dice, depth: int) -> ir.Expr:
+    escapes = chance(dice, 30)
+
     def key(name: str) -> ir.Expr:
-        if chance(dice, 20):  # a second spelling of the same key
+        if escapes and dice.pick(2):  # a second spelling of the same key
             return ir.union(ir.literal(name), ir.literal(f"\\u{ord(name):04x}"))
         return ir.literal(name)
 
@@ -215,8 +217,8 @@ def _object(dice: Dice, depth: int) -> ir.Expr:
     names = names[: dice.pick(3)]
     properties = tuple(ir.JsonProperty(n, key(n), value(), dice.pick(2) == 1) for n in names)
     letter: ir.Expr = ir.byte_set(b"ab")
-    if chance(dice, 30):
-        letter = ir.union(letter, ir.literal("\\u0061"))
+    if escapes:
+        letter = ir.union(letter, ir.literal("\\u0061"), ir.literal("\\u0062"))
     free_key = ir.repeat(letter, 0, None)
     gap = ir.optional(ir.literal(" ")) if chance(dice, 15) else ir.EPSILON
     additional = value() if not properties or dice.pick(2) == 1 else None
