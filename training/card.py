@@ -62,7 +62,8 @@ get arbitrary text. All people, addresses and companies are invented by Faker.
 * Tokenizer: byte-level BPE, 4,096 tokens, all 256 single bytes among them; `<|bos|>`, `<|eos|>`, `<|pad|>`.
 * Longest sequence 512 tokens, trained on sequences of at most 192. Weights are float16 safetensors;
   {megabytes:.1f} MB in all.
-* Seed {seed}; the tokenizer's training time is inside the target's wall time.
+* Seed {seed}; the tokenizer's training time is inside the target's. Wall time above CPU
+  time: the cores were shared with other work.
 
 **Format.** `<|bos|>` + one-line instruction + newline (or nothing) + answer + `<|eos|>`. The loss covers
 the answer and `<|eos|>` only.

@@ -302,7 +302,8 @@ def record(rng: random.Random, pools: Pools) -> Record:
     """Draw one record."""
     share = rng.random()
     if share < SQL_SHARE:
-        made = Record(*sql_record(rng, pools), schema="sql")
+        question, statement = sql_record(rng, pools)
+        made = Record(question, statement, "sql")
     else:
         if share < SQL_SHARE + SMALL_SHARE:
             maker = rng.choice(SMALL)
