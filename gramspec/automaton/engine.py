@@ -37,9 +37,10 @@ class Engine:
         # Whether every byte of a token is a token on its own, so that byte liveness is token liveness.
         self.complete = bool(self.core.complete)
         self.vocabulary_size = len(tokens)
-        # Rules and shared sub-expressions loaded before: node id -> (node kept alive, native id).
+        # Rules and expression nodes loaded before: id of the object -> (object kept alive, native id).
+        # What grammars share (numbers, strings, any JSON value) is then loaded once per engine.
         self.rules: dict[int, tuple[ir.Rule, int]] = {}
-        self.calls: dict[int, tuple[ir.Call, int]] = {}
+        self.nodes: dict[int, tuple[ir.Expr, int]] = {}
 
     @property
     def exhausted(self) -> bool:

@@ -41,9 +41,10 @@ class _Loader:
         self.engine = engine
         self.core = engine.core
         self.special_tokens = special_tokens
-        self.memo: dict[int, int] = {}
-        self.keep: list[ir.Expr] = []  # ids in `memo` stay valid while the nodes live
+        self.nodes = engine.nodes
+        self.fresh_nodes: list[int] = []
         self.fresh_rules: list[int] = []
+        self.fresh_rule_keys: list[int] = []
         self.pending: list[ir.Rule] = []
         self.count = 0
         self.deadline = time.monotonic() + engine.limits.compile_seconds
@@ -60,22 +61,32 @@ class _Loader:
 
     def _expr(self, root: ir.Expr) -> int:
         # Post-order with an explicit stack: IR trees may be deeper than Python's recursion limit.
-        memo = self.memo
+        nodes = self.nodes
         stack: list[tuple[ir.Expr, bool]] = [(root, False)]
         while stack:
             node, ready = stack.pop()
-            if id(node) in memo:
+            if id(node) in nodes:
                 continue
             if not ready:
                 children = self._children(node)
                 if children:
                     stack.append((node, True))
-                    stack.extend((child, False) for child in children if id(child) not in memo)
+                    stack.extend((child, False) for child in children if id(child) not in nodes)
                     continue
             self._count()
-            memo[id(node)] = self._build(node)
-            self.keep.append(node)
-        return memo[id(root)]
+            nodes[id(node)] = (node, self._build(node))
+            self.fresh_nodes.append(id(node))
+        return self._of(root)
+
+    def _of(self, node: ir.Expr) -> int:
+        return self.nodes[id(node)][1]
+
+    def forget(self) -> None:
+        """Undo after a failure: nothing half-defined may be found by a later grammar."""
+        for key in self.fresh_nodes:
+            del self.nodes[key]
+        for key in self.fresh_rule_keys:
+            del self.engine.rules[key]
 
     def _count(self) -> None:
         self.count += 1
@@ -92,7 +103,7 @@ class _Loader:
             case ir.Repeat() | ir.Not():
                 return (node.item,)
             case ir.Call():
-                return () if id(node) in self.engine.calls else (node.item,)
+                return (node.item,)
             case ir.JsonObject():
                 parts: list[ir.Expr] = [node.gap, node.free_key]
                 for item in node.properties:
@@ -104,30 +115,27 @@ class _Loader:
                 return ()
 
     def _build(self, node: ir.Expr) -> int:
-        core, memo = self.core, self.memo
+        core, of = self.core, self._of
         match node:
             case ir.ByteSet():
                 return int(core.byte_set(node.mask.to_bytes(32, "little")))
             case ir.Concat():
-                return int(core.concat([memo[id(item)] for item in node.items]))
+                return int(core.concat([of(item) for item in node.items]))
             case ir.Union():
-                return int(core.union([memo[id(item)] for item in node.items]))
+                return int(core.union([of(item) for item in node.items]))
             case ir.Repeat():
-                return int(core.repeat(memo[id(node.item)], node.minimum, node.maximum))
+                return int(core.repeat(of(node.item), node.minimum, node.maximum))
             case ir.Epsilon():
                 return _EPSILON
             case ir.Empty():
                 return _EMPTY
             case ir.And():
-                return self._regular("And", lambda: core.intersect([memo[id(item)] for item in node.items]))
+                return self._regular("And", lambda: core.intersect([of(item) for item in node.items]))
             case ir.Not():
                 writable = core.repeat(core.byte_set(_EVERY_BYTE), 0, None)
-                return self._regular("Not", lambda: core.intersect([writable, core.complement(memo[id(node.item)])]))
+                return self._regular("Not", lambda: core.intersect([writable, core.complement(of(node.item))]))
             case ir.Call():
-                known = self.engine.calls.get(id(node))
-                if known is None:
-                    known = self.engine.calls[id(node)] = (node, int(core.call(memo[id(node.item)])))
-                return known[1]
+                return int(core.call(of(node.item)))
             case ir.Ref():
                 return int(core.rule(self._rule(node.rule)))
             case ir.TokenEdge():
@@ -150,6 +158,7 @@ class _Loader:
             number = int(self.core.new_rule(rule.name))
             known = self.engine.rules[id(rule)] = (rule, number)
             self.fresh_rules.append(number)
+            self.fresh_rule_keys.append(id(rule))
             self.pending.append(rule)
         return known[1]
 
@@ -163,16 +172,16 @@ class _Loader:
         return token
 
     def _object(self, node: ir.JsonObject) -> int:
-        memo = self.memo
+        of = self._of
         properties = [
-            (p.name.encode("utf-8"), memo[id(p.key)], memo[id(p.value)], p.required) for p in node.properties
+            (p.name.encode("utf-8"), of(p.key), of(p.value), p.required) for p in node.properties
         ]
         if len({p.name for p in node.properties}) != len(properties):
             raise GrammarError("", "an object declares the same key twice")
-        additional = None if node.additional is None else memo[id(node.additional)]
+        additional = None if node.additional is None else of(node.additional)
         return int(
             self.core.json_object(
-                properties, additional, node.order == "schema", memo[id(node.gap)], memo[id(node.free_key)]
+                properties, additional, node.order == "schema", of(node.gap), of(node.free_key)
             )
         )
 
@@ -201,12 +210,11 @@ def load(engine: Engine, root: ir.Expr, special_tokens: Mapping[str, int] | None
 
 
 def _load(engine: Engine, root: ir.Expr, names: Mapping[str, int]) -> int:
-    before = (dict(engine.rules), dict(engine.calls))
+    loader = _Loader(engine, names)
     try:
-        return _Loader(engine, names).load(root)
+        return loader.load(root)
     except BaseException:
-        # Rules without a body must not be found by a later grammar.
-        engine.rules, engine.calls = before
+        loader.forget()
         raise
 
 
