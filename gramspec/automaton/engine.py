@@ -22,9 +22,11 @@ class Engine:
     tokens : sequence of bytes or None
         Bytes of each token id; None or empty: the id is never spelled.
     limits : Limits
+    eos_ids : sequence of int
+        Ids that end a text and are therefore no token edges.
     """
 
-    def __init__(self, tokens: Sequence[bytes | None], limits: Limits) -> None:
+    def __init__(self, tokens: Sequence[bytes | None], limits: Limits, eos_ids: Sequence[int] = ()) -> None:
         bounds = _native.Bounds()
         bounds.max_states = limits.max_states
         bounds.max_configurations = limits.max_configurations
@@ -33,6 +35,7 @@ class Engine:
         bounds.mask_steps = limits.mask_steps
         bounds.search_steps = limits.search_steps
         self.limits = limits
+        self.eos_ids = frozenset(eos_ids)
         self.core: Any = _native.Engine([token or b"" for token in tokens], bounds)
         # Whether every byte of a token is a token on its own, so that byte liveness is token liveness.
         self.complete = bool(self.core.complete)

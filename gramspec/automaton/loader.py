@@ -54,7 +54,9 @@ class _Loader:
         while self.pending:
             rule = self.pending.pop()
             if rule.body is None:
-                raise GrammarError(rule.name, "the rule is used but never defined", "define it, or remove the reference")
+                raise GrammarError(
+                    rule.name, "the rule is used but never defined", "define it, or remove the reference"
+                )
             self.core.define(self.engine.rules[id(rule)][1], self._expr(rule.body))
         self.core.finalise(self.fresh_rules)
         return result
@@ -133,7 +135,9 @@ class _Loader:
                 return self._regular("And", lambda: core.intersect([of(item) for item in node.items]))
             case ir.Not():
                 writable = core.repeat(core.byte_set(_EVERY_BYTE), 0, None)
-                return self._regular("Not", lambda: core.intersect([writable, core.complement(of(node.item))]))
+                return self._regular(
+                    "Not", lambda: core.intersect([writable, core.complement(of(node.item))])
+                )
             case ir.Call():
                 return int(core.call(of(node.item)))
             case ir.Ref():
@@ -143,14 +147,18 @@ class _Loader:
             case ir.JsonObject():
                 return self._object(node)
             case ir.CharSet():
-                raise GrammarError("", "a character class was not lowered to bytes", "apply gramspec.grammar.encoding")
+                raise GrammarError(
+                    "", "a character class was not lowered to bytes", "apply gramspec.grammar.encoding"
+                )
         raise GrammarError("", f"unknown expression node {type(node).__name__}")
 
     def _regular(self, what: str, build: Callable[[], int]) -> int:
         try:
             return int(build())
         except ValueError as error:
-            raise GrammarError("", f"{what}: {error}", "only regular expressions can be intersected or complemented") from None
+            raise GrammarError(
+                "", f"{what}: {error}", "only regular expressions can be intersected or complemented"
+            ) from None
 
     def _rule(self, rule: ir.Rule) -> int:
         known = self.engine.rules.get(id(rule))
@@ -168,14 +176,16 @@ class _Loader:
                 raise VocabularyError(f"the vocabulary has no special token named {token!r}")
             token = self.special_tokens[token]
         if not 0 <= token < self.engine.vocabulary_size:
-            raise VocabularyError(f"token id {token} is outside the vocabulary of {self.engine.vocabulary_size}")
+            raise VocabularyError(
+                f"token id {token} is outside the vocabulary of {self.engine.vocabulary_size}"
+            )
+        if token in self.engine.eos_ids:
+            raise VocabularyError(f"token id {token} is EOS: it ends a text and cannot stand inside one")
         return token
 
     def _object(self, node: ir.JsonObject) -> int:
         of = self._of
-        properties = [
-            (p.name.encode("utf-8"), of(p.key), of(p.value), p.required) for p in node.properties
-        ]
+        properties = [(p.name.encode("utf-8"), of(p.key), of(p.value), p.required) for p in node.properties]
         if len({p.name for p in node.properties}) != len(properties):
             raise GrammarError("", "an object declares the same key twice")
         additional = None if node.additional is None else of(node.additional)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, Union as _U
+from typing import Literal, TypeAlias
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,11 +40,15 @@ class Empty:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Concat:
+    """The items one after another."""
+
     items: tuple[Expr, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Union:
+    """Any one of the items."""
+
     items: tuple[Expr, ...]
 
 
@@ -160,9 +164,21 @@ class JsonObject:
     free_key: Expr
 
 
-Expr = _U[
-    ByteSet, CharSet, Epsilon, Empty, Concat, Union, Repeat, And, Not, Call, Ref, TokenEdge, JsonObject
-]
+Expr: TypeAlias = (
+    ByteSet
+    | CharSet
+    | Epsilon
+    | Empty
+    | Concat
+    | Union
+    | Repeat
+    | And
+    | Not
+    | Call
+    | Ref
+    | TokenEdge
+    | JsonObject
+)
 
 EPSILON = Epsilon()
 EMPTY = Empty()

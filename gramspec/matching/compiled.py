@@ -76,7 +76,8 @@ class CompiledGrammar:
             States, configurations, bytes of rows, rows by how they were made, trie nodes.
         """
         core = self._engine.core
-        names = ("states", "configurations", "row_bytes", "rows_cold", "rows_spliced", "rows_counted", "trie_nodes")
+        rows = ("row_bytes", "rows_cold", "rows_spliced", "rows_counted")
+        names = ("states", "configurations", *rows, "trie_nodes")
         return {name: int(getattr(core, name)) for name in names}
 
     def __repr__(self) -> str:
@@ -107,7 +108,9 @@ def compile(grammar: Grammar, vocabulary: Vocabulary, *, limits: Limits | None =
         If a limit is reached.
     """
     if not isinstance(grammar, Grammar):
-        raise OptionError(f"grammar must be a gramspec.Grammar (regex, json_schema, …), not {type(grammar).__name__}")
+        raise OptionError(
+            f"grammar must be a gramspec.Grammar (regex, json_schema, …), not {type(grammar).__name__}"
+        )
     if not isinstance(vocabulary, Vocabulary):
         raise OptionError(f"vocabulary must be a gramspec.Vocabulary, not {type(vocabulary).__name__}")
     engine = _engine(vocabulary, limits or Limits())
@@ -119,5 +122,5 @@ def _engine(vocabulary: Vocabulary, limits: Limits) -> Engine:
     engine = engines.get(limits)
     if engine is None or engine.exhausted:
         # Compiled grammars and matchers of the old engine keep it alive as long as they live.
-        engine = engines[limits] = Engine(vocabulary.tokens, limits)
+        engine = engines[limits] = Engine(vocabulary.tokens, limits, vocabulary.eos_ids)
     return engine

@@ -7,6 +7,7 @@ Source: API, section 3.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -94,7 +95,7 @@ class Matcher:
         self._step = step
 
     def _following(self, token_id: int) -> int | None:
-        token_id = int(token_id)
+        token_id = operator.index(token_id)
         config = self._step.config
         if config == _FINISHED or not 0 <= token_id < len(self._vocabulary):
             return None
@@ -117,7 +118,10 @@ class Matcher:
             return f"token {token_id} has no bytes (special or unused) and is never allowed here"
         live = bytes(self._core.live_bytes(self._step.config))
         shown = " ".join(repr(bytes([b]))[1:] for b in live[:12]) + (" …" if len(live) > 12 else "")
-        return f"token {token_id} ({spelled!r}) is not allowed after {self._step.length} tokens; next byte: {shown or 'none'}"
+        return (
+            f"token {token_id} ({spelled!r}) is not allowed after {self._step.length} tokens;"
+            f" next byte: {shown or 'none'}"
+        )
 
     # -- masks ----------------------------------------------------------------------------------
 
@@ -259,16 +263,41 @@ class Matcher:
         return run
 
     def forced_bytes(self) -> bytes:
-        """The longest byte string with which every completion begins."""
+        """The longest byte string with which every completion begins.
+
+        On a vocabulary in which some byte is no token of its own it may be shorter: it is then read
+        off the allowed tokens one after another.
+        """
+        if self.is_finished:
+            return b""
+        return self._forced_by_bytes() if self._complete else self._forced_by_tokens()
+
+    def _forced_by_bytes(self) -> bytes:
         forced = bytearray()
         config = self._step.config
-        while config != _FINISHED and not self._core.accepts(config) and not self._core.has_token_edges(config):
+        while not self._core.accepts(config) and not self._core.has_token_edges(config):
             live = bytes(self._core.live_bytes(config))
             if len(live) != 1:
                 break
             forced += live
             config = int(self._core.advance_bytes(config, live))
         return bytes(forced)
+
+    def _forced_by_tokens(self) -> bytes:
+        state = self.fork()
+        forced = b""
+        while True:
+            spelled = [self._vocabulary.tokens[t] or b"" for t in state.allowed_ids().tolist()]
+            if len(spelled) != 1 or not spelled[0]:
+                return forced + _common_prefix(spelled)
+            forced += spelled[0]
+            state.advance(int(state.allowed_ids()[0]))
+
+
+def _common_prefix(parts: Sequence[bytes]) -> bytes:
+    first, last = min(parts, default=b""), max(parts, default=b"")
+    length = next((i for i, b in enumerate(first) if b != last[i]), len(first))
+    return first[:length]
 
 
 def bitmask_row(array: Any, row: int, size: int) -> NDArray[np.uint32]:
@@ -287,7 +316,8 @@ def bitmask_row(array: Any, row: int, size: int) -> NDArray[np.uint32]:
         raise ValueError(f"a bitmask has dtype int32, not {part.dtype}")
     if not part.flags.c_contiguous:
         raise ValueError("a bitmask row must be contiguous")
-    return part.view(np.uint32)
+    view: NDArray[np.uint32] = part.view(np.uint32)
+    return view
 
 
 def _unpack(words: NDArray[np.uint32], size: int) -> NDArray[np.bool_]:
