@@ -204,7 +204,7 @@ def _object(dice: Dice, depth: int) -> ir.Expr:
     escapes = chance(dice, 30)
 
     def key(name: str) -> ir.Expr:
-        if escapes and dice.pick(2):  # a second spelling of the same key
+        if escapes:  # as a declared key must: all its spellings among the free keys
             return ir.union(ir.literal(name), ir.literal(f"\\u{ord(name):04x}"))
         return ir.literal(name)
 
