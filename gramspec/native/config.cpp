@@ -113,7 +113,8 @@ bool Configs::enters(Id e) {
   const Node& n = exprs_.node(e);
   if (n.kind == Kind::kConcat) {
     const Kind first = exprs_.node(n.a).kind;
-    const bool frame = first == Kind::kRule || first == Kind::kCall || first == Kind::kObject || first == Kind::kKeyOpen;
+    const bool frame =
+        first == Kind::kRule || first == Kind::kCall || first == Kind::kObject || first == Kind::kKeyOpen;
     return frame && !exprs_.nullable(n.a);
   }
   return n.kind == Kind::kCall || n.kind == Kind::kKeyOpen;

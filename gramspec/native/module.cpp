@@ -155,8 +155,8 @@ NB_MODULE(_native, m) {
       .def("token_live", [](Engine& e, Id config) { return e.search.token_live(config); })
       .def("fewest_tokens", [](Engine& e, Id config, bool complete,
                                std::int64_t cap) { return e.search.fewest_tokens(config, complete, cap); })
-      .def("within",
-           [](Engine& e, Id config, bool complete, std::int64_t cap) { return e.search.within(config, complete, cap); })
+      .def("within", [](Engine& e, Id config, bool complete,
+                        std::int64_t cap) { return e.search.within(config, complete, cap); })
       .def("fewest_tokens_bound", [](Engine& e, Id config) { return e.search.fewest_tokens_bound(config); })
       .def("shortest_completion",
            [](Engine& e, Id config, std::size_t cap) -> std::optional<nb::bytes> {

@@ -108,9 +108,7 @@ Id Objects::expr(Id spec) {
 }
 
 // Whether members can be written at all: the vocabulary may lack a byte of the syntax.
-bool Objects::members_writable() {
-  return exprs_.live(exprs_.byte('"')) && exprs_.live(exprs_.byte(':'));
-}
+bool Objects::members_writable() { return exprs_.live(exprs_.byte('"')) && exprs_.live(exprs_.byte(':')); }
 
 bool Objects::usable(Id property, const ObjectSpec& spec) {
   if (!members_writable()) return false;

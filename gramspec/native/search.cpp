@@ -81,7 +81,9 @@ void Search::saturate() {
     const State s = todo_.back();
     todo_.pop_back();
     if (s.node != 0 && !trie_.tokens_at(s.node).empty()) add_state(s.run, s.expr, s.key, 0);
-    if (const Node n = exprs_.node(s.expr); n.kind == Kind::kConcat && (exprs_.node(n.a).kind == Kind::kObject || exprs_.node(n.a).kind == Kind::kKeyOpen)) {
+    if (const Node n = exprs_.node(s.expr);
+        n.kind == Kind::kConcat &&
+        (exprs_.node(n.a).kind == Kind::kObject || exprs_.node(n.a).kind == Kind::kKeyOpen)) {
       // Keys are captured by frames directly below them: an object is always a run of its own.
       follow_call(s, n.a, n.b);
       continue;
