@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gramspec.errors import EmptyLanguageError, RejectedTokenError, VocabularyError
+from gramspec.errors import EmptyLanguageError, LimitError, RejectedTokenError, VocabularyError
 from gramspec.grammar import ir
 from gramspec.grammar.core import Grammar
 from gramspec.matching import compile as compile_grammar
@@ -108,7 +108,7 @@ def seed() -> int:
 class Count:
     """Decisions compared."""
 
-    allowed = denied = open = 0
+    allowed = denied = open = limited = 0
 
 
 def check_without_budget(one: Case, walks: int, dice: SeededDice, count: Count) -> None:
@@ -152,7 +152,12 @@ def test_allowed_iff_some_completion_exists(kind: str, seed: int) -> None:
     count = Count()
     for i in range(PER_KIND):
         key = (seed, KINDS.index(kind), i)
-        check_without_budget(case(kind, *key), 2, SeededDice([*key, 1]), count)
+        try:
+            check_without_budget(case(kind, *key), 2, SeededDice([*key, 1]), count)
+        except LimitError:  # a very ambiguous grammar: refused with its limit, never wrong
+            assert kind == "recursive"
+            count.limited += 1
+    assert count.limited <= PER_KIND // 50
     assert count.allowed > PER_KIND and count.denied > PER_KIND
     assert count.open == 0 if kind != "object" else count.open < count.allowed // 20
 
@@ -184,9 +189,7 @@ def check_budgets(one: Case, dice: SeededDice) -> tuple[int, int]:
             exact = matcher.viable(remaining, exact=True)
             assert exact.tolist() == expected, f"after {prefix}, {remaining} left: {exact.tolist()} {one}"
             bound = matcher.viable(remaining)
-            assert not np.any(exact & ~bound), (
-                f"a viable token is lost after {prefix}, {remaining}: {one}"
-            )
+            assert not np.any(exact & ~bound), f"a viable token is lost after {prefix}, {remaining}: {one}"
             assert before is None or not np.any(before & ~bound), f"not monotone after {prefix}: {one}"
             before = bound
             decided += size
