@@ -21,8 +21,6 @@ from gramspec.validity import PrefixTrie, Viability
 
 # The package exports the function under the module's own name.
 MODULE = importlib.import_module("gramspec.decoding.generate")
-    "gramspec.decoding.generate"
-)  # the package exports the function by this name
 
 
 def call(world: World, random: RandomSource, **changes: Any) -> tuple[int, ...]:
