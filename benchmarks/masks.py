@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import inspect
 import json
 import platform
 import random
@@ -120,11 +121,11 @@ class Ours:
 
 
 def forget() -> None:
-    """Empty every memo of the front end."""
+    """Empty every memo of the front end that depends on a schema; tables of Unicode are kept."""
     for name, module in list(sys.modules.items()):
-        if name.startswith("gramspec.grammar"):
+        if name.startswith("gramspec.grammar") and not name.endswith(".unicode"):
             for value in list(vars(module).values()):
-                if hasattr(value, "cache_clear"):
+                if hasattr(value, "cache_clear") and inspect.signature(value).parameters:
                     value.cache_clear()
 
 
