@@ -121,6 +121,7 @@ bool Configs::enters(Id e) {
 }
 
 void Configs::canonical(Id e, Id s, Returned& out) {
+  std::vector<Id> visited;  // rules followed since the last push
   for (;;) {
     const Node n = exprs_.node(e);
     switch (n.kind) {
@@ -130,6 +131,9 @@ void Configs::canonical(Id e, Id s, Returned& out) {
         pop(s, out);
         return;
       case Kind::kRule:
+        // Rules that are each other's alternatives: the second visit with the same stack adds nothing.
+        if (std::find(visited.begin(), visited.end(), n.a) != visited.end()) return;
+        visited.push_back(n.a);
         e = exprs_.rule(n.a).body;
         continue;
       case Kind::kCall:
@@ -164,6 +168,7 @@ void Configs::canonical(Id e, Id s, Returned& out) {
       case Kind::kConcat: {
         if (enters(e)) {
           s = push(n.b, s);
+          visited.clear();
           e = n.a;
           continue;
         }
