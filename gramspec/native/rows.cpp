@@ -253,11 +253,18 @@ const Row& Rows::row(Id top) {
   if (const auto it = rows_.find(top); it != rows_.end()) return *it->second;
   auto fresh = std::make_unique<Row>();
   fresh->bits.assign((static_cast<std::size_t>(trie_.vocabulary_size()) + 31) / 32, 0);
-  if (!shortcuts || (!counted_row(top, *fresh) && !spliced_row(top, *fresh))) cold_row(top, *fresh);
+  const bool counted = shortcuts && counted_row(top, *fresh);
+  if (!counted && (!shortcuts || !spliced_row(top, *fresh))) cold_row(top, *fresh);
   for (std::uint32_t word : fresh->bits) fresh->count += std::popcount(word);
   charge(static_cast<std::int64_t>(fresh->bits.size()) * 4 + 64);
-  if (fresh->count > trie_.vocabulary_size() / 8 && references_.size() < kReferences)
-    references_.push_back(top);
+  if (!counted && fresh->count > trie_.vocabulary_size() / 8) {
+    // The latest wide rows: what a grammar goes back to is near what it has just used.
+    if (references_.size() < kReferences) {
+      references_.push_back(top);
+    } else {
+      references_[oldest_++ % kReferences] = top;
+    }
+  }
   return *(rows_[top] = std::move(fresh));
 }
 

@@ -87,6 +87,7 @@ class Rows {
   std::deque<std::vector<Id>> node_lists_;
   std::unordered_map<std::vector<Id>, Id, HashIds> node_index_;
   std::vector<Id> references_;  // tops whose rows are wide
+  std::size_t oldest_ = 0;      // the one to give way next
   std::int64_t steps_ = 0;
   std::int64_t bytes_ = 0;
   std::int64_t cold_ = 0, spliced_ = 0, counted_ = 0;
