@@ -7,10 +7,6 @@
 
 namespace gramspec {
 
-namespace {
-constexpr std::int32_t kMaxDepth = 3000;  // nesting of one expression, guards the C++ stack
-}  // namespace
-
 Exprs::Exprs(const Bounds& bounds) : bounds_(bounds) {
   allowed_.words.fill(~std::uint64_t{0});
   intern({Kind::kEmpty}, true, 0);
@@ -41,11 +37,18 @@ Id Exprs::intern(const Node& n, bool is_regular, std::int32_t depth) {
 
 Id Exprs::intern_list(std::vector<Id> items) {
   const auto [it, fresh] = list_index_.try_emplace(items, static_cast<Id>(lists_.size()));
-  if (fresh) lists_.push_back(std::move(items));
+  if (fresh) {
+    list_items_ += static_cast<std::int64_t>(items.size());
+    if (list_items_ > kListItems * bounds_.max_states) {
+      list_index_.erase(it);
+      throw LimitExceeded("max_states", "the alternatives of the grammar's states do not fit");
+    }
+    lists_.push_back(std::move(items));
+  }
   return it->second;
 }
 
-Id Exprs::make(const Node& n) { return intern(n, false, 1); }
+Id Exprs::make(const Node& n, std::int32_t depth) { return intern(n, false, depth); }
 
 Id Exprs::bytes(const ByteSet& wanted) {
   ByteSet set = wanted;
@@ -165,6 +168,12 @@ Id Exprs::repeat(Id item, std::int64_t lo, std::int64_t hi) {
 }
 
 Id Exprs::strip_calls(Id e) {
+  if (const auto it = stripped_.find(e); it != stripped_.end()) return it->second;
+  const Id out = strip(e);
+  return stripped_[e] = out;
+}
+
+Id Exprs::strip(Id e) {
   const Node n = node(e);
   switch (n.kind) {
     case Kind::kCall:
@@ -211,7 +220,7 @@ Id Exprs::and_of(std::vector<Id> items) {
     return std::all_of(flat.begin(), flat.end(), [&](Id e) { return nullable(e); }) ? kEpsilonId : kEmptyId;
   }
   std::int32_t depth = 0;
-  for (Id e : flat) depth = std::max(depth, depth_[static_cast<std::size_t>(e)] + 1);
+  for (Id e : flat) depth = std::max(depth, depth_of(e) + 1);
   return intern({Kind::kAnd, intern_list(std::move(flat))}, true, depth);
 }
 

@@ -81,6 +81,8 @@ class Exprs {
   // Bytes outside `allowed` are taken out of every expression made from now on.
   void restrict(const ByteSet& allowed) noexcept { allowed_ = allowed; }
 
+  static constexpr std::int32_t kMaxDepth = 3000;  // nesting of one expression, guards the C++ stack
+  static constexpr std::int64_t kListItems = 16;   // members of unions, per state of the limit
   static constexpr Id kEmptyId = 0;
   static constexpr Id kEpsilonId = 1;
 
@@ -105,7 +107,8 @@ class Exprs {
   // Same regular language without frames.
   Id strip_calls(Id e);
   Id non_null(Id item);  // only after the rules inside are final
-  Id make(const Node& node);
+  Id make(const Node& node, std::int32_t depth = 1);
+  [[nodiscard]] std::int32_t depth_of(Id e) const noexcept { return depth_[static_cast<std::size_t>(e)]; }
 
   Id new_rule(std::string name);
   Id rule_expr(Id rule);
@@ -129,6 +132,7 @@ class Exprs {
  private:
   Id intern(const Node& node, bool regular, std::int32_t depth);
   Id intern_list(std::vector<Id> items);
+  Id strip(Id e);
   std::int64_t shortest_part(Id e);
   std::int64_t shortest_non_empty(Id e);
   Head raw_head(Id e);
@@ -156,6 +160,8 @@ class Exprs {
   std::unordered_map<Node, Id, HashNode> index_;
   std::deque<std::vector<Id>> lists_;
   std::unordered_map<std::vector<Id>, Id, HashIds> list_index_;
+  std::int64_t list_items_ = 0;
+  std::unordered_map<Id, Id> stripped_;
   std::vector<ByteSet> sets_;
   std::map<std::array<std::uint64_t, 4>, Id> set_index_;
   std::deque<Rule> rules_;

@@ -189,9 +189,22 @@ void Exprs::filter(Head& h) {
 const Head& Exprs::head(Id e) {
   const auto i = static_cast<std::size_t>(e);
   if (head_index_[i] >= 0) return heads_[static_cast<std::size_t>(head_index_[i])];
+  // Behind an item that may be empty the head needs that of the rest: made from the end, not by recursion.
+  std::vector<Id> rests;
+  for (Id rest = e; node(rest).kind == Kind::kConcat && nullable(node(rest).a);) {
+    rest = node(rest).b;
+    if (head_index_[static_cast<std::size_t>(rest)] >= 0) break;
+    rests.push_back(rest);
+  }
+  const bool keep = !pending_ || regular(e);
+  if (!keep && rests.size() > static_cast<std::size_t>(kMaxDepth)) {
+    throw LimitExceeded("max_stack_depth",
+                        "more than " + std::to_string(kMaxDepth) + " optional items in a row");
+  }
+  for (; keep && !rests.empty(); rests.pop_back()) head(rests.back());
   Head h = raw_head(e);
   filter(h);
-  if (pending_ && !regular(e)) {
+  if (!keep) {
     scratch_head_ = std::move(h);
     return scratch_head_;
   }
@@ -208,7 +221,8 @@ bool Exprs::prefix_free(Id e) {
     const Id state = todo.back();
     todo.pop_back();
     const Head& h = head(state);
-    if (h.nullable && !h.arcs.empty()) return false;
+    // An end that is not written as the empty string would not bring a loop back to its own state.
+    if (h.nullable && state != kEpsilonId) return false;
     for (const Arc& arc : h.arcs) {
       if (seen.try_emplace(arc.target, true).second) todo.push_back(arc.target);
     }

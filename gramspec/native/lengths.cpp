@@ -30,7 +30,10 @@ bool Exprs::nullable(Id e) {
     case Kind::kConcat: {
       Id tail = e;
       value = true;
-      for (; value && node(tail).kind == Kind::kConcat; tail = node(tail).b) value = nullable(node(tail).a);
+      for (; value && node(tail).kind == Kind::kConcat; tail = node(tail).b) {
+        if (nullable_[static_cast<std::size_t>(tail)] >= 0) break;
+        value = nullable(node(tail).a);
+      }
       value = value && nullable(tail);
       break;
     }

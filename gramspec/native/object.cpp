@@ -104,7 +104,14 @@ Id Objects::expr(Id spec) {
   const ObjectSpec& s = specs_[static_cast<std::size_t>(spec)];
   State start{spec, 0, {}, 0};
   if (!s.ordered) start.written.assign((s.properties.size() + 63) / 64, 0);
-  return exprs_.concat(exprs_.byte('{'), exprs_.make({Kind::kObject, intern(std::move(start)), 1}));
+  std::int32_t depth = 1;
+  const auto holds = [&](Id e) { depth = std::max(depth, e == kNone ? 1 : exprs_.depth_of(e) + 1); };
+  for (const Property& p : s.properties) {
+    holds(p.key);
+    holds(p.value);
+  }
+  holds(s.additional);
+  return exprs_.concat(exprs_.byte('{'), exprs_.make({Kind::kObject, intern(std::move(start)), 1}, depth));
 }
 
 // Whether members can be written at all: the vocabulary may lack a byte of the syntax.
