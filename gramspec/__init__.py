@@ -7,6 +7,7 @@ Source: docs; nothing heavy is imported until it is used.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gramspec.errors import (
@@ -27,6 +28,7 @@ from gramspec.errors import (
     UnsupportedError,
     VocabularyError,
 )
+from gramspec.grammar.core import Grammar
 from gramspec.limits import Limits
 
 if TYPE_CHECKING:
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
     from gramspec.decoding.options import DecodingOptions
     from gramspec.decoding.report import Report
     from gramspec.grammar.choice import choice, literal
-    from gramspec.grammar.core import Grammar
     from gramspec.grammar.json_schema import json_schema
     from gramspec.grammar.regex import regex
     from gramspec.matching import CompiledGrammar, Matcher, compile, fill_bitmasks
@@ -50,7 +51,6 @@ _LAZY = {
     "Completion": "gramspec.decoding.completion",
     "CompiledGrammar": "gramspec.matching",
     "DecodingOptions": "gramspec.decoding.options",
-    "Grammar": "gramspec.grammar.core",
     "Matcher": "gramspec.matching",
     "Potential": "gramspec.validity",
     "PrefixTrie": "gramspec.validity",
@@ -105,6 +105,15 @@ __all__ = [
     "models",
     "regex",
 ]
+
+
+def _accepts(grammar: Grammar, parts: Sequence[bytes | int]) -> bool:
+    from gramspec.automaton.membership import accepts
+
+    return accepts(grammar, parts)
+
+
+Grammar._accepts_hook = staticmethod(_accepts)
 
 
 def __getattr__(name: str) -> Any:

@@ -87,5 +87,3 @@ def _largest_token(root: ir.Expr) -> int:
                 pass
     return largest
 
-
-Grammar._accepts_hook = staticmethod(accepts)

@@ -26,8 +26,8 @@ class Grammar:
 
     __slots__ = ("description", "expr")
 
-    # Filled in by the automaton room, which grammar may not import.
-    _accepts_hook: ClassVar[Callable[[Grammar, Sequence[bytes | int]], bool] | None] = None
+    # Set by the package, because membership needs the automaton room, which lies to the right.
+    _accepts_hook: ClassVar[Callable[[Grammar, Sequence[bytes | int]], bool]]
 
     def __init__(self, expr: ir.Expr, description: str = "grammar") -> None:
         self.expr = expr
@@ -52,14 +52,7 @@ class Grammar:
             parts = [text]
         else:
             parts = text
-        hook = Grammar._accepts_hook
-        if hook is None:
-            import importlib
-
-            importlib.import_module("gramspec.automaton.membership")
-            hook = Grammar._accepts_hook
-            assert hook is not None
-        return hook(self, parts)
+        return Grammar._accepts_hook(self, parts)
 
     def __or__(self, other: Grammar) -> Grammar:
         return Grammar(ir.union(self.expr, other.expr), f"({self.description} | {other.description})")
