@@ -268,20 +268,24 @@ Objects::Resolved Objects::resolve(Id frame) {
   return head == kNone ? Resolved{} : Resolved{head, tail_of(n.a, key, name)};
 }
 
+std::vector<std::string> Objects::known_names(Id id, const std::string& prefix) const {
+  std::vector<std::string> out;
+  for (const Property& p : spec_of(id).properties) {
+    if (p.name.starts_with(prefix)) out.push_back(p.name);
+  }
+  for (Id extra : extras_[static_cast<std::size_t>(state(id).extras)]) {
+    const std::string& name = texts_[static_cast<std::size_t>(extra)];
+    if (name.starts_with(prefix)) out.push_back(name);
+  }
+  return out;
+}
+
 Id Objects::relax(Id frame) {
   const Node n = exprs_.node(frame);
   if (n.b == kFreshText || !free_keys(n.a)) return frame;
   std::string prefix;
   unescape(text(frame), prefix);
-  const ObjectSpec& spec = spec_of(n.a);
-  const auto begins = [&](const std::string& name) { return name.starts_with(prefix); };
-  for (const Property& p : spec.properties) {
-    if (begins(p.name)) return frame;
-  }
-  for (Id extra : extras_[static_cast<std::size_t>(state(n.a).extras)]) {
-    if (begins(texts_[static_cast<std::size_t>(extra)])) return frame;
-  }
-  return key_frame(n.a, kFreshText);
+  return known_names(n.a, prefix).empty() ? key_frame(n.a, kFreshText) : frame;
 }
 
 std::int64_t Objects::member_length(const ObjectSpec& spec, const Property& p) {

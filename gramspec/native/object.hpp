@@ -62,6 +62,8 @@ class Objects {
   [[nodiscard]] const std::string& text(Id key_frame) const;
   KeyClass classify(Id state, const std::string& key) const;
   Id head_of(Id state, const KeyClass& key);
+  // Declared keys, and undeclared ones written before, whose names begin with `prefix`.
+  [[nodiscard]] std::vector<std::string> known_names(Id state, const std::string& prefix) const;
   Id tail_of(Id state, const KeyClass& key, const std::string& name);
   // A key frame whose text can no longer equal a declared or written key, forgetting that text; else the same
   // frame.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <iterator>
 
 namespace gramspec {
 
@@ -162,12 +163,13 @@ bool Rows::spliced_row(Id top, Row& out) {
 }
 
 const Rows::CountRow* Rows::count_row(Id item) {
-  auto& slot = count_rows_[item];
-  if (slot) return slot->most < 0 ? nullptr : slot.get();
-  slot = std::make_unique<CountRow>();
-  CountRow& row = *slot;
-  row.most = -1;
-  if (!exprs_.prefix_free(item) || exprs_.nullable(item)) return nullptr;
+  if (const auto it = count_rows_.find(item); it != count_rows_.end()) return it->second.get();
+  if (!exprs_.prefix_free(item) || exprs_.nullable(item)) {
+    count_rows_[item] = nullptr;
+    return nullptr;
+  }
+  auto fresh = std::make_unique<CountRow>();
+  CountRow& row = *fresh;
   row.begun.assign(static_cast<std::size_t>(trie_.vocabulary_size()), -1);
   row.first = exprs_.first_bytes(item);
   const Id loop = configs_.start(exprs_.repeat(item, 0, kInfinite), Configs::kUnknown);
@@ -198,7 +200,7 @@ const Rows::CountRow* Rows::count_row(Id item) {
   row.most = most;
   row.at_most.resize(static_cast<std::size_t>(most) + 1);
   charge(static_cast<std::int64_t>(row.begun.size()) * 4);
-  return &row;
+  return (count_rows_[item] = std::move(fresh)).get();
 }
 
 // x{m,n} k over an unknown stack, x prefix-free and k starting with other bytes than x: the tokens
@@ -215,8 +217,8 @@ bool Rows::counted_row(Id top, Row& out) {
       repeat.hi == kInfinite ? count->most : std::min<std::int64_t>(repeat.hi, count->most);
   Bits& prefix = const_cast<CountRow*>(count)->at_most[static_cast<std::size_t>(limit)];
   if (prefix.empty()) {
+    charge(static_cast<std::int64_t>(out.bits.size()) * 4);
     prefix.assign(out.bits.size(), 0);
-    charge(static_cast<std::int64_t>(prefix.size()) * 4);
     for (std::size_t t = 0; t < count->begun.size(); ++t) {
       if (count->begun[t] >= 0 && count->begun[t] <= limit) set_bit(prefix, static_cast<Id>(t));
     }
@@ -298,64 +300,105 @@ const Finish& Rows::finish(Id escapes, Id frame) {
   return *(finishes_[key] = std::move(out));
 }
 
-void Rows::finish_all(Id escapes, Id s, std::span<std::uint32_t> out, std::int64_t& furthest) {
-  if (nodes(escapes).empty()) return;
-  const StackSet& set = configs_.stack(s);
-  if (set.bottom) {
-    for (Id n : nodes(escapes)) {
-      for (Id t : trie_.tokens_at(n)) set_bit(out, t);
+// Stacks share what lies below: every (escapes, stack) is finished once, without recursion.
+void Rows::finish_all(Id escapes, Id stack, std::span<std::uint32_t> out, std::int64_t& furthest) {
+  Below todo{{escapes, stack}};
+  std::unordered_set<std::uint64_t, HashPair> seen;
+  while (!todo.empty()) {
+    const auto [left, s] = todo.back();
+    todo.pop_back();
+    if (nodes(left).empty() || !seen.insert(pair_key(left, s)).second) continue;
+    spend(1);
+    const StackSet& set = configs_.stack(s);
+    if (set.bottom) {
+      for (Id n : nodes(left)) {
+        for (Id t : trie_.tokens_at(n)) set_bit(out, t);
+      }
     }
-  }
-  for (const auto& [frame, below] : set.frames) {
-    if (exprs_.node(frame).kind == Kind::kKeyFrame) {
-      finish_key(escapes, frame, below, out, furthest);
-      continue;
+    for (const auto& [frame, below] : set.frames) {
+      if (exprs_.node(frame).kind == Kind::kKeyFrame) {
+        finish_key(left, frame, below, out, furthest, todo);
+        continue;
+      }
+      const Finish& f = finish(left, frame);
+      for (Id t : f.tokens) set_bit(out, t);
+      furthest = std::max(furthest, add_length(f.furthest, configs_.stack_longest(below)));
+      todo.emplace_back(f.escapes, below);
     }
-    const Finish& f = finish(escapes, frame);
-    for (Id t : f.tokens) set_bit(out, t);
-    furthest = std::max(furthest, add_length(f.furthest, configs_.stack_longest(below)));
-    finish_all(f.escapes, below, out, furthest);
   }
 }
 
+const std::unordered_map<std::string, std::vector<Id>>& Rows::key_ends(Id escapes) {
+  const auto [it, fresh] = key_ends_.try_emplace(escapes);
+  if (fresh) {
+    std::string part;
+    for (Id n : nodes(escapes)) {
+      std::string raw = trie_.path(n);
+      raw.pop_back();  // the closing quote
+      unescape(raw, part);
+      it->second[part].push_back(n);
+      charge(static_cast<std::int64_t>(part.size()) + 64);
+    }
+  }
+  return it->second;
+}
+
 // A key ends at each escape: what follows depends on which key it was. Nearly all are undeclared
-// and share one continuation; the rest of the object (which must remember the key) is only built
-// for the few tokens that also close the value.
-void Rows::finish_key(Id escapes, Id frame, Id below, std::span<std::uint32_t> out, std::int64_t& furthest) {
+// and share one continuation, so only names that are declared or written are looked up; the rest of
+// the object (which must remember the key) is only built for tokens that also close the value.
+void Rows::finish_key(Id escapes, Id frame, Id below, std::span<std::uint32_t> out, std::int64_t& furthest,
+                      Below& todo) {
   const Id state = exprs_.node(frame).a;
   const std::string written = objects_.text(frame);
   const bool fresh = exprs_.node(frame).b == kFreshText;
-  struct Group {
-    std::vector<Id> nodes;
-    std::vector<std::pair<KeyClass, std::string>> keys;
-  };
-  std::map<Id, Group> groups;
-  std::string name;
-  for (Id n : nodes(escapes)) {
+  const KeyClass other{KeyClass::What::kAdditional, fresh ? kFreshText : kNone};
+  const auto name_at = [&](Id n) {
     std::string raw = written + trie_.path(n);
     raw.pop_back();  // the closing quote
-    if (!unescape(raw, name)) continue;
-    const KeyClass key =
-        fresh ? KeyClass{KeyClass::What::kAdditional, kFreshText} : objects_.classify(state, name);
-    if (fresh) name.clear();
-    const Id head = objects_.head_of(state, key);
-    if (head == kNone) continue;
-    Group& group = groups[head];
-    group.nodes.push_back(n);
-    group.keys.emplace_back(key, name);
+    std::string name;
+    unescape(raw, name);
+    return fresh ? std::string() : name;
+  };
+  std::map<Id, std::vector<Id>> groups;  // continuation -> escapes
+  const Id other_head = objects_.head_of(state, other);
+  std::string prefix;
+  if (other_head != kNone && (fresh || unescape(written, prefix))) {
+    std::vector<Id> known;
+    if (!fresh) {
+      const auto& ends = key_ends(escapes);
+      for (const std::string& name : objects_.known_names(state, prefix)) {
+        const auto it = ends.find(name.substr(prefix.size()));
+        if (it == ends.end()) continue;
+        known.insert(known.end(), it->second.begin(), it->second.end());
+        const Id head = objects_.head_of(state, objects_.classify(state, name));
+        if (head == kNone) continue;
+        std::vector<Id>& group = groups[head];
+        group.insert(group.end(), it->second.begin(), it->second.end());
+      }
+      std::sort(known.begin(), known.end());
+    }
+    std::vector<Id>& rest = groups[other_head];
+    std::set_difference(nodes(escapes).begin(), nodes(escapes).end(), known.begin(), known.end(),
+                        std::back_inserter(rest));
+  } else {
+    for (Id n : nodes(escapes)) {
+      const Id head = objects_.head_of(state, objects_.classify(state, name_at(n)));
+      if (head != kNone) groups[head].push_back(n);
+    }
   }
-  for (auto& [head, group] : groups) {
-    const std::vector<Id> owners = group.nodes;
-    const Finish& f = finish(intern_nodes(group.nodes), head);
+  for (auto& [head, members] : groups) {
+    std::sort(members.begin(), members.end());
+    const std::vector<Id> owners = members;
+    const Finish& f = finish(intern_nodes(std::move(members)), head);
     for (Id t : f.tokens) set_bit(out, t);
     furthest = std::max(furthest, add_length(f.furthest, add_length(objects_.after_key(frame).most,
                                                                     configs_.stack_longest(below))));
     for (Id n : std::vector<Id>(nodes(f.escapes))) {
       // The owner is the last escape at or before n in preorder: keys end at different nodes.
       const auto owner = std::upper_bound(owners.begin(), owners.end(), n) - owners.begin() - 1;
-      const auto& [key, key_name] = group.keys[static_cast<std::size_t>(owner)];
-      const Id tail = objects_.tail_of(state, key, key_name);
-      finish_all(intern_nodes({n}), configs_.push(tail, below), out, furthest);
+      const std::string name = name_at(owners[static_cast<std::size_t>(owner)]);
+      const Id tail = objects_.tail_of(state, fresh ? other : objects_.classify(state, name), name);
+      todo.emplace_back(intern_nodes({n}), configs_.push(tail, below));
     }
   }
 }

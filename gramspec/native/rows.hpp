@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <span>
+#include <unordered_set>
 
 #include "config.hpp"
 #include "trie.hpp"
@@ -65,7 +66,11 @@ class Rows {
   const CountRow* count_row(Id item);
   const Finish& finish(Id escapes, Id frame);
   void finish_all(Id escapes, Id stack, std::span<std::uint32_t> out, std::int64_t& furthest);
-  void finish_key(Id escapes, Id frame, Id below, std::span<std::uint32_t> out, std::int64_t& furthest);
+  using Below = std::vector<std::pair<Id, Id>>;  // escapes, stack set
+  void finish_key(Id escapes, Id frame, Id below, std::span<std::uint32_t> out, std::int64_t& furthest,
+                  Below& todo);
+  // Escapes of a key row by the part of the key that they complete.
+  const std::unordered_map<std::string, std::vector<Id>>& key_ends(Id escapes);
   Id intern_nodes(std::vector<Id> nodes);
   [[nodiscard]] const std::vector<Id>& nodes(Id list) const noexcept {
     return node_lists_[static_cast<std::size_t>(list)];
@@ -86,6 +91,7 @@ class Rows {
   std::unordered_map<std::uint64_t, std::unique_ptr<Finish>, HashPair> finishes_;
   std::deque<std::vector<Id>> node_lists_;
   std::unordered_map<std::vector<Id>, Id, HashIds> node_index_;
+  std::unordered_map<Id, std::unordered_map<std::string, std::vector<Id>>> key_ends_;
   std::vector<Id> references_;  // tops whose rows are wide
   std::size_t oldest_ = 0;      // the one to give way next
   std::int64_t steps_ = 0;
