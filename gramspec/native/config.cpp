@@ -267,11 +267,14 @@ void Configs::close(Config& c) {
     pop(item.stack, r);
     absorb(entries, todo, r);
   }
-  for (const auto& [top, s] : entries) c.entries.push_back({top, s});
+  // Filled when all is known: a limit reached on the way leaves the configuration open.
+  std::vector<Item> entered, items;
+  std::vector<std::pair<Id, Item>> tokens;
+  for (const auto& [top, s] : entries) entered.push_back({top, s});
   // Then calls, until nothing is added. Callees never match the empty string, so nothing returns here.
   std::map<Id, Id> all;
   Returned initial;
-  initial.items = c.entries;
+  initial.items = entered;
   absorb(all, todo, initial);
   while (!todo.empty()) {
     const Item item = todo.back();
@@ -285,12 +288,15 @@ void Configs::close(Config& c) {
   }
   for (const auto& [top, s] : all) {
     const Head& h = exprs_.head(top);
-    if (!h.arcs.empty()) c.items.push_back({top, s});
+    if (!h.arcs.empty()) items.push_back({top, s});
     for (const Arc& arc : h.arcs) {
       for (int b = arc.lo; b <= arc.hi; ++b) c.live.set(static_cast<unsigned>(b));
     }
-    for (const auto& [token, cont] : h.tokens) c.tokens.push_back({token, {cont, s}});
+    for (const auto& [token, cont] : h.tokens) tokens.push_back({token, {cont, s}});
   }
+  c.entries = std::move(entered);
+  c.items = std::move(items);
+  c.tokens = std::move(tokens);
   c.closed = true;
 }
 

@@ -55,7 +55,12 @@ void Search::add_state(Id run, Id e, Id key, Id node) {
   }
   if (!runs_[static_cast<std::size_t>(run)].seen.try_emplace({e, {key, node}}, true).second) return;
   todo_.push_back({run, e, key, node});
+  ++run_states_;
   spend(1);
+  if (run_states_ > bounds_.max_states) {
+    throw LimitExceeded("max_states", "what tokens can finish needs more than " +
+                                          std::to_string(bounds_.max_states) + " states");
+  }
 }
 
 void Search::add_exit(Id run, Id node) {
@@ -140,6 +145,11 @@ bool Search::stack_live(Id s, Id node) {
 }
 
 bool Search::token_live(Id config) {
+  steps_ = 0;
+  return alive(config);
+}
+
+bool Search::alive(Id config) {
   if (config == Configs::kDead) return false;
   if (const auto it = live_.find(config); it != live_.end()) return it->second;
   const Config& c = configs_.closed(config);
@@ -178,6 +188,7 @@ bool Search::token_live(Id config) {
   } catch (const LimitExceeded&) {
     // Half-saturated tables would turn "not yet" into "no".
     runs_.clear();
+    run_states_ = 0;
     run_index_.clear();
     todo_.clear();
     stack_live_.clear();
@@ -209,6 +220,7 @@ std::int64_t Search::lower_bound(Configs& configs, Id config) {
 
 bool Search::shortest_from(Configs& configs, Id config, std::size_t cap, std::string& out) {
   out.clear();
+  if (configs.shortest(config) > static_cast<std::int64_t>(cap)) return false;
   std::size_t idle = 0;  // steps that did not come nearer: the lengths of keys are bounds, not always exact
   while (!configs.closed(config).accepts || configs.shortest(config) > 0) {
     const std::int64_t before = configs.shortest(config);
@@ -225,6 +237,7 @@ bool Search::shortest_from(Configs& configs, Id config, std::size_t cap, std::st
       }
     }
     if (best == kNone) return false;
+    spend(1);
     idle = configs.shortest(best) < before ? 0 : idle + 1;
     out.push_back(static_cast<char>(best_byte));
     if (out.size() > cap || idle > kIdleSteps) return false;
@@ -378,7 +391,7 @@ void Search::mask(Id config, bool complete, std::span<std::uint32_t> out) {
   rows_.mask(config, out, furthest);
   if (complete) return;
   steps_ = 0;
-  filter(configs_, config, out, [&](Id c) { return token_live(c); });
+  filter(configs_, config, out, [&](Id c) { return alive(c); });
 }
 
 void Search::viable(Id config, bool complete, std::int64_t remaining, bool exact,
@@ -391,13 +404,14 @@ void Search::viable(Id config, bool complete, std::int64_t remaining, bool exact
   rows_.mask(config, out, furthest);
   if (!complete) {
     steps_ = 0;
-    filter(configs_, config, out, [&](Id c) { return token_live(c); });
+    filter(configs_, config, out, [&](Id c) { return alive(c); });
   }
   const std::int64_t left = remaining - 2;
   const std::int64_t longest = std::max<Id>(1, trie_.longest());
   if (exact ? (complete && furthest <= left) : ((furthest + longest - 1) / longest <= left)) return;
   steps_ = 0;
-  filter(*scratch_, enter(config), out, [&](Id c) {
+  const Id entered = enter(config);  // may replace the pool
+  filter(*scratch_, entered, out, [&](Id c) {
     if (lower_bound(*scratch_, c) > left) return false;
     return !exact || upper_bound(c, complete) <= left || fewest(c, complete, left) <= left;
   });

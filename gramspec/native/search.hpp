@@ -28,7 +28,9 @@ class Search {
   bool token_live(Id config);
   // A shortest completion (bytes), at most `cap` bytes long; false if longer or through token edges.
   bool shortest_completion(Id config, std::size_t cap, std::string& out) {
-    return shortest_from(*scratch_, enter(config), cap, out);
+    steps_ = 0;
+    const Id entered = enter(config);  // may replace the pool
+    return shortest_from(*scratch_, entered, cap, out);
   }
 
  private:
@@ -41,6 +43,7 @@ class Search {
   struct State {
     Id run, expr, key, node;
   };
+  bool alive(Id config);
   Id run_of(Id expr, Id key, Id node);
   void add_exit(Id run, Id node);
   void add_state(Id run, Id expr, Id key, Id node);
@@ -70,6 +73,7 @@ class Search {
   std::deque<Run> runs_;
   std::map<std::pair<Id, std::pair<Id, Id>>, Id> run_index_;
   std::vector<State> todo_;
+  std::int64_t run_states_ = 0;
   std::unordered_map<Id, bool> live_;
   std::map<std::pair<Id, Id>, bool> stack_live_;
   std::unordered_map<Id, std::vector<Id>> successors_;
