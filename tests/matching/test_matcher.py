@@ -5,6 +5,7 @@ Small vocabularies with hand-made answers, and a slow matcher over Python's `re`
 
 from __future__ import annotations
 
+import concurrent.futures
 import itertools
 import random
 import re
@@ -171,6 +172,51 @@ def test_fill_bitmask_tree() -> None:
     assert ids(matcher) == before
 
 
+def test_trees_equal_forks_on_random_drafts() -> None:
+    dice = random.Random(3)
+    one = compiled("(ab|c|ba){1,4}x?")
+    tree, alone = np.zeros((13, 1), dtype=np.int32), np.zeros((1, 1), dtype=np.int32)
+    refused = 0
+    for _ in range(80):
+        matcher = one.matcher()
+        matcher.advance_many(dice.choices([0, 1, 2, 3, 4], k=2))
+        parents = [dice.randrange(-1, i) for i in range(12)]
+        tokens = [dice.choice([0, 1, 2, 3, 4, 7, 10, *EOS]) for _ in range(12)]
+        tree[:] = -1
+        matcher.fill_bitmask_tree(parents, tokens, tree)
+        for node in range(12):
+            path, at = [], node
+            while at >= 0:
+                path.insert(0, tokens[at])
+                at = parents[at]
+            state = matcher.fork()
+            alone[0] = 0
+            if state.advance_many(path) == len(path):
+                state.fill_bitmask(alone)
+            refused += not alone.any()
+            assert tree[node + 1].tolist() == alone[0].tolist(), (parents, tokens, node)
+    assert 100 < refused < 900
+
+
+def test_threads_share_a_compiled_grammar() -> None:
+    one = compiled("(?:(ab|c|ba){1,4}x?){0,9}", mask_steps=20_000_003)
+
+    def read(seed: int) -> list[tuple[int, ...]]:
+        dice, matcher = random.Random(seed % 4), one.matcher()
+        out = []
+        for _ in range(200):
+            out.append(tuple(ids(matcher)))
+            if not out[-1]:
+                matcher = one.matcher()
+            else:
+                matcher.advance(dice.choice(out[-1]))
+        return out
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(read, range(16)))
+    assert found == [read(seed) for seed in range(16)]
+
+
 # -- the state --------------------------------------------------------------------------------------
 
 
@@ -185,6 +231,16 @@ def test_a_rejected_token_leaves_the_state(bad: int) -> None:
     assert before == (ids(matcher), matcher.is_accepting, matcher.is_finished)
     matcher.rollback(2)
     assert ids(matcher) == [0, 2, 7]
+
+
+@pytest.mark.parametrize("token", [0.0, 1.5, "0", None, [0]])
+def test_token_ids_are_ints(token: object) -> None:
+    matcher = compiled("[ab]+").matcher()
+    with pytest.raises(TypeError):
+        matcher.advance(token)  # type: ignore[arg-type]
+    matcher.advance(np.int64(0))  # type: ignore[arg-type]
+    assert matcher.is_accepting
+    matcher.rollback(1)
 
 
 def test_eos_ends_the_sequence() -> None:
@@ -312,6 +368,12 @@ def test_forced_ids_and_bytes() -> None:
     assert ended.forced_bytes() == b"xy"
 
 
+def test_forced_bytes_follow_tokens_that_lead_on() -> None:
+    one = gs.compile(gs.regex("ab|cb"), gs.Vocabulary([b"ab", b"c", b"a", None], [3]))
+    assert one.matcher().forced_bytes() == b"ab", "after c no token is a lone b"
+    assert one.matcher().forced_ids() == [0, 3]
+
+
 def test_forced_ids_stop_where_two_tokens_spell_the_forced_text() -> None:
     matcher = compiled("xab").matcher()
     assert matcher.forced_ids() == [10]
@@ -375,6 +437,12 @@ def test_a_token_edge_of_an_ordinary_token_takes_that_id_only() -> None:
         matcher.advance(0)
     matcher.advance(7)
     assert ids(matcher) == [4]
+
+
+@pytest.mark.parametrize("eos", EOS)
+def test_a_token_edge_cannot_be_eos(eos: int) -> None:
+    with pytest.raises(gs.VocabularyError, match=f"token id {eos} is EOS"):
+        compiled(Grammar(ir.concat(ir.literal("a"), ir.TokenEdge(eos), ir.literal("b"))))
 
 
 @pytest.mark.parametrize(
@@ -490,6 +558,20 @@ def test_limits_raise_by_their_own_name(field: str, value: int, grammar: Grammar
             walk(compiled(grammar, **{field: value}), tokens)
         assert caught.value.limit == field and str(caught.value).startswith(f"{field}: ")
     walk(compiled(grammar), tokens)
+
+
+def test_a_limit_met_while_reading_leaves_the_state() -> None:
+    matcher = compiled(nested(), max_stack_depth=30).matcher()
+    read = 0
+    with pytest.raises(gs.LimitError) as caught:
+        for _ in range(100):
+            matcher.advance(0)
+            read += 1
+    assert caught.value.limit == "max_stack_depth" and 10 < read < 32
+    matcher.rollback(read)
+    with pytest.raises(ValueError, match="of 0"):
+        matcher.rollback(1)
+    assert ids(matcher) == [0, 4, 7] and matcher.advance_many([0, 4, 1]) == 3 and matcher.is_accepting
 
 
 def test_compile_seconds_is_a_backstop() -> None:
