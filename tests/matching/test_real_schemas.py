@@ -12,7 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -130,7 +130,7 @@ class Reader:
         self.unsupported: Counter[str] = Counter()
         self.wrong: list[str] = []
 
-    def compile(self, row: dict[str, Any], order: str) -> gs.CompiledGrammar | None:
+    def compile(self, row: dict[str, Any], order: Literal["any", "schema"]) -> gs.CompiledGrammar | None:
         text = json.dumps(row["schema"])
         try:
             one = gs.compile(gs.json_schema(text, property_order=order, formats="annotate"), self.vocabulary)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -204,7 +204,7 @@ def walker(vocabulary: gs.Vocabulary, tokenizer: Any) -> Walker:
 
 
 @pytest.mark.parametrize("order", ["any", "schema"])
-def test_schema_rows(walker: Walker, vocabulary: gs.Vocabulary, order: str) -> None:
+def test_schema_rows(walker: Walker, vocabulary: gs.Vocabulary, order: Literal["any", "schema"]) -> None:
     compared = walker.compared
     for name, schema in SCHEMAS.items():
         grammar = gs.json_schema(schema, property_order=order, formats="annotate")
