@@ -50,26 +50,32 @@ class Case:
 
 
 CASES = [
-    Case("Is Paris in France? Answer true or false.", {"anyOf": [BOOLEAN, array(BOOLEAN, 0, 1)]}, 5, 1.5, 2),
     Case(
         "Is the user Ana Novak active? Answer true, false or null.",
-        {"anyOf": [BOOLEAN, {"type": "null"}, array(BOOLEAN, 0, 1)]},
+        {"anyOf": [BOOLEAN, one_of("yes", "no", "active")]},
         5,
-        1.5,
+        2.0,
         0,
     ),
-    Case("What is 3 + 4?", {"type": "integer", "minimum": 0, "maximum": 12}, 4, 1.5, 2),
-    Case("Roll a die.", one_of(1, 2, 3, 4, 5, 6, 12, 66), 4, 1.5, 0),
+    Case("What is 3 + 4?", {"type": "integer", "minimum": 0, "maximum": 12}, 4, 2.0, 2),
+    Case("Roll a die.", one_of(1, 2, 12, 66), 4, 2.0, 0),
     Case(
         "Roll a die. Answer with one number.",
         {"anyOf": [one_of(1, 2, 3, 4), array(one_of(1, 2), 0, 1)]},
         5,
-        1.5,
+        2.0,
         3,
     ),
-    Case("Roll 2 dice. Answer with a JSON array.", array(one_of(1, 2, 3, 4, 5, 6), 1, 2), 6, 1.0, 2),
-    Case("Flip 2 coins. Answer with a JSON array of booleans.", array(BOOLEAN, 1, 2), 7, 1.0, 3),
-    Case("Compute 2 + 2.", {"anyOf": [one_of(2, 4, 22, 24), array(one_of(4), 0, 1)]}, 5, 1.5, 2),
+    Case("Roll 2 dice. Answer with a JSON array.", array(one_of(1, 2, 3, 4), 1, 2), 6, 1.5, 2),
+    Case("Flip 3 coins. Answer with a JSON array of booleans.", array(BOOLEAN, 1, 2), 7, 1.5, 3),
+    Case("Compute 2 + 2.", {"anyOf": [one_of(2, 4, 22, 24), array(one_of(4), 0, 1)]}, 5, 2.0, 2),
+    Case(
+        "Pick one: red, blue. Answer with a JSON string.",
+        one_of("red", "blue", "re", "r", "b"),
+        6,
+        1.5,
+        2,
+    ),
 ]
 
 
