@@ -35,13 +35,23 @@ Id Exprs::intern(const Node& n, bool is_regular, std::int32_t depth) {
   return static_cast<Id>(nodes_.size()) - 1;
 }
 
+void Exprs::count_members(std::size_t members) {
+  const std::int64_t limit = kListItems * bounds_.max_states;
+  if (list_items_ + static_cast<std::int64_t>(members) > limit) {
+    throw LimitExceeded("max_states",
+                        "the states' alternatives and keys are more than " + std::to_string(limit));
+  }
+  list_items_ += static_cast<std::int64_t>(members);
+}
+
 Id Exprs::intern_list(std::vector<Id> items) {
   const auto [it, fresh] = list_index_.try_emplace(items, static_cast<Id>(lists_.size()));
   if (fresh) {
-    list_items_ += static_cast<std::int64_t>(items.size());
-    if (list_items_ > kListItems * bounds_.max_states) {
+    try {
+      count_members(items.size());
+    } catch (const LimitExceeded&) {
       list_index_.erase(it);
-      throw LimitExceeded("max_states", "the alternatives of the grammar's states do not fit");
+      throw;
     }
     lists_.push_back(std::move(items));
   }

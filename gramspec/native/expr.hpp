@@ -107,6 +107,8 @@ class Exprs {
   // Same regular language without frames.
   Id strip_calls(Id e);
   Id non_null(Id item);  // only after the rules inside are final
+  // Sets kept beside the expressions count against the same limit.
+  void count_members(std::size_t members);
   Id make(const Node& node, std::int32_t depth = 1);
   [[nodiscard]] std::int32_t depth_of(Id e) const noexcept { return depth_[static_cast<std::size_t>(e)]; }
 

@@ -79,6 +79,10 @@ std::size_t Objects::HashState::operator()(const State& s) const noexcept {
 }
 
 Id Objects::add_spec(ObjectSpec spec) {
+  const bool regular = exprs_.regular(spec.gap) && exprs_.regular(spec.free_key) &&
+                       std::all_of(spec.properties.begin(), spec.properties.end(),
+                                   [&](const Property& p) { return exprs_.regular(p.key); });
+  if (!regular) throw std::invalid_argument("keys and white space of an object must be regular");
   // The frame of a key must lie directly below the bytes of the key: no frames inside.
   spec.free_key = exprs_.strip_calls(spec.free_key);
   for (Property& p : spec.properties) p.key = exprs_.strip_calls(p.key);
@@ -94,9 +98,9 @@ Id Objects::intern(State s) {
   return it->second;
 }
 
-Id Objects::intern_text(const std::string& text) {
-  const auto [it, fresh] = text_index_.try_emplace(text, static_cast<Id>(texts_.size()));
-  if (fresh) texts_.push_back(text);
+Id Objects::intern_name(const std::string& name) {
+  const auto [it, fresh] = name_index_.try_emplace(name, static_cast<Id>(names_.size()));
+  if (fresh) names_.push_back(name);
   return it->second;
 }
 
@@ -184,16 +188,21 @@ Id Objects::key_language(Id id) {
 
 Id Objects::key_frame(Id id, Id text) { return exprs_.make({Kind::kKeyFrame, id, text}); }
 
-const std::string& Objects::text(Id frame) const {
-  static const std::string fresh;
-  const Id t = exprs_.node(frame).b;
-  return t == kFreshText ? fresh : texts_[static_cast<std::size_t>(t)];
+std::string Objects::text(Id frame) const {
+  std::string out;
+  for (Id t = exprs_.node(frame).b; t > 0; t = texts_[static_cast<std::size_t>(t)].before) {
+    out.push_back(static_cast<char>(texts_[static_cast<std::size_t>(t)].byte));
+  }
+  std::reverse(out.begin(), out.end());
+  return out;
 }
 
 Id Objects::append(Id frame, std::uint8_t byte) {
   const Node n = exprs_.node(frame);
   if (n.b == kFreshText) return frame;
-  return key_frame(n.a, intern_text(text(frame) + static_cast<char>(byte)));
+  const auto [it, fresh] = text_index_.try_emplace(pair_key(n.b, byte), static_cast<Id>(texts_.size()));
+  if (fresh) texts_.push_back({n.b, byte});
+  return key_frame(n.a, it->second);
 }
 
 KeyClass Objects::classify(Id id, const std::string& key) const {
@@ -212,7 +221,7 @@ KeyClass Objects::classify(Id id, const std::string& key) const {
     return {KeyClass::What::kDeclared, i};
   }
   if (spec.additional == kNone) return {};
-  if (const auto it = text_index_.find(key); it != text_index_.end()) {
+  if (const auto it = name_index_.find(key); it != name_index_.end()) {
     const std::vector<Id>& extras = extras_[static_cast<std::size_t>(s.extras)];
     if (std::binary_search(extras.begin(), extras.end(), it->second)) return {};
   }
@@ -243,11 +252,16 @@ Id Objects::tail_of(Id id, const KeyClass& key, const std::string& name) {
     if (spec.ordered) s.next = static_cast<Id>(spec.properties.size());
     if (!name.empty() || key.property != kFreshText) {
       std::vector<Id> extras = extras_[static_cast<std::size_t>(s.extras)];
-      extras.push_back(intern_text(name));
+      extras.push_back(intern_name(name));
       std::sort(extras.begin(), extras.end());
-      const auto [it, fresh] = extras_index_.try_emplace(extras, static_cast<Id>(extras_.size()));
-      if (fresh) extras_.push_back(std::move(extras));
-      s.extras = it->second;
+      const auto known = extras_index_.find(extras);
+      if (known != extras_index_.end()) {
+        s.extras = known->second;
+      } else {
+        exprs_.count_members(extras.size());
+        s.extras = extras_index_[extras] = static_cast<Id>(extras_.size());
+        extras_.push_back(std::move(extras));
+      }
     }
   }
   return exprs_.make({Kind::kObject, intern(std::move(s)), 0});
@@ -274,7 +288,7 @@ std::vector<std::string> Objects::known_names(Id id, const std::string& prefix) 
     if (p.name.starts_with(prefix)) out.push_back(p.name);
   }
   for (Id extra : extras_[static_cast<std::size_t>(state(id).extras)]) {
-    const std::string& name = texts_[static_cast<std::size_t>(extra)];
+    const std::string& name = names_[static_cast<std::size_t>(extra)];
     if (name.starts_with(prefix)) out.push_back(name);
   }
   return out;

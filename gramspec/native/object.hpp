@@ -38,10 +38,7 @@ struct KeyClass {
 
 class Objects {
  public:
-  explicit Objects(Exprs& exprs) : exprs_(exprs) {
-    texts_.emplace_back();
-    text_index_[""] = 0;
-  }
+  explicit Objects(Exprs& exprs) : exprs_(exprs) {}
 
   Id add_spec(ObjectSpec spec);
   // The whole object with its braces.
@@ -59,7 +56,7 @@ class Objects {
   };
   Resolved resolve(Id key_frame);
   // Raw key text (between the quotes) of a key frame.
-  [[nodiscard]] const std::string& text(Id key_frame) const;
+  [[nodiscard]] std::string text(Id key_frame) const;
   KeyClass classify(Id state, const std::string& key) const;
   Id head_of(Id state, const KeyClass& key);
   // Declared keys, and undeclared ones written before, whose names begin with `prefix`.
@@ -93,7 +90,7 @@ class Objects {
     std::size_t operator()(const State& s) const noexcept;
   };
   Id intern(State state);
-  Id intern_text(const std::string& text);
+  Id intern_name(const std::string& name);
   [[nodiscard]] const State& state(Id s) const { return states_[static_cast<std::size_t>(s)]; }
   [[nodiscard]] const ObjectSpec& spec_of(Id s) const {
     return specs_[static_cast<std::size_t>(state(s).spec)];
@@ -115,8 +112,15 @@ class Objects {
   std::deque<ObjectSpec> specs_;  // stable addresses, here and below
   std::deque<State> states_;
   std::unordered_map<State, Id, HashState> state_index_;
-  std::deque<std::string> texts_;
-  std::unordered_map<std::string, Id> text_index_;
+  // Key texts being written share their beginnings: a text is its last byte and the text before it.
+  struct Text {
+    Id before;
+    std::uint8_t byte;
+  };
+  std::vector<Text> texts_{{kNone, 0}};
+  std::unordered_map<std::uint64_t, Id, HashPair> text_index_;
+  std::deque<std::string> names_;  // undeclared keys written
+  std::unordered_map<std::string, Id> name_index_;
   std::vector<std::vector<Id>> extras_{{}};
   std::unordered_map<std::vector<Id>, Id, HashIds> extras_index_{{{}, 0}};
   std::unordered_map<std::uint64_t, Id> bodies_;

@@ -329,18 +329,17 @@ void Rows::finish_all(Id escapes, Id stack, std::span<std::uint32_t> out, std::i
 }
 
 const std::unordered_map<std::string, std::vector<Id>>& Rows::key_ends(Id escapes) {
-  const auto [it, fresh] = key_ends_.try_emplace(escapes);
-  if (fresh) {
-    std::string part;
-    for (Id n : nodes(escapes)) {
-      std::string raw = trie_.path(n);
-      raw.pop_back();  // the closing quote
-      unescape(raw, part);
-      it->second[part].push_back(n);
-      charge(static_cast<std::int64_t>(part.size()) + 64);
-    }
+  if (const auto it = key_ends_.find(escapes); it != key_ends_.end()) return it->second;
+  std::unordered_map<std::string, std::vector<Id>> ends;
+  std::string part;
+  for (Id n : nodes(escapes)) {
+    std::string raw = trie_.path(n);
+    raw.pop_back();  // the closing quote
+    unescape(raw, part);
+    ends[part].push_back(n);
+    charge(static_cast<std::int64_t>(part.size()) + 64);
   }
-  return it->second;
+  return key_ends_[escapes] = std::move(ends);
 }
 
 // A key ends at each escape: what follows depends on which key it was. Nearly all are undeclared
