@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import gc
 import gzip
+import importlib.util
 import inspect
 import json
 import platform
@@ -377,7 +378,7 @@ def main() -> int:
     parser.add_argument("--schemas", type=int, default=300, help="how many schemas (default 300)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the sample (default 0)")
     parser.add_argument(
-        "--data", type=Path, help=f"folder of *.jsonl.gz (default {DATA.relative_to(ROOT.parent)})"
+        "--data", type=Path, help=f"folder of *.jsonl.gz (default ../{DATA.relative_to(ROOT.parent)})"
     )
     parser.add_argument("--order", choices=["any", "schema"], default="any", help="key order (default any)")
     parser.add_argument("--formats", choices=["annotate", "assert"], default="annotate")
@@ -389,6 +390,8 @@ def main() -> int:
     args = parser.parse_args()
     global clock
     clock = time.thread_time if args.clock == "cpu" else time.perf_counter
+    if not args.alone and importlib.util.find_spec("llguidance") is None:
+        parser.error('llguidance is not installed: pip install -e ".[bench]", or pass --alone')
     data: Path = args.data or DATA
     if not any(data.glob("*.jsonl.gz")):
         print(f"no *.jsonl.gz in {data}; pass --data DIR with JSONSchemaBench files", file=sys.stderr)
@@ -421,8 +424,9 @@ def main() -> int:
                 gc.freeze()  # no engine pays for collecting what was there before it began
                 readings[adapter.name].append(read(adapter, row.text, row.instances, array))
     tables, figures = report(rows, readings)
-    names = ["gramspec", "llguidance", "mistral_common", "numpy"]
-    versions = {"python": platform.python_version(), **{name: metadata.version(name) for name in names[1:]}}
+    names = ["llguidance", "mistral_common", "numpy"]
+    versions = {"python": platform.python_version()}
+    versions |= {name: metadata.version(name) for name in names if not (args.alone and name == "llguidance")}
     versions["gramspec"] = gs.__version__
     setup = {"gramspec vocabulary": built}
     for adapter in adapters:
