@@ -17,6 +17,7 @@ from gramspec.grammar import ir
 
 _EMPTY = 0
 _EPSILON = 1
+_LONGEST = 1 << 59
 _EVERY_BYTE = b"\xff" * 32
 
 
@@ -89,6 +90,7 @@ class _Loader:
             del self.nodes[key]
         for key in self.fresh_rule_keys:
             del self.engine.rules[key]
+        self.core.finalise([])  # no rule is pending any more
 
     def _count(self) -> None:
         self.count += 1
@@ -126,7 +128,7 @@ class _Loader:
             case ir.Union():
                 return int(core.union([of(item) for item in node.items]))
             case ir.Repeat():
-                return int(core.repeat(of(node.item), node.minimum, node.maximum))
+                return int(core.repeat(of(node.item), *self._bounds(node)))
             case ir.Epsilon():
                 return _EPSILON
             case ir.Empty():
@@ -151,6 +153,12 @@ class _Loader:
                     "", "a character class was not lowered to bytes", "apply gramspec.grammar.encoding"
                 )
         raise GrammarError("", f"unknown expression node {type(node).__name__}")
+
+    def _bounds(self, node: ir.Repeat) -> tuple[int, int | None]:
+        if node.minimum > _LONGEST:
+            raise LimitError("max_configurations", f"{node.minimum} repetitions are more than can be matched")
+        # No text is as long as the largest count, so a larger one bounds nothing.
+        return node.minimum, node.maximum if node.maximum is None or node.maximum <= _LONGEST else None
 
     def _regular(self, what: str, build: Callable[[], int]) -> int:
         try:
@@ -189,11 +197,13 @@ class _Loader:
         if len({p.name for p in node.properties}) != len(properties):
             raise GrammarError("", "an object declares the same key twice")
         additional = None if node.additional is None else of(node.additional)
-        return int(
-            self.core.json_object(
-                properties, additional, node.order == "schema", of(node.gap), of(node.free_key)
+        ordered = node.order == "schema"
+        try:
+            return int(
+                self.core.json_object(properties, additional, ordered, of(node.gap), of(node.free_key))
             )
-        )
+        except ValueError as error:
+            raise GrammarError("", str(error), "write them without rules, objects and token edges") from None
 
 
 def load(engine: Engine, root: ir.Expr, special_tokens: Mapping[str, int] | None = None) -> Loaded:

@@ -59,6 +59,11 @@ class CompiledGrammar:
 
     def matcher(self) -> Matcher:
         """A matcher at the empty prefix."""
+        if self._engine.exhausted:
+            # Matchers made before keep the old engine; this and later ones share a fresh one.
+            engine = _engine(self.vocabulary, self._engine.limits)
+            self._loaded = load(engine, self.grammar.expr, self.vocabulary.special_tokens)
+            self._engine = engine
         return Matcher(self._engine, self.vocabulary, self._loaded)
 
     def shortest_text(self, limit: int = 4096) -> bytes | None:
