@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gramspec.errors import ModelError, OptionError
+from gramspec.models.committed import CommittedTokens
 from gramspec.models.counters import Counters
 from gramspec.models.protocol import LanguageModel, ModelSequence
 from gramspec.models.trees import token_ids, tree_depths, tree_parents, tree_paths
@@ -198,7 +199,7 @@ class MemoModel:
         return row.nbytes + 8 * len(key) + _ENTRY_BYTES
 
 
-class MemoSequence:
+class MemoSequence(CommittedTokens):
     """One growing sequence; the inner sequence follows only when a row is missing."""
 
     def __init__(
@@ -208,31 +209,16 @@ class MemoSequence:
         tokens: tuple[int, ...] | None = None,
         prompt_length: int | None = None,
     ) -> None:
+        committed = list(inner.tokens if tokens is None else tokens)
+        super().__init__(
+            committed, len(committed) if prompt_length is None else prompt_length, model.vocab_size
+        )
         self._model = model
         self._inner = inner
-        self._tokens = list(inner.tokens if tokens is None else tokens)
-        self._prompt_length = len(self._tokens) if prompt_length is None else prompt_length
-
-    @property
-    def tokens(self) -> tuple[int, ...]:
-        """Committed token ids, prompt first."""
-        return tuple(self._tokens)
 
     def score(self, tokens: Sequence[int] = (), parents: Sequence[int] | None = None) -> Row:
         """Rows of the tree, from memory where they are known."""
         return self._model.score_many([(self, tokens, parents)])[0]
-
-    def commit(self, tokens: Sequence[int]) -> None:
-        """Append tokens."""
-        self._tokens.extend(token_ids(tokens, self._model.vocab_size, "tokens"))
-
-    def rollback(self, n: int) -> None:
-        """Take back the last `n` committed tokens; ValueError if that reaches into the prompt."""
-        committed = len(self._tokens) - self._prompt_length
-        if not 0 <= n <= committed:
-            raise ValueError(f"cannot take back {n} tokens: {committed} were committed after the prompt")
-        if n:
-            del self._tokens[-n:]
 
     def fork(self) -> MemoSequence:
         """Return an independent copy that shares the memory."""

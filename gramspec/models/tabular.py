@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gramspec.errors import LogitsError, ModelError, PromptError
+from gramspec.models.committed import CommittedTokens
 from gramspec.models.counters import Counters
 from gramspec.models.trees import check_row, token_ids, tree_depths, tree_parents, tree_paths
 
@@ -134,18 +135,12 @@ class TabularModel:
         return row
 
 
-class TabularSequence:
+class TabularSequence(CommittedTokens):
     """One growing sequence of a `TabularModel`."""
 
     def __init__(self, model: TabularModel, tokens: list[int], prompt_length: int) -> None:
+        super().__init__(tokens, prompt_length, model.vocab_size)
         self._model = model
-        self._tokens = tokens
-        self._prompt_length = prompt_length
-
-    @property
-    def tokens(self) -> tuple[int, ...]:
-        """Committed token ids, prompt first."""
-        return tuple(self._tokens)
 
     def score(self, tokens: Sequence[int] = (), parents: Sequence[int] | None = None) -> NDArray[np.float64]:
         """Rows after the committed tokens and after each node of the tree; one call of `fn` each."""
@@ -162,18 +157,6 @@ class TabularSequence:
         rows.extend(model.row(prefix + path) for path in tree_paths(ids, links))
         model.counters.add(forwards=1, rows=len(rows), positions=len(rows))
         return np.stack(rows)
-
-    def commit(self, tokens: Sequence[int]) -> None:
-        """Append tokens."""
-        self._tokens.extend(token_ids(tokens, self._model.vocab_size, "tokens"))
-
-    def rollback(self, n: int) -> None:
-        """Take back the last `n` committed tokens; ValueError if that reaches into the prompt."""
-        committed = len(self._tokens) - self._prompt_length
-        if not 0 <= n <= committed:
-            raise ValueError(f"cannot take back {n} tokens: {committed} were committed after the prompt")
-        if n:
-            del self._tokens[-n:]
 
     def fork(self) -> TabularSequence:
         """Return an independent copy."""

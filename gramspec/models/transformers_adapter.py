@@ -16,6 +16,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from gramspec.errors import ModelError, PromptError
 from gramspec.models.caches import SequenceCache, open_cache
+from gramspec.models.committed import CommittedTokens
 from gramspec.models.counters import Counters
 from gramspec.models.fingerprint import model_fingerprint
 from gramspec.models.network import CacheKind, Network
@@ -197,21 +198,15 @@ class TransformersModel:
         raise PromptError("the prompt is empty, and the model has no BOS token to begin with")
 
 
-class TransformersSequence:
+class TransformersSequence(CommittedTokens):
     """One growing sequence of a `TransformersModel`, with its cached states."""
 
     def __init__(
         self, model: TransformersModel, tokens: list[int], prompt_length: int, cache: SequenceCache
     ) -> None:
+        super().__init__(tokens, prompt_length, model.vocab_size)
         self._model = model
-        self._tokens = tokens
-        self._prompt_length = prompt_length
         self._cache = cache
-
-    @property
-    def tokens(self) -> tuple[int, ...]:
-        """Committed token ids, prompt first."""
-        return tuple(self._tokens)
 
     def score(self, tokens: Sequence[int] = (), parents: Sequence[int] | None = None) -> NDArray[np.float64]:
         """Logits after the committed tokens and after each node of the tree.
@@ -237,18 +232,6 @@ class TransformersSequence:
             check_row(row, self._tokens, path)
         model.counters.add(rows=len(rows))
         return rows
-
-    def commit(self, tokens: Sequence[int]) -> None:
-        """Append tokens; the states of a path scored last are kept, those of other nodes dropped."""
-        self._tokens.extend(token_ids(tokens, self._model.vocab_size, "tokens"))
-
-    def rollback(self, n: int) -> None:
-        """Take back the last `n` committed tokens; ValueError if that reaches into the prompt."""
-        committed = len(self._tokens) - self._prompt_length
-        if not 0 <= n <= committed:
-            raise ValueError(f"cannot take back {n} tokens: {committed} were committed after the prompt")
-        if n:
-            del self._tokens[-n:]
 
     def fork(self) -> TransformersSequence:
         """Return an independent copy; the cached states are copied."""
