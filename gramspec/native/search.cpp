@@ -149,9 +149,18 @@ bool Search::token_live(Id config) {
   return alive(config);
 }
 
+void Search::forget_runs() {
+  runs_.clear();
+  run_states_ = 0;
+  run_index_.clear();
+  todo_.clear();
+  stack_live_.clear();
+}
+
 bool Search::alive(Id config) {
   if (config == Configs::kDead) return false;
   if (const auto it = live_.find(config); it != live_.end()) return it->second;
+  if (run_states_ > bounds_.max_states / 2) forget_runs();  // answers are kept, the way to them is not
   const Config& c = configs_.closed(config);
   bool value = c.core_accept;
   try {
@@ -187,11 +196,7 @@ bool Search::alive(Id config) {
     }
   } catch (const LimitExceeded&) {
     // Half-saturated tables would turn "not yet" into "no".
-    runs_.clear();
-    run_states_ = 0;
-    run_index_.clear();
-    todo_.clear();
-    stack_live_.clear();
+    forget_runs();
     throw;
   }
   return live_[config] = value;

@@ -44,6 +44,7 @@ class Search {
     Id run, expr, key, node;
   };
   bool alive(Id config);
+  void forget_runs();
   Id run_of(Id expr, Id key, Id node);
   void add_exit(Id run, Id node);
   void add_state(Id run, Id expr, Id key, Id node);
