@@ -12,34 +12,37 @@ from gramspec.grammar import ir
 
 
 def fingerprint(root: ir.Expr) -> str:
-    """Hex SHA-256 of the expression's structure."""
-    digest = hashlib.sha256()
-    numbers: dict[int, int] = {}
+    """Hex SHA-256 of the expression's structure.
+
+    Rules count as equal when they are met in the same order and have equal bodies.
+    """
+    hashes: dict[int, bytes] = {}
     rules: dict[int, int] = {}
-    pending: list[ir.Expr] = [root]
-    keep: list[ir.Expr] = []
-    while pending:
-        stack: list[tuple[ir.Expr, bool]] = [(pending.pop(0), False)]
+    bodies: list[ir.Expr] = [root]
+    keep: list[ir.Expr] = []  # ids in `hashes` stay valid while the nodes live
+    digest = hashlib.sha256()
+    for body in bodies:  # grows while rules are met
+        stack: list[tuple[ir.Expr, bool]] = [(body, False)]
         while stack:
             node, ready = stack.pop()
-            if id(node) in numbers:
+            if id(node) in hashes:
                 continue
             children = _children(node)
             if children and not ready:
                 stack.append((node, True))
                 stack.extend((child, False) for child in reversed(children))
                 continue
-            text = f"{type(node).__name__}:{_payload(node)}:{[numbers[id(c)] for c in children]}"
+            own = hashlib.sha256(f"{type(node).__name__}:{_payload(node)}".encode("utf-8", "surrogatepass"))
+            for child in children:
+                own.update(hashes[id(child)])
             if isinstance(node, ir.Ref):
                 if id(node.rule) not in rules:
                     rules[id(node.rule)] = len(rules)
-                    if node.rule.body is not None:
-                        pending.append(node.rule.body)
-                text += f":{rules[id(node.rule)]}"
-            numbers[id(node)] = len(numbers)
+                    bodies.append(node.rule.body if node.rule.body is not None else ir.EMPTY)
+                own.update(b"%d" % rules[id(node.rule)])
+            hashes[id(node)] = own.digest()
             keep.append(node)
-            digest.update(text.encode("utf-8", "surrogatepass") + b"\n")
-        digest.update(b"--\n")
+        digest.update(hashes[id(body)])
     return digest.hexdigest()
 
 

@@ -86,4 +86,3 @@ def _largest_token(root: ir.Expr) -> int:
             case _:
                 pass
     return largest
-
