@@ -117,7 +117,7 @@ bool Configs::enters(Id e) {
         first == Kind::kRule || first == Kind::kCall || first == Kind::kObject || first == Kind::kKeyOpen;
     return frame && !exprs_.nullable(n.a);
   }
-  return n.kind == Kind::kCall || n.kind == Kind::kKeyOpen;
+  return n.kind == Kind::kCall || n.kind == Kind::kObject || n.kind == Kind::kKeyOpen;
 }
 
 void Configs::canonical(Id e, Id s, Returned& out) {
@@ -145,6 +145,15 @@ void Configs::canonical(Id e, Id s, Returned& out) {
           continue;
         }
         break;
+      case Kind::kObject: {
+        const Objects::Parts parts = objects_.parts(n.a, n.b == 1);
+        canonical(parts.close, s, out);
+        if (parts.open == Exprs::kEmptyId) return;
+        s = push(exprs_.make({Kind::kKeyOpen, n.a}), s);
+        visited.clear();
+        e = parts.open;
+        continue;
+      }
       case Kind::kKeyOpen:
         // The key's text lives in the frame, so that the row of the key's characters is shared.
         s = push(objects_.key_frame(n.a, 0), s);
@@ -417,8 +426,9 @@ std::int64_t Configs::stack_longest(Id s) {
   std::int64_t best = set.bottom || set.unknown ? 0 : kUnreachable;
   for (const auto& [frame, below] : set.frames) {
     const Node& n = exprs_.node(frame);
-    const std::int64_t own =
-        n.kind == Kind::kKeyFrame ? objects_.after_key(frame).most : exprs_.shortest(frame);
+    std::int64_t own = exprs_.shortest(frame);
+    if (n.kind == Kind::kKeyFrame) own = objects_.after_key(frame).most;
+    if (n.kind == Kind::kKeyOpen) own = add_length(own, 1);  // the shortest name may be taken
     best = std::min(best, add_length(own, stack_shortest(below)));
   }
   return stack_longest_[static_cast<std::size_t>(s)] = best;

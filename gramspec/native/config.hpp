@@ -3,6 +3,7 @@
 // Source: architecture, "A configuration maps top states to stack sets"; GLR graph-structured stacks.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <memory>
 #include <span>
@@ -81,6 +82,9 @@ class Configs {
   void pop(Id stack, Returned& out);
   void canonical(Id e, Id stack, Returned& out);
   [[nodiscard]] std::int64_t size() const noexcept { return static_cast<std::int64_t>(configs_.size()); }
+  [[nodiscard]] std::int64_t stacks() const noexcept { return static_cast<std::int64_t>(stacks_.size()); }
+  // Share of the limits used, in configurations (there may be four times as many stacks).
+  [[nodiscard]] std::int64_t used() const noexcept { return std::max(size(), stacks() / 4); }
   // A configuration of another pool over the same expressions; `stacks` remembers what was copied.
   Id import(const Configs& other, Id config, std::unordered_map<Id, Id>& stacks);
   [[nodiscard]] std::int64_t tables() const noexcept { return tables_; }

@@ -156,17 +156,23 @@ std::vector<Id> Objects::candidates(Id id) {
   return out;
 }
 
+Objects::Parts Objects::parts(Id id, bool first) {
+  const Id gap = spec_of(id).gap;
+  Parts out{Exprs::kEmptyId, Exprs::kEmptyId};
+  if (complete(id)) out.close = exprs_.concat(gap, exprs_.byte('}'));
+  if (key_language(id) != Exprs::kEmptyId) {
+    out.open = exprs_.concat(gap, exprs_.byte('"'));
+    if (!first) out.open = exprs_.concat(gap, exprs_.concat(exprs_.byte(','), out.open));
+  }
+  return out;
+}
+
 Id Objects::body(Id id, bool first) {
   const std::uint64_t key = pair_key(id, first ? 1 : 0);
   if (const auto it = bodies_.find(key); it != bodies_.end()) return it->second;
-  const Id gap = spec_of(id).gap;
-  const Id member = exprs_.concat(exprs_.byte('"'), exprs_.make({Kind::kKeyOpen, id}));
-  std::vector<Id> alternatives;
-  if (complete(id)) alternatives.push_back(exprs_.byte('}'));
-  if (key_language(id) != Exprs::kEmptyId) {
-    alternatives.push_back(first ? member : exprs_.concat(exprs_.byte(','), exprs_.concat(gap, member)));
-  }
-  return bodies_[key] = exprs_.concat(gap, exprs_.union_of(std::move(alternatives)));
+  const Parts p = parts(id, first);
+  const Id member = exprs_.concat(p.open, exprs_.make({Kind::kKeyOpen, id}));
+  return bodies_[key] = exprs_.union_of({p.close, member});
 }
 
 Id Objects::key_language(Id id) {

@@ -44,6 +44,13 @@ class Objects {
   // The whole object with its braces.
   Id expr(Id spec);
 
+  // The rest of an object is either closed, or the opening of a key followed by that key. Both parts
+  // depend on the white space only, so their rows serve every object; kEmptyId where impossible.
+  struct Parts {
+    Id close;
+    Id open;
+  };
+  Parts parts(Id state, bool first);
   Id body(Id state, bool first);
   Id key_language(Id state);
   Id key_frame(Id state, Id text);

@@ -316,8 +316,22 @@ void Rows::finish_all(Id escapes, Id stack, std::span<std::uint32_t> out, std::i
       }
     }
     for (const auto& [frame, below] : set.frames) {
-      if (exprs_.node(frame).kind == Kind::kKeyFrame) {
-        finish_key(left, frame, below, out, furthest, todo);
+      const Node n = exprs_.node(frame);
+      if (n.kind == Kind::kKeyFrame) {
+        finish_key(left, 0, frame, below, out, furthest, todo);
+        continue;
+      }
+      if (n.kind == Kind::kKeyOpen) {
+        finish_open(left, frame, below, out, furthest, todo);
+        continue;
+      }
+      if (n.kind == Kind::kObject) {
+        const Objects::Parts parts = objects_.parts(n.a, n.b == 1);
+        if (parts.close != Exprs::kEmptyId) todo.emplace_back(left, configs_.push(parts.close, below));
+        if (parts.open != Exprs::kEmptyId) {
+          const Id key = configs_.push(exprs_.make({Kind::kKeyOpen, n.a}), below);
+          todo.emplace_back(left, configs_.push(parts.open, key));
+        }
         continue;
       }
       const Finish& f = finish(left, frame);
@@ -328,35 +342,58 @@ void Rows::finish_all(Id escapes, Id stack, std::span<std::uint32_t> out, std::i
   }
 }
 
-const std::unordered_map<std::string, std::vector<Id>>& Rows::key_ends(Id escapes) {
-  if (const auto it = key_ends_.find(escapes); it != key_ends_.end()) return it->second;
-  std::unordered_map<std::string, std::vector<Id>> ends;
+std::string Rows::key_part(Id n, Id base) const {
+  std::string out = trie_.path(n);
+  out.pop_back();
+  const std::vector<Id>& starts = nodes(base);
+  if (starts.empty()) return out;
+  const auto owner = std::upper_bound(starts.begin(), starts.end(), n) - 1;
+  return out.substr(static_cast<std::size_t>(trie_.depth(*owner)));
+}
+
+const Rows::KeyEnds& Rows::key_ends(Id escapes, Id base) {
+  const std::uint64_t key = pair_key(escapes, base);
+  if (const auto it = key_ends_.find(key); it != key_ends_.end()) return it->second;
+  KeyEnds ends;
   std::string part;
   for (Id n : nodes(escapes)) {
-    std::string raw = trie_.path(n);
-    raw.pop_back();  // the closing quote
-    unescape(raw, part);
+    unescape(key_part(n, base), part);
     ends[part].push_back(n);
     charge(static_cast<std::int64_t>(part.size()) + 64);
   }
-  return key_ends_[escapes] = std::move(ends);
+  return key_ends_[key] = std::move(ends);
+}
+
+void Rows::finish_open(Id escapes, Id frame, Id below, std::span<std::uint32_t> out, std::int64_t& furthest,
+                       Below& todo) {
+  const std::vector<Id>& starts = nodes(escapes);
+  for (std::size_t i = 1; i < starts.size(); ++i) {
+    if (starts[i] >= trie_.end(starts[i - 1])) continue;
+    // White space that may itself hold a quote: where a key began is then not told by where it ends.
+    for (Id n : std::vector<Id>(starts)) finish_open(intern_nodes({n}), frame, below, out, furthest, todo);
+    return;
+  }
+  const Id state = exprs_.node(frame).a;
+  const Finish& f = finish(escapes, objects_.key_language(state));
+  for (Id t : f.tokens) set_bit(out, t);
+  const Id key = objects_.key_frame(state, 0);
+  furthest = std::max(furthest, add_length(f.furthest, configs_.stack_longest(configs_.push(key, below))));
+  if (!nodes(f.escapes).empty()) finish_key(f.escapes, escapes, key, below, out, furthest, todo);
 }
 
 // A key ends at each escape: what follows depends on which key it was. Nearly all are undeclared
 // and share one continuation, so only names that are declared or written are looked up; the rest of
 // the object (which must remember the key) is only built for tokens that also close the value.
-void Rows::finish_key(Id escapes, Id frame, Id below, std::span<std::uint32_t> out, std::int64_t& furthest,
-                      Below& todo) {
+void Rows::finish_key(Id escapes, Id base, Id frame, Id below, std::span<std::uint32_t> out,
+                      std::int64_t& furthest, Below& todo) {
   const Id state = exprs_.node(frame).a;
   const std::string written = objects_.text(frame);
   const bool fresh = exprs_.node(frame).b == kFreshText;
   const KeyClass other{KeyClass::What::kAdditional, fresh ? kFreshText : kNone};
   const auto name_at = [&](Id n) {
-    std::string raw = written + trie_.path(n);
-    raw.pop_back();  // the closing quote
     std::string name;
-    unescape(raw, name);
-    return fresh ? std::string() : name;
+    if (!fresh) unescape(written + key_part(n, base), name);
+    return name;
   };
   std::map<Id, std::vector<Id>> groups;  // continuation -> escapes
   const Id other_head = objects_.head_of(state, other);
@@ -364,7 +401,7 @@ void Rows::finish_key(Id escapes, Id frame, Id below, std::span<std::uint32_t> o
   if (other_head != kNone && (fresh || unescape(written, prefix))) {
     std::vector<Id> known;
     if (!fresh) {
-      const auto& ends = key_ends(escapes);
+      const KeyEnds& ends = key_ends(escapes, base);
       for (const std::string& name : objects_.known_names(state, prefix)) {
         const auto it = ends.find(name.substr(prefix.size()));
         if (it == ends.end()) continue;

@@ -67,10 +67,18 @@ class Rows {
   const Finish& finish(Id escapes, Id frame);
   void finish_all(Id escapes, Id stack, std::span<std::uint32_t> out, std::int64_t& furthest);
   using Below = std::vector<std::pair<Id, Id>>;  // escapes, stack set
-  void finish_key(Id escapes, Id frame, Id below, std::span<std::uint32_t> out, std::int64_t& furthest,
-                  Below& todo);
-  // Escapes of a key row by the part of the key that they complete.
-  const std::unordered_map<std::string, std::vector<Id>>& key_ends(Id escapes);
+  // Escapes of an opening quote: the key, then what follows it.
+  void finish_open(Id escapes, Id frame, Id below, std::span<std::uint32_t> out, std::int64_t& furthest,
+                   Below& todo);
+  // Escapes of a key whose text began at the nodes of `base` (at the root if that list is empty).
+  void finish_key(Id escapes, Id base, Id frame, Id below, std::span<std::uint32_t> out,
+                  std::int64_t& furthest, Below& todo);
+  using KeyEnds = std::unordered_map<std::string, std::vector<Id>>;
+  // Escapes of a key by the part of the key that they complete.
+  const KeyEnds& key_ends(Id escapes, Id base);
+  // Spelling from the last node of `base` above n (the root if the list is empty) to before the closing
+  // quote.
+  [[nodiscard]] std::string key_part(Id n, Id base) const;
   Id intern_nodes(std::vector<Id> nodes);
   [[nodiscard]] const std::vector<Id>& nodes(Id list) const noexcept {
     return node_lists_[static_cast<std::size_t>(list)];
@@ -91,7 +99,7 @@ class Rows {
   std::unordered_map<std::uint64_t, std::unique_ptr<Finish>, HashPair> finishes_;
   std::deque<std::vector<Id>> node_lists_;
   std::unordered_map<std::vector<Id>, Id, HashIds> node_index_;
-  std::unordered_map<Id, std::unordered_map<std::string, std::vector<Id>>> key_ends_;
+  std::unordered_map<std::uint64_t, KeyEnds, HashPair> key_ends_;
   std::vector<Id> references_;  // tops whose rows are wide
   std::size_t oldest_ = 0;      // the one to give way next
   std::int64_t steps_ = 0;
