@@ -123,6 +123,9 @@ class Engine:
     def configurations(self) -> int: ...
 
     @property
+    def configurations_used(self) -> int: ...
+
+    @property
     def row_bytes(self) -> int: ...
 
     @property

@@ -52,5 +52,5 @@ class Engine:
         return bool(
             self.core.row_bytes > limits.max_row_bytes // 2
             or self.core.states > limits.max_states // 2
-            or self.core.configurations > limits.max_configurations // 2
+            or self.core.configurations_used > limits.max_configurations // 2
         )

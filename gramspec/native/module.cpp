@@ -170,6 +170,7 @@ NB_MODULE(_native, m) {
           [](Engine& e, bool on) { e.rows.shortcuts = on; })
       .def_prop_ro("states", [](Engine& e) { return e.exprs.size(); })
       .def_prop_ro("configurations", [](Engine& e) { return e.configs.size(); })
+      .def_prop_ro("configurations_used", [](Engine& e) { return e.configs.used(); })
       .def_prop_ro("row_bytes", [](Engine& e) { return e.rows.bytes(); })
       .def_prop_ro("bytes",
                    [](Engine& e) {

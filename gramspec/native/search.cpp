@@ -205,7 +205,7 @@ bool Search::alive(Id config) {
 // ---- bounds --------------------------------------------------------------------------------
 
 Id Search::enter(Id config) {
-  if (scratch_->size() > bounds_.max_configurations / 4) {
+  if (scratch_->used() > bounds_.max_configurations / 4) {
     scratch_ = std::make_unique<Configs>(bounds_, exprs_, objects_);
     imported_.clear();
     successors_.clear();
@@ -300,7 +300,7 @@ const std::vector<Id>& Search::successors(Id config) {
     out.push_back(scratch_->relax(scratch_->step_token(config, token)));
   }
   spend(steps);
-  if (scratch_->size() > bounds_.max_configurations / 2) spend(bounds_.search_steps);
+  if (scratch_->used() > bounds_.max_configurations / 2) spend(bounds_.search_steps);
   std::sort(out.begin(), out.end());
   out.erase(std::unique(out.begin(), out.end()), out.end());
   return successors_[config] = std::move(out);
