@@ -1,6 +1,8 @@
 #include "search.hpp"
 
 #include <algorithm>
+#include <queue>
+#include <unordered_set>
 
 namespace gramspec {
 
@@ -109,7 +111,11 @@ void Search::saturate() {
         // a closed one (nothing of the key is left) still has to be looked up.
         Id key = s.key;
         if (key != kNone) key = objects_.append(key, byte);
-        if (key != kNone && arc.target != Exprs::kEpsilonId) key = objects_.relax(key);
+        if (key != kNone && arc.target != Exprs::kEpsilonId) {
+          const Id relaxed = objects_.relax(key);
+          forgot_keys_ = forgot_keys_ || relaxed != key;
+          key = relaxed;
+        }
         add_state(s.run, arc.target, key, child);
       }
     }
@@ -199,7 +205,44 @@ bool Search::alive(Id config) {
     forget_runs();
     throw;
   }
+  // Forgotten keys can hide that a text repeats one of them: then only an ending itself is a proof.
+  if (value && forgot_keys_ && !c.accepts) value = has_ending(config);
   return live_[config] = value;
+}
+
+// Best first over tokens, nearest to an ending in bytes first, nothing merged.
+bool Search::has_ending(Id config) {
+  enter(config);  // makes room
+  const Id start = scratch_->import(configs_, config, imported_);
+  using Entry = std::pair<std::int64_t, Id>;
+  std::priority_queue<Entry, std::vector<Entry>, std::greater<>> queue;
+  std::unordered_set<Id> seen{start};
+  queue.emplace(scratch_->shortest(start), start);
+  while (!queue.empty()) {
+    const Id from = queue.top().second;
+    queue.pop();
+    if (scratch_->closed(from).accepts) return true;
+    const auto offer = [&](Id next) {
+      if (next != Configs::kDead && seen.insert(next).second) queue.emplace(scratch_->shortest(next), next);
+    };
+    std::vector<Id> path{from};
+    for (Id n = 1; n < trie_.nodes();) {
+      const auto level = static_cast<std::size_t>(trie_.depth(n));
+      path.resize(level + 1);
+      path[level] = scratch_->step(path[level - 1], trie_.byte(n));
+      spend(1);
+      if (path[level] == Configs::kDead) {
+        n = trie_.end(n);
+        continue;
+      }
+      if (!trie_.tokens_at(n).empty()) offer(path[level]);
+      ++n;
+    }
+    for (const auto& [token, item] : std::vector<std::pair<Id, Item>>(scratch_->closed(from).tokens)) {
+      offer(scratch_->step_token(from, token));
+    }
+  }
+  return false;
 }
 
 // ---- bounds --------------------------------------------------------------------------------
@@ -357,9 +400,10 @@ bool Search::within(Id config, bool complete, std::int64_t cap) {
 
 // ---- masks -------------------------------------------------------------------------------------
 
-// Clear the bits of tokens whose successor `keep` refuses; asked once per run of equal successors.
+// Clear the bits of tokens whose successor `keep` refuses; asked once a successor. merge: keys that
+// cannot clash are forgotten on the way.
 template <class Keep>
-void Search::filter(Configs& configs, Id config, std::span<std::uint32_t> out, Keep&& keep) {
+void Search::filter(Configs& configs, Id config, bool merge, std::span<std::uint32_t> out, Keep&& keep) {
   std::vector<Id> path{config};
   std::vector<std::uint32_t> kept(out.size(), 0);
   std::unordered_map<Id, bool> known;
@@ -371,7 +415,8 @@ void Search::filter(Configs& configs, Id config, std::span<std::uint32_t> out, K
   for (Id n = 1; n < trie_.nodes();) {
     const auto level = static_cast<std::size_t>(trie_.depth(n));
     path.resize(level + 1);
-    const Id next = configs.relax(configs.step(path[level - 1], trie_.byte(n)));
+    Id next = configs.step(path[level - 1], trie_.byte(n));
+    if (merge) next = configs.relax(next);
     if (next == Configs::kDead) {
       n = trie_.end(n);
       continue;
@@ -384,7 +429,8 @@ void Search::filter(Configs& configs, Id config, std::span<std::uint32_t> out, K
     ++n;
   }
   for (const auto& [token, item] : std::vector<std::pair<Id, Item>>(configs.closed(config).tokens)) {
-    if (ask(configs.relax(configs.step_token(config, token)))) {
+    const Id next = configs.step_token(config, token);
+    if (ask(merge ? configs.relax(next) : next)) {
       kept[static_cast<std::size_t>(token) >> 5] |= 1U << (static_cast<unsigned>(token) & 31U);
     }
   }
@@ -396,7 +442,7 @@ void Search::mask(Id config, bool complete, std::span<std::uint32_t> out) {
   rows_.mask(config, out, furthest);
   if (complete) return;
   steps_ = 0;
-  filter(configs_, config, out, [&](Id c) { return alive(c); });
+  filter(configs_, config, false, out, [&](Id c) { return alive(c); });
 }
 
 void Search::viable(Id config, bool complete, std::int64_t remaining, bool exact,
@@ -409,14 +455,14 @@ void Search::viable(Id config, bool complete, std::int64_t remaining, bool exact
   rows_.mask(config, out, furthest);
   if (!complete) {
     steps_ = 0;
-    filter(configs_, config, out, [&](Id c) { return alive(c); });
+    filter(configs_, config, false, out, [&](Id c) { return alive(c); });
   }
   const std::int64_t left = remaining - 2;
   const std::int64_t longest = std::max<Id>(1, trie_.longest());
   if (exact ? (complete && furthest <= left) : ((furthest + longest - 1) / longest <= left)) return;
   steps_ = 0;
   const Id entered = enter(config);  // may replace the pool
-  filter(*scratch_, entered, out, [&](Id c) {
+  filter(*scratch_, entered, true, out, [&](Id c) {
     if (lower_bound(*scratch_, c) > left) return false;
     return !exact || upper_bound(c, complete) <= left || fewest(c, complete, left) <= left;
   });

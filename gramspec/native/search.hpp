@@ -51,6 +51,7 @@ class Search {
   void follow_call(const State& s, Id callee, Id cont);
   void saturate();
   bool stack_live(Id stack, Id node);
+  bool has_ending(Id config);
   // Searches visit configurations that no text ever will: they live in a pool that can be dropped.
   Id enter(Id config);
   const std::vector<Id>& successors(Id config);
@@ -60,7 +61,7 @@ class Search {
   std::int64_t lower_bound(Configs& configs, Id config);
   bool shortest_from(Configs& configs, Id config, std::size_t cap, std::string& out);
   template <class Keep>
-  void filter(Configs& configs, Id config, std::span<std::uint32_t> out, Keep&& keep);
+  void filter(Configs& configs, Id config, bool merge, std::span<std::uint32_t> out, Keep&& keep);
   void spend(std::int64_t steps);
 
   const Bounds bounds_;
@@ -74,6 +75,7 @@ class Search {
   std::deque<Run> runs_;
   std::map<std::pair<Id, std::pair<Id, Id>>, Id> run_index_;
   std::vector<State> todo_;
+  bool forgot_keys_ = false;  // some run went on with a key's text forgotten
   std::int64_t run_states_ = 0;
   std::unordered_map<Id, bool> live_;
   std::map<std::pair<Id, Id>, bool> stack_live_;
