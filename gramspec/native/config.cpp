@@ -428,7 +428,7 @@ std::int64_t Configs::stack_longest(Id s) {
     const Node& n = exprs_.node(frame);
     std::int64_t own = exprs_.shortest(frame);
     if (n.kind == Kind::kKeyFrame) own = objects_.after_key(frame).most;
-    if (n.kind == Kind::kKeyOpen) own = add_length(own, 1);  // the shortest name may be taken
+    if (n.kind == Kind::kKeyOpen) own = add_length(own, objects_.name_slack(n.a, ""));
     best = std::min(best, add_length(own, stack_shortest(below)));
   }
   return stack_longest_[static_cast<std::size_t>(s)] = best;

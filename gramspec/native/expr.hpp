@@ -123,6 +123,8 @@ class Exprs {
   bool live(Id e);
   // Bytes of a shortest member (token edges count 1); kUnreachable for the empty language.
   std::int64_t shortest(Id e);
+  // The same without the empty string.
+  std::int64_t shortest_non_empty(Id e);
   // The reference stays valid for the life of the pool once all rules are final.
   const Head& head(Id e);
   // Whether the expression holds no rule, object or token edge.
@@ -136,7 +138,6 @@ class Exprs {
   Id intern_list(std::vector<Id> items);
   Id strip(Id e);
   std::int64_t shortest_part(Id e);
-  std::int64_t shortest_non_empty(Id e);
   Head raw_head(Id e);
   void filter(Head& head);
   // Breadth-first over derivatives of a Boolean expression: length of a shortest member.

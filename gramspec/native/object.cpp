@@ -341,13 +341,20 @@ std::int64_t Objects::after_value(Id id, const KeyClass& key) {
   return add_length(exprs_.shortest(value), shortest(exprs_.node(tail).a, false));
 }
 
+// A new name is at most this much longer than a shortest one: each known name can be in the way once.
+std::int64_t Objects::name_slack(Id id, const std::string& prefix) {
+  const auto known = static_cast<std::int64_t>(known_names(id, prefix).size());
+  return multiply_length(exprs_.shortest_non_empty(spec_of(id).free_key), known + 1);
+}
+
 Objects::Lengths Objects::after_key(Id frame) {
   if (const auto it = pass_.find(frame); it != pass_.end()) return it->second;
   const Node n = exprs_.node(frame);
   const Id id = n.a;
   const bool fresh = n.b == kFreshText;
   std::string prefix;
-  unescape(text(frame), prefix);
+  // A character begun as an escape is the top's own, whichever it becomes.
+  const bool whole = unescape(text(frame), prefix);
   const bool free = free_keys(id);
   Lengths out{kUnreachable, free ? kUnreachable : 0};
   if (!fresh) {
@@ -355,17 +362,19 @@ Objects::Lengths Objects::after_key(Id frame) {
       const std::string& name = spec_of(id).properties[static_cast<std::size_t>(i)].name;
       if (!name.starts_with(prefix)) continue;
       // Below free text the rest of the name is yet to be written; below literal keys it is the top's own.
-      const auto rest = static_cast<std::int64_t>(free ? name.size() - prefix.size() : 0);
+      const std::size_t open = name.size() - prefix.size();
+      const std::size_t begun = whole ? 0 : std::min<std::size_t>(open, 4);
+      const auto rest = static_cast<std::int64_t>(free ? open - begun : 0);
       const std::int64_t length = add_length(rest, after_value(id, {KeyClass::What::kDeclared, i}));
       out.least = std::min(out.least, length);
       if (!free) out.most = std::max(out.most, length);
     }
   }
   if (free) {
-    const bool clash = !fresh && classify(id, prefix).what != KeyClass::What::kAdditional;
+    const bool clash = !fresh && whole && classify(id, prefix).what != KeyClass::What::kAdditional;
     const std::int64_t length = after_value(id, {KeyClass::What::kAdditional, kFreshText});
     out.least = std::min(out.least, add_length(clash ? 1 : 0, length));
-    out.most = add_length(1, length);
+    out.most = add_length(fresh ? 0 : name_slack(id, prefix), length);
   }
   const std::int64_t colon = 2 * exprs_.shortest(spec_of(id).gap) + 1;
   out = {add_length(out.least, colon), add_length(out.most, colon)};

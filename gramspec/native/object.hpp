@@ -83,6 +83,7 @@ class Objects {
     std::int64_t most;
   };
   Lengths after_key(Id key_frame);
+  std::int64_t name_slack(Id state, const std::string& prefix);
   void forget_pass() { pass_.clear(); }
 
  private:
