@@ -198,8 +198,10 @@ class Matcher:
         remaining : int or None
             Tokens left in all, this one and EOS counted; None: no budget.
         exact : bool
-            True: exactly the tokens with a completion within the budget. False: by a lower bound on
-            the tokens a completion needs, which may keep a dead token and never drops a viable one.
+            True: exactly the tokens with a completion within the budget (the search lets undeclared
+            object keys that clash with no known key share one state; two such keys of one object are
+            not compared with each other). False: by a lower bound on the tokens a completion needs,
+            which may keep a dead token and never drops a viable one.
 
         Returns
         -------
