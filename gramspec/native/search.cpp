@@ -210,22 +210,29 @@ bool Search::alive(Id config) {
   return live_[config] = value;
 }
 
-// Best first over tokens, nearest to an ending in bytes first, nothing merged.
+// Best first over tokens, shortest whole text first, nothing merged.
 bool Search::has_ending(Id config) {
   enter(config);  // makes room
   const Id start = scratch_->import(configs_, config, imported_);
-  using Entry = std::pair<std::int64_t, Id>;
+  struct Entry {
+    std::int64_t total;  // bytes written and bytes still needed
+    std::int64_t written;
+    Id config;
+    bool operator>(const Entry& other) const noexcept { return total > other.total; }
+  };
   std::priority_queue<Entry, std::vector<Entry>, std::greater<>> queue;
   std::unordered_set<Id> seen{start};
-  queue.emplace(scratch_->shortest(start), start);
+  queue.push({scratch_->shortest(start), 0, start});
   while (!queue.empty()) {
-    const Id from = queue.top().second;
+    const Entry from = queue.top();
     queue.pop();
-    if (scratch_->closed(from).accepts) return true;
-    const auto offer = [&](Id next) {
-      if (next != Configs::kDead && seen.insert(next).second) queue.emplace(scratch_->shortest(next), next);
+    if (scratch_->closed(from.config).accepts) return true;
+    const auto offer = [&](Id next, std::int64_t bytes) {
+      if (next == Configs::kDead || !seen.insert(next).second) return;
+      const std::int64_t written = from.written + bytes;
+      queue.push({add_length(written, scratch_->shortest(next)), written, next});
     };
-    std::vector<Id> path{from};
+    std::vector<Id> path{from.config};
     for (Id n = 1; n < trie_.nodes();) {
       const auto level = static_cast<std::size_t>(trie_.depth(n));
       path.resize(level + 1);
@@ -235,11 +242,11 @@ bool Search::has_ending(Id config) {
         n = trie_.end(n);
         continue;
       }
-      if (!trie_.tokens_at(n).empty()) offer(path[level]);
+      if (!trie_.tokens_at(n).empty()) offer(path[level], trie_.depth(n));
       ++n;
     }
-    for (const auto& [token, item] : std::vector<std::pair<Id, Item>>(scratch_->closed(from).tokens)) {
-      offer(scratch_->step_token(from, token));
+    for (const auto& [token, item] : std::vector<std::pair<Id, Item>>(scratch_->closed(from.config).tokens)) {
+      offer(scratch_->step_token(from.config, token), 1);
     }
   }
   return false;
