@@ -154,8 +154,10 @@ def test_allowed_iff_some_completion_exists(kind: str, seed: int) -> None:
         key = (seed, KINDS.index(kind), i)
         try:
             check_without_budget(case(kind, *key), 2, SeededDice([*key, 1]), count)
-        except LimitError:  # a very ambiguous grammar: refused with its limit, never wrong
-            assert kind == "recursive"
+        except LimitError:
+            # Refused with its limit, never wrong: a very ambiguous grammar, or an object on a vocabulary
+            # without single bytes whose keys go on for ever without an ending.
+            assert kind in ("recursive", "object")
             count.limited += 1
     assert count.limited <= PER_KIND // 50
     assert count.allowed > PER_KIND and count.denied > PER_KIND
