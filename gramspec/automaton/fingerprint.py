@@ -27,7 +27,7 @@ def fingerprint(root: ir.Expr) -> str:
             node, ready = stack.pop()
             if id(node) in hashes:
                 continue
-            children = _children(node)
+            children = ir.children(node)
             if children and not ready:
                 stack.append((node, True))
                 stack.extend((child, False) for child in reversed(children))
@@ -44,21 +44,6 @@ def fingerprint(root: ir.Expr) -> str:
             keep.append(node)
         digest.update(hashes[id(body)])
     return digest.hexdigest()
-
-
-def _children(node: ir.Expr) -> tuple[ir.Expr, ...]:
-    match node:
-        case ir.Concat() | ir.Union() | ir.And():
-            return node.items
-        case ir.Repeat() | ir.Not() | ir.Call():
-            return (node.item,)
-        case ir.JsonObject():
-            parts: list[ir.Expr] = [node.gap, node.free_key]
-            for item in node.properties:
-                parts += (item.key, item.value)
-            return tuple(parts) if node.additional is None else (*parts, node.additional)
-        case _:
-            return ()
 
 
 def _payload(node: ir.Expr) -> str:

@@ -71,7 +71,7 @@ class _Loader:
             if id(node) in nodes:
                 continue
             if not ready:
-                children = self._children(node)
+                children = ir.children(node)
                 if children:
                     stack.append((node, True))
                     stack.extend((child, False) for child in children if id(child) not in nodes)
@@ -99,24 +99,6 @@ class _Loader:
             raise LimitError("max_nodes", f"the grammar has more than {limits.max_nodes} expression nodes")
         if self.count % 4096 == 0 and time.monotonic() > self.deadline:
             raise LimitError("compile_seconds", f"loading took longer than {limits.compile_seconds} s")
-
-    def _children(self, node: ir.Expr) -> tuple[ir.Expr, ...]:
-        match node:
-            case ir.Concat() | ir.Union() | ir.And():
-                return node.items
-            case ir.Repeat() | ir.Not():
-                return (node.item,)
-            case ir.Call():
-                return (node.item,)
-            case ir.JsonObject():
-                parts: list[ir.Expr] = [node.gap, node.free_key]
-                for item in node.properties:
-                    parts += (item.key, item.value)
-                if node.additional is not None:
-                    parts.append(node.additional)
-                return tuple(parts)
-            case _:
-                return ()
 
     def _build(self, node: ir.Expr) -> int:
         core, of = self.core, self._of

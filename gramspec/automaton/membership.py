@@ -61,28 +61,5 @@ def _loaded(grammar: Grammar) -> tuple[Engine, Loaded | None]:
 
 
 def _largest_token(root: ir.Expr) -> int:
-    largest = -1
-    seen: set[int] = set()
-    todo: list[ir.Expr] = [root]
-    while todo:
-        node = todo.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        match node:
-            case ir.TokenEdge(token=int(token)):
-                largest = max(largest, token)
-            case ir.Concat() | ir.Union() | ir.And():
-                todo.extend(node.items)
-            case ir.Repeat() | ir.Not() | ir.Call():
-                todo.append(node.item)
-            case ir.Ref():
-                if node.rule.body is not None:
-                    todo.append(node.rule.body)
-            case ir.JsonObject():
-                todo.extend(p.value for p in node.properties)
-                if node.additional is not None:
-                    todo.append(node.additional)
-            case _:
-                pass
-    return largest
+    edges = (node.token for node in ir.walk(root) if isinstance(node, ir.TokenEdge))
+    return max((token for token in edges if isinstance(token, int)), default=-1)

@@ -76,23 +76,9 @@ class Grammar:
 
 
 def _require_regular(grammar: Grammar, operator: str) -> None:
-    seen: set[int] = set()
-    todo: list[ir.Expr] = [grammar.expr]
-    while todo:
-        node = todo.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        match node:
-            case ir.Concat() | ir.Union() | ir.And():
-                todo.extend(node.items)
-            case ir.Repeat() | ir.Not() | ir.Call():
-                todo.append(node.item)
-            case ir.Ref() | ir.JsonObject() | ir.TokenEdge():
-                raise GrammarError(
-                    "",
-                    f"`{operator}` needs regular operands, and {grammar.description} is not regular",
-                    "use regex, choice or literal grammars on both sides",
-                )
-            case _:
-                pass
+    if any(isinstance(node, (ir.Ref, ir.JsonObject, ir.TokenEdge)) for node in ir.walk(grammar.expr)):
+        raise GrammarError(
+            "",
+            f"`{operator}` needs regular operands, and {grammar.description} is not regular",
+            "use regex, choice or literal grammars on both sides",
+        )

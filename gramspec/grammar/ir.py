@@ -9,7 +9,7 @@ them into bytes (UTF-8, or the spellings of a JSON string) before the automaton 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -242,3 +242,34 @@ def repeat(item: Expr, minimum: int = 0, maximum: int | None = None) -> Expr:
 def optional(item: Expr) -> Expr:
     """`item` or nothing."""
     return repeat(item, 0, 1)
+
+
+def children(node: Expr) -> tuple[Expr, ...]:
+    """Direct sub-expressions; a `Ref` has none (its rule's body is reached by `walk`)."""
+    match node:
+        case Concat() | Union() | And():
+            return node.items
+        case Repeat() | Not() | Call():
+            return (node.item,)
+        case JsonObject():
+            parts: list[Expr] = [node.gap, node.free_key]
+            for item in node.properties:
+                parts += (item.key, item.value)
+            return tuple(parts) if node.additional is None else (*parts, node.additional)
+        case _:
+            return ()
+
+
+def walk(root: Expr) -> Iterator[Expr]:
+    """Every distinct node object below `root`, itself included, through rules too; iterative."""
+    seen: set[int] = set()
+    todo: list[Expr] = [root]
+    while todo:
+        node = todo.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        yield node
+        todo.extend(children(node))
+        if isinstance(node, Ref) and node.rule.body is not None:
+            todo.append(node.rule.body)
