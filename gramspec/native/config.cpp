@@ -425,7 +425,7 @@ std::int64_t Configs::stack_longest(Id s) {
   const StackSet& set = stack(s);
   std::int64_t best = set.bottom || set.unknown ? 0 : kUnreachable;
   for (const auto& [frame, below] : set.frames) {
-    const Node& n = exprs_.node(frame);
+    const Node n = exprs_.node(frame);  // a copy: lengths may make expressions
     std::int64_t own = exprs_.shortest(frame);
     if (n.kind == Kind::kKeyFrame) own = objects_.after_key(frame).most;
     if (n.kind == Kind::kKeyOpen) own = add_length(own, objects_.name_slack(n.a, ""));
