@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -53,6 +54,11 @@ struct ByteSet {
   }
   bool operator==(const ByteSet&) const = default;
 };
+
+// Token t of a packed mask: bit t % 32 of word t / 32.
+inline void set_bit(std::span<std::uint32_t> bits, Id token) noexcept {
+  bits[static_cast<std::size_t>(token) >> 5] |= 1U << (static_cast<unsigned>(token) & 31U);
+}
 
 [[nodiscard]] inline std::size_t mix(std::size_t seed, std::size_t value) noexcept {
   seed ^= value + 0x9e3779b97f4a7c15ULL + (seed << 12) + (seed >> 4);

@@ -27,13 +27,8 @@ class Engine {
 
   // Successor after one token: through its bytes, through token edges, or both. Cost: its length.
   Id advance(Id config, Id token) {
-    Id next = config;
     const std::string_view bytes = trie.token(token);
-    for (char c : bytes) {
-      next = configs.step(next, static_cast<std::uint8_t>(c));
-      if (next == Configs::kDead) break;
-    }
-    if (bytes.empty()) next = Configs::kDead;
+    const Id next = bytes.empty() ? Configs::kDead : advance_bytes(config, bytes);
     if (configs.closed(config).tokens.empty()) return next;
     return configs.join(next, configs.step_token(config, token));
   }

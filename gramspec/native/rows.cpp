@@ -9,9 +9,6 @@ namespace gramspec {
 namespace {
 constexpr std::size_t kReferences = 8;  // wide rows kept as references for splicing
 
-void set_bit(std::span<std::uint32_t> bits, Id token) {
-  bits[static_cast<std::size_t>(token) >> 5] |= 1U << (static_cast<unsigned>(token) & 31U);
-}
 void clear_bit(std::span<std::uint32_t> bits, Id token) {
   bits[static_cast<std::size_t>(token) >> 5] &= ~(1U << (static_cast<unsigned>(token) & 31U));
 }

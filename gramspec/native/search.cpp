@@ -31,6 +31,31 @@ void Search::spend(std::int64_t steps) {
   }
 }
 
+template <class Visit>
+std::int64_t Search::each_token(Configs& configs, Id config, bool merge, Visit&& visit) {
+  std::vector<Id> path{config};
+  std::int64_t steps = 0;
+  for (Id n = 1; n < trie_.nodes(); ++steps) {
+    const auto level = static_cast<std::size_t>(trie_.depth(n));
+    path.resize(level + 1);
+    Id next = configs.step(path[level - 1], trie_.byte(n));
+    if (next == Configs::kDead) {
+      n = trie_.end(n);
+      continue;
+    }
+    if (merge) next = configs.relax(next);
+    path[level] = next;
+    if (const auto tokens = trie_.tokens_at(n); !tokens.empty()) visit(next, tokens, trie_.depth(n));
+    ++n;
+  }
+  for (const auto& [token, item] : std::vector<std::pair<Id, Item>>(configs.closed(config).tokens)) {
+    Id next = configs.step_token(config, token);
+    if (merge) next = configs.relax(next);
+    if (next != Configs::kDead) visit(next, std::span<const Id>(&token, 1), 1);
+  }
+  return steps;
+}
+
 // ---- token liveness: saturation of (expression, trie node) runs -------------------------------
 
 Id Search::run_of(Id e, Id key, Id node) {
@@ -227,27 +252,11 @@ bool Search::has_ending(Id config) {
     const Entry from = queue.top();
     queue.pop();
     if (scratch_->closed(from.config).accepts) return true;
-    const auto offer = [&](Id next, std::int64_t bytes) {
-      if (next == Configs::kDead || !seen.insert(next).second) return;
+    spend(each_token(*scratch_, from.config, false, [&](Id next, std::span<const Id>, std::int64_t bytes) {
+      if (!seen.insert(next).second) return;
       const std::int64_t written = from.written + bytes;
       queue.push({add_length(written, scratch_->shortest(next)), written, next});
-    };
-    std::vector<Id> path{from.config};
-    for (Id n = 1; n < trie_.nodes();) {
-      const auto level = static_cast<std::size_t>(trie_.depth(n));
-      path.resize(level + 1);
-      path[level] = scratch_->step(path[level - 1], trie_.byte(n));
-      spend(1);
-      if (path[level] == Configs::kDead) {
-        n = trie_.end(n);
-        continue;
-      }
-      if (!trie_.tokens_at(n).empty()) offer(path[level], trie_.depth(n));
-      ++n;
-    }
-    for (const auto& [token, item] : std::vector<std::pair<Id, Item>>(scratch_->closed(from.config).tokens)) {
-      offer(scratch_->step_token(from.config, token), 1);
-    }
+    }));
   }
   return false;
 }
@@ -330,26 +339,9 @@ const std::vector<Id>& Search::successors(Id config) {
   if (const auto it = successors_.find(config); it != successors_.end()) return it->second;
   if (successors_.size() > kSuccessorLists) successors_.clear();
   std::vector<Id> out;
-  std::vector<Id> path{config};
-  std::int64_t steps = 0;
-  for (Id n = 1; n < trie_.nodes();) {
-    const auto level = static_cast<std::size_t>(trie_.depth(n));
-    path.resize(level + 1);
-    Id next = scratch_->step(path[level - 1], trie_.byte(n));
-    ++steps;
-    if (next == Configs::kDead) {
-      n = trie_.end(n);
-      continue;
-    }
-    next = scratch_->relax(next);
-    path[level] = next;
-    if (!trie_.tokens_at(n).empty() && (out.empty() || out.back() != next)) out.push_back(next);
-    ++n;
-  }
-  for (const auto& [token, item] : std::vector<std::pair<Id, Item>>(scratch_->closed(config).tokens)) {
-    out.push_back(scratch_->relax(scratch_->step_token(config, token)));
-  }
-  spend(steps);
+  spend(each_token(*scratch_, config, true, [&](Id next, std::span<const Id>, std::int64_t) {
+    if (out.empty() || out.back() != next) out.push_back(next);
+  }));
   if (scratch_->used() > bounds_.max_configurations / 2) spend(bounds_.search_steps);
   std::sort(out.begin(), out.end());
   out.erase(std::unique(out.begin(), out.end()), out.end());
@@ -407,40 +399,17 @@ bool Search::within(Id config, bool complete, std::int64_t cap) {
 
 // ---- masks -------------------------------------------------------------------------------------
 
-// Clear the bits of tokens whose successor `keep` refuses; asked once a successor. merge: keys that
-// cannot clash are forgotten on the way.
+// Clear the bits of tokens whose successor `keep` refuses; asked once a successor.
 template <class Keep>
 void Search::filter(Configs& configs, Id config, bool merge, std::span<std::uint32_t> out, Keep&& keep) {
-  std::vector<Id> path{config};
   std::vector<std::uint32_t> kept(out.size(), 0);
   std::unordered_map<Id, bool> known;
-  const auto ask = [&](Id c) {
-    const auto [it, fresh] = known.try_emplace(c, false);
-    if (fresh) it->second = keep(c);
-    return it->second;
-  };
-  for (Id n = 1; n < trie_.nodes();) {
-    const auto level = static_cast<std::size_t>(trie_.depth(n));
-    path.resize(level + 1);
-    Id next = configs.step(path[level - 1], trie_.byte(n));
-    if (merge) next = configs.relax(next);
-    if (next == Configs::kDead) {
-      n = trie_.end(n);
-      continue;
-    }
-    path[level] = next;
-    const auto tokens = trie_.tokens_at(n);
-    if (!tokens.empty() && ask(next)) {
-      for (Id t : tokens) kept[static_cast<std::size_t>(t) >> 5] |= 1U << (static_cast<unsigned>(t) & 31U);
-    }
-    ++n;
-  }
-  for (const auto& [token, item] : std::vector<std::pair<Id, Item>>(configs.closed(config).tokens)) {
-    const Id next = configs.step_token(config, token);
-    if (ask(merge ? configs.relax(next) : next)) {
-      kept[static_cast<std::size_t>(token) >> 5] |= 1U << (static_cast<unsigned>(token) & 31U);
-    }
-  }
+  each_token(configs, config, merge, [&](Id next, std::span<const Id> tokens, std::int64_t) {
+    const auto [it, fresh] = known.try_emplace(next, false);
+    if (fresh) it->second = keep(next);
+    if (!it->second) return;
+    for (Id t : tokens) set_bit(kept, t);
+  });
   for (std::size_t w = 0; w < out.size(); ++w) out[w] &= kept[w];
 }
 

@@ -60,6 +60,10 @@ class Search {
   std::int64_t upper_bound(Id config, bool complete);
   std::int64_t lower_bound(Configs& configs, Id config);
   bool shortest_from(Configs& configs, Id config, std::size_t cap, std::string& out);
+  // Every token that some run survives, with its successor: visit(successor, tokens, bytes). merge:
+  // keys that cannot clash are forgotten on the way. Returns the byte steps taken.
+  template <class Visit>
+  std::int64_t each_token(Configs& configs, Id config, bool merge, Visit&& visit);
   template <class Keep>
   void filter(Configs& configs, Id config, bool merge, std::span<std::uint32_t> out, Keep&& keep);
   void spend(std::int64_t steps);

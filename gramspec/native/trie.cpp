@@ -9,6 +9,7 @@ Trie::Trie(const std::vector<std::string>& tokens) : tokens_(tokens) {
     const std::string& bytes = tokens_[static_cast<std::size_t>(id)];
     if (bytes.empty()) continue;
     ids_.push_back(id);
+    longest_ = std::max(longest_, static_cast<Id>(bytes.size()));
     for (char c : bytes) alphabet_.set(static_cast<std::uint8_t>(c));
     if (bytes.size() == 1) single_.set(static_cast<std::uint8_t>(bytes[0]));
   }
@@ -22,7 +23,6 @@ Trie::Trie(const std::vector<std::string>& tokens) : tokens_(tokens) {
     depth_.push_back(depth);
     begin_.push_back(rank);
     end_.push_back(0);
-    height_.push_back(0);
     return static_cast<Id>(byte_.size()) - 1;
   };
   std::vector<Id> path{add(0, kNone, 0, 0)};  // node at each depth of the previous token
@@ -45,7 +45,6 @@ Trie::Trie(const std::vector<std::string>& tokens) : tokens_(tokens) {
     if (node == 0) break;
     const auto p = static_cast<std::size_t>(parent_[n]);
     end_[p] = std::max(end_[p], end_[n]);
-    height_[p] = std::max(height_[p], height_[n] + 1);
   }
 }
 

@@ -22,8 +22,6 @@ class Trie {
   [[nodiscard]] Id end(Id node) const noexcept { return end_[static_cast<std::size_t>(node)]; }
   [[nodiscard]] Id parent(Id node) const noexcept { return parent_[static_cast<std::size_t>(node)]; }
   [[nodiscard]] Id depth(Id node) const noexcept { return depth_[static_cast<std::size_t>(node)]; }
-  // Longest token suffix below a node, in bytes.
-  [[nodiscard]] Id height(Id node) const noexcept { return height_[static_cast<std::size_t>(node)]; }
   // Ids of the tokens spelled exactly by the path to a node.
   [[nodiscard]] std::span<const Id> tokens_at(Id node) const noexcept {
     const auto n = static_cast<std::size_t>(node);
@@ -39,7 +37,8 @@ class Trie {
   [[nodiscard]] std::string path(Id node) const;
   [[nodiscard]] std::string_view token(Id id) const noexcept { return tokens_[static_cast<std::size_t>(id)]; }
   [[nodiscard]] Id vocabulary_size() const noexcept { return static_cast<Id>(tokens_.size()); }
-  [[nodiscard]] Id longest() const noexcept { return height_.empty() ? 0 : height_[0]; }
+  // Bytes of the longest token.
+  [[nodiscard]] Id longest() const noexcept { return longest_; }
   // Bytes that are tokens on their own, and bytes that occur in any token.
   [[nodiscard]] const ByteSet& single_bytes() const noexcept { return single_; }
   [[nodiscard]] const ByteSet& alphabet() const noexcept { return alphabet_; }
@@ -47,8 +46,9 @@ class Trie {
  private:
   std::vector<std::string> tokens_;
   std::vector<std::uint8_t> byte_;
-  std::vector<Id> end_, parent_, depth_, height_, begin_, ids_;
+  std::vector<Id> end_, parent_, depth_, begin_, ids_;
   ByteSet single_, alphabet_;
+  Id longest_ = 0;
 };
 
 }  // namespace gramspec
