@@ -68,10 +68,8 @@ class Matcher:
         RejectedTokenError
             If the token is not allowed here; the matcher is unchanged.
         """
-        following = self._following(token_id)
-        if following is None:
+        if self.advance_many((token_id,)) == 0:
             raise RejectedTokenError(self._rejection(token_id))
-        self._step = _Step(following, self._step, self._step.length + 1)
 
     def advance_many(self, ids: Iterable[int]) -> int:
         """Read tokens up to the first that is not allowed; return how many were read."""
