@@ -8,19 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gramspec.decoding.drafting.protocol import Drafter
 from gramspec.decoding.kernel import MaskedLaw
-from gramspec.decoding.meter import Meter
-from gramspec.decoding.options import DecodingOptions
 from gramspec.decoding.random import RandomSource
 from gramspec.decoding.report import Report, Tally
 from gramspec.decoding.round import Attempt
-from gramspec.decoding.samplers.restart import Draw
+from gramspec.decoding.samplers.base import Draw, Sampler
 from gramspec.errors import DeadEndError
-from gramspec.models.protocol import ModelSequence
 
 
-class MaskedSampler:
+class MaskedSampler(Sampler[MaskedLaw]):
     """Exact draws of the locally masked law.
 
     Parameters
@@ -40,22 +36,6 @@ class MaskedSampler:
     """
 
     name = "masked"
-
-    def __init__(
-        self,
-        law: MaskedLaw,
-        sequence: ModelSequence,
-        prompt_length: int,
-        drafter: Drafter | None = None,
-        options: DecodingOptions | None = None,
-        meter: Meter | None = None,
-    ) -> None:
-        self.law = law
-        self._sequence = sequence
-        self._prompt_length = prompt_length
-        self._drafter = drafter
-        self._options = options if options is not None else DecodingOptions()
-        self._meter = meter if meter is not None else Meter(None, None)
 
     def draw(self, stream: Callable[[int], RandomSource]) -> Draw:
         """Draw one sample.

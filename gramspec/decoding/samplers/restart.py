@@ -8,37 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import exp, inf, log
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
-from gramspec.decoding.drafting.protocol import Drafter
 from gramspec.decoding.kernel import KilledLaw
-from gramspec.decoding.meter import Meter
-from gramspec.decoding.options import DecodingOptions
 from gramspec.decoding.random import RandomSource
 from gramspec.decoding.report import Report, Tally
 from gramspec.decoding.round import Attempt
+from gramspec.decoding.samplers.base import Draw, Sampler
 from gramspec.errors import BudgetExhaustedError, UndefinedLawError
-from gramspec.models.protocol import ModelSequence
 
 T = TypeVar("T")
-
-
-class Draw(NamedTuple):
-    """One sample.
-
-    Attributes
-    ----------
-    tokens : tuple of int
-        Token ids, EOS included.
-    logprob : float
-        log p(tokens).
-    report : Report
-        What it cost and what may be claimed.
-    """
-
-    tokens: tuple[int, ...]
-    logprob: float
-    report: Report
 
 
 def first_accepted(
@@ -67,7 +46,7 @@ def first_accepted(
     return None, made
 
 
-class RestartSampler:
+class RestartSampler(Sampler[KilledLaw]):
     """Exact draws of the grammar-conditional law.
 
     Parameters
@@ -88,23 +67,8 @@ class RestartSampler:
 
     name = "restart"
 
-    def __init__(
-        self,
-        law: KilledLaw,
-        sequence: ModelSequence,
-        prompt_length: int,
-        drafter: Drafter | None = None,
-        options: DecodingOptions | None = None,
-        meter: Meter | None = None,
-    ) -> None:
-        self.law = law
-        self._sequence = sequence
-        self._prompt_length = prompt_length
-        self._drafter = drafter
-        self._options = options if options is not None else DecodingOptions()
-        self._meter = meter if meter is not None else Meter(None, None)
-        self._successes = 0
-        self._inverse_h = 0.0  # Σ 1/h_k(ε) over all attempts on this prompt
+    _successes = 0
+    _inverse_h = 0.0  # Σ 1/h_k(ε) over all attempts on this prompt
 
     def draw(self, stream: Callable[[int], RandomSource]) -> Draw:
         """Draw one sample.
