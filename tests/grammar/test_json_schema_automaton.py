@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import glob
-import gzip
 import json
 import random
 from collections import Counter
@@ -12,10 +10,11 @@ from typing import Any
 
 import jsonschema
 import pytest
+from recorded_schemas import recorded_schemas
 
 import gramspec as gs
 from gramspec.errors import EmptyLanguageError, UnsupportedError
-from tests.grammar.test_json_schema_differential import DATA, Schemas
+from tests.grammar.test_json_schema_differential import Schemas
 
 BYTES = gs.Vocabulary([*(bytes([b]) for b in range(256)), None], [256])
 
@@ -80,17 +79,9 @@ def test_walks_under_masks_end_in_valid_texts(order: Any, whitespace: str | int)
 
 
 def test_real_schemas() -> None:
-    files = sorted(glob.glob(str(DATA / "jsonschemabench" / "*.jsonl.gz")))
-    if not files:
-        pytest.skip("the recorded schemas of JSONSchemaBench are not beside this checkout")
-    cases: list[Any] = []
-    for name in files:
-        with gzip.open(name, "rt") as lines:
-            cases.extend(json.loads(line) for line in lines)
-    random.Random(8).shuffle(cases)
     count: Counter[bool] = Counter()
     used = 0
-    for case in cases:
+    for case in recorded_schemas(8):
         if used == 300:
             break
         if not case["tests"]:

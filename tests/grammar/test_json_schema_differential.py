@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import gzip
 import json
 import random
 from collections import Counter
@@ -13,6 +12,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from recorded_schemas import recorded_schemas
 
 from gramspec.errors import EmptyLanguageError, UnsupportedError
 from gramspec.grammar.json_schema import json_schema
@@ -239,17 +239,9 @@ def test_json_schema_test_suite(draft: str) -> None:
 
 
 def test_real_schemas() -> None:
-    files = sorted(glob.glob(str(DATA / "jsonschemabench" / "*.jsonl.gz")))
-    if not files:
-        pytest.skip("the recorded schemas of JSONSchemaBench are not beside this checkout")
-    cases: list[Any] = []
-    for name in files:
-        with gzip.open(name, "rt") as lines:
-            cases.extend(json.loads(line) for line in lines)
-    random.Random(7).shuffle(cases)
     used = 0
     count: Counter[bool] = Counter()
-    for case in cases:
+    for case in recorded_schemas(7):
         if used == 120:
             break
         if not case["tests"]:
