@@ -124,17 +124,51 @@ class TokenEdge:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Machine:
+    """A finite automaton as a regular expression: the language of state 0.
+
+    ``arcs[q]`` holds pairs (expression, state): from state q, a string of the expression, then the
+    language of that state. The expressions are regular and never match the empty string; arcs may
+    overlap. ``accepting[q]`` tells whether the empty string belongs to state q.
+    """
+
+    arcs: tuple[tuple[tuple[Expr, int], ...], ...]
+    accepting: tuple[bool, ...]
+
+
+Marked: TypeAlias = "tuple[tuple[Expr, int], ...]"
+"""Further alternatives of a member's value, each with the marks (bits) that writing it sets."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class JsonProperty:
     """A declared member of a `JsonObject`.
 
     `name` is the key after unescaping; `key` the regular byte expression of all its spellings
-    between the quotes (closing quote not included); `value` the language of the value.
+    between the quotes (closing quote not included); `value` the language of the value, `marked`
+    its alternatives that set marks. A `late` property is not part of the order: under order
+    "schema" it is written among the undeclared keys.
     """
 
     name: str
     key: Expr
     value: Expr
     required: bool
+    marked: Marked = ()
+    late: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JsonKeyClass:
+    """Undeclared keys of a `JsonObject` whose values have a language of their own.
+
+    `names` is the regular expression of the keys in UTF-8, after unescaping; `value` and `marked`
+    as in `JsonProperty`.
+    """
+
+    names: Expr
+    value: Expr
+    marked: Marked = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,15 +180,24 @@ class JsonObject:
     properties : tuple of JsonProperty
         In declaration order.
     additional : Expr or None
-        Language of the value of an undeclared key; None forbids undeclared keys.
+        Language of the value of an undeclared key of no class; None forbids such keys.
     order : {"schema", "any"}
         "schema": declared keys in order, then undeclared ones; "any": free.
     gap : Expr
         Regular byte expression of the white space allowed between tokens inside the object
         (after ``{``, before and after ``:`` and ``,``, before ``}``; one gap in ``{}``).
     free_key : Expr
-        Regular byte expression of all JSON string bodies (between the quotes): infinite, and it holds
-        every spelling of every declared key.
+        Regular byte expression of the spellings, between the quotes, of undeclared keys that may be
+        written: all string bodies when `additional` is given, else the spellings of the keys of
+        `classes`. It may or may not hold spellings of declared keys.
+    classes : tuple of JsonKeyClass
+        Disjoint classes of undeclared keys. A declared key belongs to none, whatever its name.
+    marked : Marked
+        Alternatives of `additional` that set marks.
+    least, most : int, int or None
+        Bounds on the number of members.
+    marks : int
+        Marks (bits) that must all be set when the object closes.
     """
 
     properties: tuple[JsonProperty, ...]
@@ -162,6 +205,11 @@ class JsonObject:
     order: Literal["schema", "any"]
     gap: Expr
     free_key: Expr
+    classes: tuple[JsonKeyClass, ...] = ()
+    marked: Marked = ()
+    least: int = 0
+    most: int | None = None
+    marks: int = 0
 
 
 Expr: TypeAlias = (
@@ -175,6 +223,7 @@ Expr: TypeAlias = (
     | And
     | Not
     | Call
+    | Machine
     | Ref
     | TokenEdge
     | JsonObject
@@ -251,11 +300,17 @@ def children(node: Expr) -> tuple[Expr, ...]:
             return node.items
         case Repeat() | Not() | Call():
             return (node.item,)
+        case Machine():
+            return tuple(item for arcs in node.arcs for item, _ in arcs)
         case JsonObject():
             parts: list[Expr] = [node.gap, node.free_key]
             for item in node.properties:
-                parts += (item.key, item.value)
-            return tuple(parts) if node.additional is None else (*parts, node.additional)
+                parts += (item.key, item.value, *(value for value, _ in item.marked))
+            for group in node.classes:
+                parts += (group.names, group.value, *(value for value, _ in group.marked))
+            if node.additional is not None:
+                parts.append(node.additional)
+            return (*parts, *(value for value, _ in node.marked))
         case _:
             return ()
 
