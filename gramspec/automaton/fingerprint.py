@@ -54,6 +54,8 @@ def _payload(node: ir.Expr) -> str:
             return repr(node.ranges)
         case ir.Repeat():
             return f"{node.minimum},{node.maximum}"
+        case ir.Machine():
+            return f"{[[target for _, target in row] for row in node.arcs]!r},{node.accepting!r}"
         case ir.TokenEdge():
             return repr(node.token)
         case ir.JsonObject():

@@ -124,6 +124,8 @@ class _Loader:
                 )
             case ir.Call():
                 return int(core.call(of(node.item)))
+            case ir.Machine():
+                return self._machine(node)
             case ir.Ref():
                 return int(core.rule(self._rule(node.rule)))
             case ir.TokenEdge():
@@ -148,6 +150,15 @@ class _Loader:
         except ValueError as error:
             raise GrammarError(
                 "", f"{what}: {error}", "only regular expressions can be intersected or complemented"
+            ) from None
+
+    def _machine(self, node: ir.Machine) -> int:
+        arcs = [[(self._of(item), target) for item, target in row] for row in node.arcs]
+        try:
+            return int(self.core.machine(arcs, list(node.accepting)))
+        except ValueError as error:
+            raise GrammarError(
+                "", f"Machine: {error}", "arcs are regular, read something, and lead to states of the machine"
             ) from None
 
     def _rule(self, rule: ir.Rule) -> int:

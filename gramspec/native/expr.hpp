@@ -22,6 +22,7 @@ enum class Kind : std::uint8_t {
   kAnd,      // intersection of members(e), regular
   kNot,      // all byte strings but a, regular
   kCall,     // a, entered with a frame
+  kState,    // state a of a finite automaton, regular
   kRule,     // rule a
   kNonNull,  // a without the empty string
   kToken,    // one token edge a
@@ -64,6 +65,13 @@ struct Head {
   std::vector<std::pair<Id, Id>> tokens;  // token id, continuation
 };
 
+// A state of a finite automaton: what may be read (never the empty string) and the states behind it,
+// as expressions. Only live states that the automaton's start reaches are kept.
+struct MachineState {
+  bool accepting = false;
+  std::vector<std::pair<Id, Id>> arcs;
+};
+
 struct Rule {
   std::string name;
   Id body = kNone;
@@ -103,6 +111,8 @@ class Exprs {
   Id and_of(std::vector<Id> items);
   Id not_of(Id item);
   Id call(Id item);
+  // The language of state 0; arcs hold (regular expression without the empty string, state).
+  Id machine(const std::vector<std::vector<std::pair<Id, Id>>>& arcs, const std::vector<bool>& accepting);
   Id token(Id token_id);
   // Same regular language without frames.
   Id strip_calls(Id e);
@@ -139,6 +149,7 @@ class Exprs {
   Id strip(Id e);
   std::int64_t shortest_part(Id e);
   Head raw_head(Id e);
+  std::vector<Arc> state_arcs(const MachineState& state);
   void filter(Head& head);
   // Breadth-first over derivatives of a Boolean expression: length of a shortest member.
   std::int64_t explore_shortest(Id e);
@@ -167,6 +178,8 @@ class Exprs {
   std::unordered_map<Id, Id> stripped_;
   std::vector<ByteSet> sets_;
   std::map<std::array<std::uint64_t, 4>, Id> set_index_;
+  std::deque<MachineState> states_;  // stable addresses
+  std::unordered_map<std::vector<Id>, Id, HashIds> machines_;
   std::deque<Rule> rules_;
   // While some rule has no final properties, what depends on rules is remembered for one pass only.
   bool pending_ = false;

@@ -154,6 +154,9 @@ Head Exprs::raw_head(Id e) {
     case Kind::kCall:
       h.calls.emplace_back(non_null(n.a), kEpsilonId);
       break;
+    case Kind::kState:
+      h.arcs = state_arcs(states_[static_cast<std::size_t>(n.a)]);
+      break;
     case Kind::kRule:
       h.calls.emplace_back(non_null(e), kEpsilonId);
       break;

@@ -149,6 +149,8 @@ std::int64_t Exprs::shortest_part(Id e) {
     case Kind::kKeyFrame:
       value = objects_->after_key(e).least;
       break;
+    case Kind::kState:  // known since the automaton was made
+      break;
   }
   if (keep) {
     shortest_[i] = value;
@@ -189,6 +191,11 @@ std::int64_t Exprs::shortest_non_empty(Id e) {
       for (const Arc& arc : h.arcs) value = std::min(value, add_length(1, shortest(arc.target)));
       break;
     }
+    case Kind::kState:
+      for (const auto& [read, target] : states_[static_cast<std::size_t>(n.a)].arcs) {
+        value = std::min(value, add_length(shortest(read), shortest(target)));
+      }
+      break;
     case Kind::kRule:
       value = rule(n.a).shortest_non_empty;
       break;

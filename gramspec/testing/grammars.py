@@ -1,4 +1,4 @@
-"""Small random grammars and vocabularies from one source of dice, and the laws a grammar keeps.
+"""Small random grammars and vocabularies from one source of dice.
 
 Law: every expression is byte-level and within the IR's rules (And/Not only over regular parts).
 Cost: a few hundred dice per grammar. Source: issue of the audit core; laws, "How exactness is proved".
@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from gramspec.grammar import ir
 from gramspec.testing.oracle import Recogniser
 
-KINDS = ("finite", "regular", "recursive", "counted", "boolean", "object", "utf8", "edges")
+KINDS = ("finite", "regular", "recursive", "counted", "boolean", "object", "utf8", "edges", "machine")
 SPECIAL_NAME = "<|tool|>"
 
 
@@ -77,6 +77,8 @@ def expression(dice: Dice, kind: str, alphabet: bytes) -> ir.Expr:
             return _object(dice, 1)
         case "utf8":
             return _utf8(dice)
+        case "machine":
+            return _machine_part(dice, alphabet)
         case "edges":
             tail = _regular(dice, alphabet, 2, boolean=False)
             head = _regular(dice, alphabet, 1, boolean=False)
@@ -136,6 +138,41 @@ def _boolean(dice: Dice, alphabet: bytes) -> ir.Expr:
         items.append(_regular(dice, alphabet, 2, boolean=False))
     node: ir.Expr = ir.And(tuple(items))
     return ir.concat(node, ir.literal(_word(dice, alphabet, 1))) if dice.pick(2) else node
+
+
+def _machine(dice: Dice, alphabet: bytes) -> ir.Expr:
+    def reads() -> ir.Expr:
+        match dice.pick(4):
+            case 0 | 1:
+                return _letters(dice, alphabet)
+            case 2:
+                return ir.literal(_word(dice, alphabet, 2) or alphabet[-1:])
+            case _:
+                return ir.concat(_letters(dice, alphabet), _regular(dice, alphabet, 1, boolean=True))
+
+    size = 1 + dice.pick(4)
+    arcs = tuple(tuple((reads(), dice.pick(size)) for _ in range(dice.pick(4))) for _ in range(size))
+    # Some states lead nowhere, some are never reached.
+    return ir.Machine(arcs, tuple(chance(dice, 40) for _ in range(size)))
+
+
+def _machine_part(dice: Dice, alphabet: bytes) -> ir.Expr:
+    node = _machine(dice, alphabet)
+    match dice.pick(6):
+        case 0:
+            words = ir.repeat(ir.byte_set(alphabet), 0, 4)
+            return ir.And((words, ir.Not(node)))
+        case 1:
+            return ir.And((node, _regular(dice, alphabet, 2, boolean=True)))
+        case 2:
+            return ir.concat(_regular(dice, alphabet, 1, boolean=False), node, _letters(dice, alphabet))
+        case 3:
+            low = dice.pick(3)
+            return ir.repeat(node, low, None if dice.pick(2) else low + 1)
+        case 4:
+            return ir.union(ir.Call(node), _machine(dice, alphabet))
+        case _:
+            return node
 
 
 def _counted(dice: Dice, alphabet: bytes) -> ir.Expr:
@@ -270,7 +307,7 @@ def derive(expr: ir.Expr, dice: Dice, alphabet: bytes, fuel: int = 40) -> list[i
             case ir.TokenEdge(token):
                 out.append(str(token))
                 return True
-            case ir.And() | ir.Not():
+            case ir.And() | ir.Not() | ir.Machine():
                 known = Recogniser(node)
                 short = (bytes(w) for k in range(4) for w in itertools.product(alphabet, repeat=k))
                 words = [word for word in short if known.accepts(word)]
@@ -369,95 +406,3 @@ def vocabulary(
     named = {slot: i for i, slot in enumerate(slots) if isinstance(slot, str) and slot != "eos"}
     tokens = [slot if isinstance(slot, bytes) else None for slot in slots]
     return SmallVocabulary(tokens, eos, named)
-
-
-class GrammarLaws:
-    """Mixin: laws of one grammar, given some members and near misses.
-
-    Subclasses define `grammar`, `members` and `others` (strings or bytes).
-    """
-
-    members: tuple[str | bytes, ...] = ()
-    others: tuple[str | bytes, ...] = ()
-    seed = 47
-
-    def grammar(self) -> Any:
-        """The grammar under test."""
-        raise TypeError(f"{type(self).__name__} defines no grammar")
-
-    def _raw(self) -> tuple[list[bytes], list[bytes]]:
-        def encode(text: str | bytes) -> bytes:
-            return text.encode() if isinstance(text, str) else text
-
-        return [encode(t) for t in self.members], [encode(t) for t in self.others]
-
-    def _compiled(self) -> Any:
-        """All bytes, and pieces of members and near misses cut anywhere; the last id is EOS."""
-        from gramspec.matching import compile as compile_grammar
-        from gramspec.vocabulary import Vocabulary
-
-        dice = SeededDice([self.seed])
-        tokens: list[bytes | None] = [bytes([b]) for b in range(256)]
-        for text in itertools.chain(*self._raw()):
-            for _ in range(6):
-                cut = dice.pick(max(1, len(text)))
-                tokens.append(text[cut : cut + 1 + dice.pick(6)] or text[:1] or b"?")
-        return compile_grammar(self.grammar(), Vocabulary([*tokens, None], [len(tokens)]))
-
-    def test_membership(self) -> None:
-        """`accepts` says yes to the members and no to the others."""
-        grammar = self.grammar()
-        members, others = self._raw()
-        assert members and others
-        assert [t for t in members if not grammar.accepts(t)] == []
-        assert [t for t in others if grammar.accepts(t)] == []
-
-    def test_every_segmentation_of_a_member_is_a_member(self) -> None:
-        """Random cuts into tokens: each token is in the mask, EOS at the end."""
-        compiled = self._compiled()
-        table, dice = compiled.vocabulary.tokens, SeededDice([self.seed, 1])
-        eos = compiled.vocabulary.eos_ids[0]
-        for text in self._raw()[0]:
-            for _ in range(5):
-                matcher, rest = compiled.matcher(), text
-                while rest:
-                    fits = [t for t, raw in enumerate(table) if raw and rest.startswith(raw)]
-                    token = fits[dice.pick(len(fits))]
-                    assert set(fits) <= set(matcher.allowed_ids().tolist()), (text, rest)
-                    matcher.advance(token)
-                    rest = rest[len(table[token]) :]
-                assert matcher.is_accepting and eos in matcher.allowed_ids(), text
-
-    def test_no_segmentation_of_another_text_ends(self) -> None:
-        """Token by token, a text outside the language is stopped, or refused EOS."""
-        compiled = self._compiled()
-        table, dice = compiled.vocabulary.tokens, SeededDice([self.seed, 2])
-        eos = compiled.vocabulary.eos_ids[0]
-        for text in self._raw()[1]:
-            for _ in range(5):
-                matcher, rest = compiled.matcher(), text
-                while rest:
-                    fits = [t for t, raw in enumerate(table) if raw and rest.startswith(raw)]
-                    token = fits[dice.pick(len(fits))]
-                    if matcher.advance_many([token]) == 0:
-                        break
-                    rest = rest[len(table[token]) :]
-                assert rest or eos not in matcher.allowed_ids(), text
-
-    def test_walks_under_masks_end_in_the_language(self) -> None:
-        """Random walks that end within 400 tokens are members; no walk meets an empty mask."""
-        compiled, grammar = self._compiled(), self.grammar()
-        table = compiled.vocabulary.tokens
-        eos = compiled.vocabulary.eos_ids[0]
-        for walk in range(12):
-            dice = SeededDice([self.seed, 3, walk])
-            matcher, written = compiled.matcher(), b""
-            for _ in range(400):
-                ids = matcher.allowed_ids().tolist()
-                assert ids, written
-                token = eos if eos in ids and dice.pick(3) == 0 else ids[dice.pick(len(ids))]
-                matcher.advance(token)
-                if token == eos:
-                    assert grammar.accepts(written), written
-                    break
-                written += table[token]

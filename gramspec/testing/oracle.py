@@ -127,6 +127,8 @@ class _Run:
                 return frozenset(range(i, plain + 1)) - self.ends(item, i)
             case ir.Call(item):
                 return self.ends(item, i)
+            case ir.Machine():
+                return self.machine(node, i)
             case ir.Ref(rule):
                 assert rule.body is not None, rule
                 return self.ends(rule.body, i)
@@ -152,6 +154,17 @@ class _Run:
             elif not level:
                 break
         return frozenset(found)
+
+    def machine(self, node: ir.Machine, i: int) -> frozenset[int]:
+        todo = [(0, i)]
+        visited = set(todo)
+        while todo:
+            state, here = todo.pop()
+            for item, target in node.arcs[state]:
+                new = {(target, end) for end in self.ends(item, here)} - visited
+                visited |= new
+                todo.extend(new)
+        return frozenset(end for state, end in visited if node.accepting[state])
 
     def json_object(self, node: ir.JsonObject, i: int) -> Iterator[int]:
         if not self.at(i, OPEN):

@@ -93,7 +93,7 @@ class PrefixOracle:
                 value = any(values)
             case ir.Repeat(item, minimum, _):
                 value = all_of(item) or minimum == 0
-            case ir.And() | ir.Not():
+            case ir.And() | ir.Not() | ir.Machine():
                 value = self.regular_open(node, ())
             case ir.Call(item):
                 value = all_of(item)
@@ -193,7 +193,7 @@ class _Open(_Run):
                         return True
                     level = self.through(item, level)
                 return False
-            case ir.And() | ir.Not():
+            case ir.And() | ir.Not() | ir.Machine():
                 return self.oracle.regular_open(node, self.s[i:])
             case ir.Call(item):
                 return self.open(item, i)

@@ -3,7 +3,7 @@
 Law: R[node] = {(q, q') : some word of the node leads q to q'}, least fixpoint (Bar-Hillel); token v may
 follow iff the root relates start_v to the flower of all tokens. Cost: O(nodes · states³) per pass. Exact.
 
-And/Not go through Brzozowski derivatives. `JsonObject` needs a finite language of free keys.
+And/Not/Machine go through Brzozowski derivatives. `JsonObject` needs a finite language of free keys.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ class Saturation:
                 return out
             case ir.Repeat(item, minimum, maximum):
                 return self.repeat(self.of(item), minimum, maximum)
-            case ir.And() | ir.Not():
+            case ir.And() | ir.Not() | ir.Machine():
                 return self.settle(node, self.by_derivatives(node))
             case ir.Call(item):
                 return self.of(item)
@@ -338,6 +338,8 @@ def term_of(node: ir.Expr) -> Term:
             return term_of(item)
         case ir.Repeat(item, minimum, maximum):
             return _repeat(term_of(item), minimum, maximum)
+        case ir.Machine():
+            return ("m", node, 0)
         case _:
             raise TypeError(f"not regular: {node!r}")
 
@@ -402,6 +404,8 @@ def nullable(term: Term) -> bool:
             return not nullable(item)
         case ("*", item, minimum, _):
             return minimum == 0 or nullable(item)
+        case ("m", ir.Machine() as machine, int(state)):
+            return machine.accepting[state]
     raise TypeError(term)
 
 
@@ -429,4 +433,11 @@ def derivative(term: Term, byte: int) -> Term:
             less = None if maximum is None else maximum - 1
             rest = _repeat(item, max(minimum - 1, 0), less)
             return _concat([derivative(item, byte), rest])
+        case ("m", ir.Machine() as machine, int(state)):
+            return _union(
+                [
+                    _concat([derivative(term_of(item), byte), ("m", machine, target)])
+                    for item, target in machine.arcs[state]
+                ]
+            )
     raise TypeError(term)

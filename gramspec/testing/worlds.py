@@ -312,6 +312,13 @@ def show(node: ir.Expr, depth: int = 12) -> str:
                 return f"~{text(item, left - 1)}"
             case ir.Call(item):
                 return f"call{text(item, left - 1)}"
+            case ir.Machine(arcs, accepting):
+                states = (
+                    f"{q}{'!' if accepting[q] else ''}: "
+                    + ", ".join(f"{text(item, left - 1)}→{target}" for item, target in row)
+                    for q, row in enumerate(arcs)
+                )
+                return f"machine[{'; '.join(states)}]"
             case ir.Ref(rule):
                 if id(rule) not in rules:
                     rules[id(rule)] = rule.name

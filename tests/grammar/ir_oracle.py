@@ -64,6 +64,8 @@ class Oracle:
             return set(range(at, len(self.data) + 1)) - self.ends(expr.item, at)
         if isinstance(expr, ir.Call):
             return self.ends(expr.item, at)
+        if isinstance(expr, ir.Machine):
+            return self._machine(expr, at)
         if isinstance(expr, ir.Ref):
             assert expr.rule.body is not None, f"{expr.rule!r} has no body"
             return self.ends(expr.rule.body, at)
@@ -85,6 +87,17 @@ class Oracle:
                     front -= seen
                     seen |= front
         return result
+
+    def _machine(self, expr: ir.Machine, at: int) -> set[int]:
+        agenda = [(0, at)]
+        done = set(agenda)
+        while agenda:
+            state, here = agenda.pop()
+            for item, target in expr.arcs[state]:
+                new = {(target, end) for end in self.ends(item, here)} - done
+                done |= new
+                agenda.extend(new)
+        return {end for state, end in done if expr.accepting[state]}
 
     def _object(self, expr: ir.JsonObject, at: int) -> set[int]:
         data = self.data
@@ -161,6 +174,8 @@ def node_count(expr: ir.Expr) -> int:
             agenda.extend(node.items)
         elif isinstance(node, ir.Repeat | ir.Not | ir.Call):
             agenda.append(node.item)
+        elif isinstance(node, ir.Machine):
+            agenda.extend(item for row in node.arcs for item, _ in row)
         elif isinstance(node, ir.Ref):
             agenda.append(node.rule.body)
         elif isinstance(node, ir.JsonObject):

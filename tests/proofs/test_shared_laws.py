@@ -25,7 +25,7 @@ from gramspec.decoding.verification.token import verify_token
 from gramspec.errors import EmptyLanguageError, VocabularyError
 from gramspec.testing import strategies
 from gramspec.testing.drafters import DrafterLaws
-from gramspec.testing.grammars import GrammarLaws
+from gramspec.testing.grammar_laws import GrammarLaws
 from gramspec.testing.oracle import brute_force_viable
 from gramspec.testing.potentials import PotentialLaws
 from gramspec.testing.proofs import Bench, ProofError, prove_frozen, prove_learned, teach
