@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from gramspec.decoding.options import DecodingOptions
     from gramspec.decoding.report import Report
     from gramspec.grammar.choice import choice, literal
+    from gramspec.grammar.ir import Expr
     from gramspec.grammar.json_schema import json_schema
     from gramspec.grammar.regex import regex
     from gramspec.matching import CompiledGrammar, Matcher, compile, fill_bitmasks
@@ -113,7 +114,14 @@ def _accepts(grammar: Grammar, parts: Sequence[bytes | int]) -> bool:
     return accepts(grammar, parts)
 
 
+def _fingerprint(expr: Expr) -> str:
+    from gramspec.automaton.fingerprint import fingerprint
+
+    return fingerprint(expr)
+
+
 Grammar._accepts_hook = staticmethod(_accepts)
+Grammar._fingerprint_hook = staticmethod(_fingerprint)
 
 
 def __getattr__(name: str) -> Any:

@@ -37,7 +37,11 @@ def accepts(grammar: Grammar, parts: Sequence[bytes | int]) -> bool:
             config = core.advance_bytes(config, bytes(part))
         if config == 0:
             return False
-    return bool(core.accepts(config))
+    if not core.accepts(config):
+        return False
+    # Residual predicates see bytes; a grammar that has them has no token edges, so no ids either.
+    text = b"".join(bytes(part) for part in parts if not isinstance(part, int))
+    return all(residual.holds(text) for residual in grammar.residuals)
 
 
 def _loaded(grammar: Grammar) -> tuple[Engine, Loaded | None]:

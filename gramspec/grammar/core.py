@@ -1,16 +1,93 @@
-"""`Grammar`: an expression with its name, and the algebra users see.
+"""`Grammar`: an expression with its name and its residual predicates, and the algebra users see.
 
 Law: a grammar denotes its expression's language cut down by its residual predicates.
-Source: API, section 1.
+Source: API, section 1; architecture, "Residual predicates".
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple, Protocol
 
-from gramspec.errors import GrammarError
+from gramspec.errors import GrammarError, UnsupportedError
 from gramspec.grammar import encoding, ir
+
+
+class Place(NamedTuple):
+    """What a residual predicate enforces, and where the user wrote it.
+
+    Attributes
+    ----------
+    pointer : str
+        Place in the user's input.
+    keyword : str
+        What is enforced there.
+    reason : str
+        Why no automaton enforces it.
+    """
+
+    pointer: str
+    keyword: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.pointer or '(whole input)'}: {self.keyword} ({self.reason})"
+
+
+class Residual(Protocol):
+    """A predicate on the whole text: what neither automaton nor payload enforces."""
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """What it enforces; at least one."""
+        ...
+
+    @property
+    def key(self) -> str:
+        """Identifies the predicate: equal keys, equal answers on every text."""
+        ...
+
+    def holds(self, text: bytes) -> bool:
+        """Whether a text of the expression's language satisfies the predicate.
+
+        Raises
+        ------
+        LimitError
+            If the text cannot be decided within the limits.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Predicate:
+    """A residual predicate made of a function.
+
+    Parameters
+    ----------
+    pointer, keyword, reason : str
+        As in `Place`.
+    key : str
+        Names the function; two functions with one key must agree on every text.
+    test : callable
+        Takes the whole text.
+    """
+
+    pointer: str
+    keyword: str
+    reason: str
+    key: str
+    test: Callable[[bytes], bool]
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """The one place."""
+        return (Place(self.pointer, self.keyword, self.reason),)
+
+    def holds(self, text: bytes) -> bool:
+        """What the function says."""
+        return self.test(text)
 
 
 class Grammar:
@@ -22,19 +99,48 @@ class Grammar:
         Byte-level expression (no `CharSet` left).
     description : str
         One line for people.
+    residuals : tuple of Residual
+        Predicates that a member satisfies besides; they see bytes, so they exclude token edges.
+
+    Raises
+    ------
+    UnsupportedError
+        If there are both residual predicates and token edges.
     """
 
-    __slots__ = ("description", "expr")
+    __slots__ = ("_fingerprint", "description", "expr", "residuals")
 
-    # Set by the package, because membership needs the automaton room, which lies to the right.
+    # Set by the package: membership and fingerprints need the automaton room, which lies to the right.
     _accepts_hook: ClassVar[Callable[[Grammar, Sequence[bytes | int]], bool]]
+    _fingerprint_hook: ClassVar[Callable[[ir.Expr], str]]
 
-    def __init__(self, expr: ir.Expr, description: str = "grammar") -> None:
+    def __init__(
+        self, expr: ir.Expr, description: str = "grammar", residuals: tuple[Residual, ...] = ()
+    ) -> None:
+        if residuals and any(isinstance(node, ir.TokenEdge) for node in ir.walk(expr)):
+            raise UnsupportedError(
+                residuals[0].places[0].pointer,
+                f"{description} has token edges and residual predicates ({_listed(residuals)}),"
+                " which see the bytes of a text only",
+                "keep token edges out of grammars with such keywords",
+            )
         self.expr = expr
         self.description = description
+        self.residuals = residuals
+        self._fingerprint: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies the language (hex): the expression's structure and the keys of its residuals."""
+        if self._fingerprint is None:
+            text = Grammar._fingerprint_hook(self.expr)
+            for residual in self.residuals:
+                text = hashlib.sha256(f"{text}\n{residual.key}".encode()).hexdigest()
+            self._fingerprint = text
+        return self._fingerprint
 
     def accepts(self, text: str | bytes | Sequence[bytes | int]) -> bool:
-        """Whether the whole of `text` belongs to the grammar.
+        """Whether the whole of `text` belongs to the grammar, residual predicates included.
 
         Parameters
         ----------
@@ -55,19 +161,27 @@ class Grammar:
         return Grammar._accepts_hook(self, parts)
 
     def __or__(self, other: Grammar) -> Grammar:
-        return Grammar(ir.union(self.expr, other.expr), f"({self.description} | {other.description})")
+        """Union; with residual predicates a text belongs to it iff one of the sides accepts it."""
+        residuals: tuple[Residual, ...] = ()
+        if self.residuals or other.residuals:
+            residuals = (_OneSide((self, other)),)
+        description = f"({self.description} | {other.description})"
+        return Grammar(ir.union(self.expr, other.expr), description, residuals)
 
     def __add__(self, other: Grammar) -> Grammar:
+        """Concatenation; `UnsupportedError` if a side has residual predicates."""
+        _require_none_left(self, "+")
+        _require_none_left(other, "+")
         return Grammar(ir.concat(self.expr, other.expr), f"({self.description} + {other.description})")
 
     def __and__(self, other: Grammar) -> Grammar:
-        """Intersection; `GrammarError` unless both sides are regular."""
+        """Intersection; `GrammarError` unless both sides are regular and have no residual predicates."""
         _require_regular(self, "&")
         _require_regular(other, "&")
         return Grammar(ir.And((self.expr, other.expr)), f"({self.description} & {other.description})")
 
     def __invert__(self) -> Grammar:
-        """All valid UTF-8 texts that are not members; `GrammarError` unless regular."""
+        """All valid UTF-8 texts that are not members; `GrammarError` as for ``&``."""
         _require_regular(self, "~")
         return Grammar(ir.And((encoding.UTF8_TEXT, ir.Not(self.expr))), f"~{self.description}")
 
@@ -75,7 +189,39 @@ class Grammar:
         return f"<gramspec.Grammar {self.description}>"
 
 
+class _OneSide:
+    """The residual of a union: one of its sides accepts the text."""
+
+    __slots__ = ("places", "sides")
+
+    def __init__(self, sides: tuple[Grammar, ...]) -> None:
+        self.sides = sides
+        self.places = tuple(dict.fromkeys(p for side in sides for r in side.residuals for p in r.places))
+
+    @property
+    def key(self) -> str:
+        return "one of " + " ".join(side.fingerprint for side in self.sides)
+
+    def holds(self, text: bytes) -> bool:
+        return any(side.accepts(text) for side in self.sides)
+
+
+def _listed(residuals: Sequence[Residual]) -> str:
+    return "; ".join(str(place) for residual in residuals for place in residual.places)
+
+
+def _require_none_left(grammar: Grammar, operator: str) -> None:
+    if grammar.residuals:
+        raise UnsupportedError(
+            grammar.residuals[0].places[0].pointer,
+            f"`{operator}` cannot be applied to {grammar.description}: predicates on its whole text are"
+            f" left over, {_listed(grammar.residuals)}",
+            "take these keywords out, or combine grammars with `|`",
+        )
+
+
 def _require_regular(grammar: Grammar, operator: str) -> None:
+    _require_none_left(grammar, operator)
     if any(isinstance(node, (ir.Ref, ir.JsonObject, ir.TokenEdge)) for node in ir.walk(grammar.expr)):
         raise GrammarError(
             "",

@@ -1,7 +1,7 @@
 """`compile`: a grammar meets a vocabulary.
 
 Law: the compiled grammar accepts exactly the token sequences whose bytes (and token edges) belong to
-the grammar; every segmentation of a member is a member.
+the grammar, residual predicates included; every segmentation of a member is a member.
 Cost: loading the expression; automaton states and token rows are made when a matcher visits them.
 Source: API, section 3; architecture, "Token rows".
 """
@@ -12,7 +12,6 @@ import hashlib
 import weakref
 
 from gramspec.automaton.engine import Engine
-from gramspec.automaton.fingerprint import fingerprint
 from gramspec.automaton.loader import Loaded, load
 from gramspec.errors import OptionError
 from gramspec.grammar.core import Grammar
@@ -41,19 +40,19 @@ class CompiledGrammar:
 
     @property
     def masks_exact(self) -> bool:
-        """Whether every token of a mask has a completion (no residual predicate is left over)."""
-        return True
+        """Whether every token of a mask has a completion: no residual predicate is left over."""
+        return not self.grammar.residuals
 
     @property
     def residuals(self) -> list[str]:
-        """Predicates that the automaton does not enforce; they are checked at the end of the text."""
-        return []
+        """What the automaton does not enforce, one line each; it is checked at the end of the text."""
+        return [str(place) for residual in self.grammar.residuals for place in residual.places]
 
     @property
     def fingerprint(self) -> str:
         """Identifies the language on this vocabulary (hex)."""
         if self._fingerprint is None:
-            text = fingerprint(self.grammar.expr) + self.vocabulary.fingerprint
+            text = self.grammar.fingerprint + self.vocabulary.fingerprint
             self._fingerprint = hashlib.sha256(text.encode()).hexdigest()
         return self._fingerprint
 
@@ -64,10 +63,13 @@ class CompiledGrammar:
             engine = _engine(self.vocabulary, self._engine.limits)
             self._loaded = load(engine, self.grammar.expr, self.vocabulary.special_tokens)
             self._engine = engine
-        return Matcher(self._engine, self.vocabulary, self._loaded)
+        return Matcher(self._engine, self.vocabulary, self._loaded, self.grammar.residuals)
 
     def shortest_text(self, limit: int = 4096) -> bytes | None:
-        """A shortest member in bytes; None if it is longer than `limit` or needs token edges."""
+        """A shortest member in bytes; None if it is longer than `limit` or needs token edges.
+
+        Residual predicates are not asked: it is a shortest text of the automaton.
+        """
         core = self._engine.core
         found: bytes | None = core.shortest_completion(core.start(self._loaded.expr), limit)
         return found
@@ -106,7 +108,7 @@ def compile(grammar: Grammar, vocabulary: Vocabulary, *, limits: Limits | None =
     Raises
     ------
     EmptyLanguageError
-        If nothing at all satisfies the grammar.
+        If nothing at all satisfies the grammar (residual predicates are not asked).
     VocabularyError
         If the vocabulary cannot spell any member.
     LimitError

@@ -1,15 +1,16 @@
 """`Matcher`: the state of one sequence, as a configuration id and a shared history.
 
-Law: a token is in the mask iff some completion of the text after it belongs to the grammar.
+Law: a token is in the mask iff some completion of the text after it belongs to the automaton's
+language; EOS iff the text satisfies the residual predicates too, each asked once per state at most.
 Cost: `advance` is one table look-up a byte; `fork` is O(1); `rollback(n)` is O(n).
-Source: API, section 3.
+Source: API, section 3; architecture, "Residual predicates".
 """
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,28 +18,47 @@ from numpy.typing import NDArray
 from gramspec.automaton.engine import Engine
 from gramspec.automaton.loader import Loaded
 from gramspec.errors import RejectedTokenError
+from gramspec.grammar.core import Residual
 from gramspec.vocabulary import Vocabulary
 
 _FINISHED = -1
 
 
-class _Step(NamedTuple):
-    config: int
-    parent: _Step | None
-    length: int
+_UNASKED = -2
+_HOLDS = -1
+
+
+class _Step:
+    """A state on the way: forks share it, so what is known of it is asked once."""
+
+    __slots__ = ("config", "length", "parent", "refused", "token")
+
+    def __init__(self, config: int, parent: _Step | None, token: int, length: int) -> None:
+        self.config = config
+        self.parent = parent
+        self.token = token
+        self.length = length
+        self.refused = _UNASKED  # number of the residual that refuses the text, or _HOLDS
 
 
 class Matcher:
-    """The state of one sequence; made by `CompiledGrammar.matcher`."""
+    """The state of one sequence; made by `CompiledGrammar.matcher`.
 
-    __slots__ = ("_complete", "_core", "_engine", "_step", "_vocabulary")
+    Without residual predicates masks are exact. With them the mask of a token other than EOS is that of the
+    automaton, so it may lead to a dead end: a state whose mask is empty before EOS has come.
+    """
 
-    def __init__(self, engine: Engine, vocabulary: Vocabulary, loaded: Loaded) -> None:
+    __slots__ = ("_complete", "_core", "_engine", "_residuals", "_step", "_vocabulary")
+
+    def __init__(
+        self, engine: Engine, vocabulary: Vocabulary, loaded: Loaded, residuals: tuple[Residual, ...] = ()
+    ) -> None:
         self._engine = engine
         self._core: Any = engine.core
         self._vocabulary = vocabulary
         self._complete = loaded.complete
-        self._step = _Step(int(self._core.start(loaded.expr)), None, 0)
+        self._residuals = residuals
+        self._step = _Step(int(self._core.start(loaded.expr)), None, -1, 0)
 
     def fork(self) -> Matcher:
         """An independent matcher in the same state; O(1)."""
@@ -47,13 +67,14 @@ class Matcher:
         other._core = self._core
         other._vocabulary = self._vocabulary
         other._complete = self._complete
+        other._residuals = self._residuals
         other._step = self._step
         return other
 
     @property
     def is_accepting(self) -> bool:
         """Whether the text so far is a member, so that EOS is allowed."""
-        return self._step.config != _FINISHED and bool(self._core.accepts(self._step.config))
+        return self._step.config != _FINISHED and self._may_end()
 
     @property
     def is_finished(self) -> bool:
@@ -78,7 +99,7 @@ class Matcher:
             following = self._following(token_id)
             if following is None:
                 break
-            self._step = _Step(following, self._step, self._step.length + 1)
+            self._step = _Step(following, self._step, token_id, self._step.length + 1)
             count += 1
         return count
 
@@ -98,11 +119,35 @@ class Matcher:
         if config == _FINISHED or not 0 <= token_id < len(self._vocabulary):
             return None
         if token_id in self._vocabulary.eos_ids:
-            return _FINISHED if self._core.accepts(config) else None
+            return _FINISHED if self._may_end() else None
         following = int(self._core.advance(config, token_id))
         if following == 0 or not (self._complete or self._core.token_live(following)):
             return None
         return following
+
+    def _may_end(self) -> bool:
+        """Whether the automaton accepts and no residual predicate refuses the text."""
+        if not self._core.accepts(self._step.config):
+            return False
+        return not self._residuals or self._refusing() == _HOLDS
+
+    def _refusing(self) -> int:
+        """Number of the first residual predicate that refuses the text, or _HOLDS."""
+        step = self._step
+        if step.refused == _UNASKED:
+            text = self._text()
+            numbers = range(len(self._residuals))
+            step.refused = next((i for i in numbers if not self._residuals[i].holds(text)), _HOLDS)
+        return step.refused
+
+    def _text(self) -> bytes:
+        """The bytes of the tokens read so far."""
+        parts: list[bytes] = []
+        step = self._step
+        while step.parent is not None:
+            parts.append(self._vocabulary.tokens[step.token] or b"")
+            step = step.parent
+        return b"".join(reversed(parts))
 
     def _rejection(self, token_id: int) -> str:
         if self.is_finished:
@@ -110,7 +155,11 @@ class Matcher:
         if not 0 <= int(token_id) < len(self._vocabulary):
             return f"token {token_id} is outside the vocabulary of {len(self._vocabulary)} tokens"
         if token_id in self._vocabulary.eos_ids:
-            return f"token {token_id} is EOS, but the text so far is not a member"
+            reason = f"token {token_id} is EOS, but the text so far is not a member"
+            if self._core.accepts(self._step.config):
+                places = self._residuals[self._refusing()].places
+                reason += "; it does not satisfy " + "; ".join(map(str, places))
+            return reason
         spelled = self._vocabulary.tokens[token_id]
         if spelled is None and not self._core.has_token_edges(self._step.config):
             return f"token {token_id} has no bytes (special or unused) and is never allowed here"
@@ -131,7 +180,7 @@ class Matcher:
         return words
 
     def _add_eos(self, words: NDArray[np.uint32]) -> None:
-        if self._core.accepts(self._step.config):
+        if self._may_end():
             for eos in self._vocabulary.eos_ids:
                 words[eos >> 5] |= np.uint32(1 << (eos & 31))
 
@@ -191,6 +240,9 @@ class Matcher:
     def viable(self, remaining: int | None, *, exact: bool = False) -> NDArray[np.bool_]:
         """Tokens after which the sequence can still end within a budget.
 
+        Residual predicates decide the EOS ids; of the other tokens they are not asked, so that with
+        them the answer is an upper bound, and so is `can_end_within`.
+
         Parameters
         ----------
         remaining : int or None
@@ -223,6 +275,8 @@ class Matcher:
     def min_tokens(self, *, exact: bool = False, cap: int | None = None) -> int:
         """Fewest tokens to an ending, EOS counted: a lower bound, or exact.
 
+        With residual predicates it is always a lower bound: they are not asked.
+
         Parameters
         ----------
         exact : bool
@@ -239,6 +293,8 @@ class Matcher:
     def can_end_within(self, budget: int) -> bool:
         """Whether the sequence can still end with at most `budget` more tokens, EOS counted; exact.
 
+        With residual predicates, whether the automaton can.
+
         Raises
         ------
         LimitError
@@ -251,7 +307,7 @@ class Matcher:
     # -- forced continuations ---------------------------------------------------------------------
 
     def forced_ids(self) -> list[int]:
-        """The longest run of tokens each of which is the only one allowed (EOS ends it)."""
+        """The longest run of tokens each of which is the only one allowed; EOS or a dead end ends it."""
         state = self.fork()
         run: list[int] = []
         while not state.is_finished:
@@ -266,7 +322,8 @@ class Matcher:
         """The longest byte string with which every completion begins.
 
         On a vocabulary in which some byte is no token of its own it may be shorter: it is then read
-        off the allowed tokens one after another.
+        off the allowed tokens one after another. It is shorter too where only residual predicates
+        refuse the ends before.
         """
         if self.is_finished:
             return b""
