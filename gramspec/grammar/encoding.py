@@ -264,7 +264,7 @@ def _lower(
         elif isinstance(node, ir.CharSet):
             done[id(node)] = leaf(node.ranges) if node.ranges else ir.EMPTY
         elif not parts:
-            if not bytes_allowed and not isinstance(node, ir.Epsilon | ir.Empty):
+            if not bytes_allowed and not isinstance(node, ir.Epsilon | ir.Empty | ir.Machine):
                 raise GrammarError("", f"{type(node).__name__} has no spelling inside a JSON string")
             done[id(node)] = node
         else:
@@ -273,11 +273,7 @@ def _lower(
 
 
 def _children(node: ir.Expr) -> tuple[ir.Expr, ...]:
-    if isinstance(node, ir.Concat | ir.Union | ir.And):
-        return node.items
-    if isinstance(node, ir.Repeat | ir.Not | ir.Call):
-        return (node.item,)
-    return ()
+    return () if isinstance(node, ir.JsonObject) else ir.children(node)
 
 
 def _rebuild(node: ir.Expr, parts: tuple[ir.Expr, ...], text: Callable[[], ir.Expr]) -> ir.Expr:
@@ -289,6 +285,8 @@ def _rebuild(node: ir.Expr, parts: tuple[ir.Expr, ...], text: Callable[[], ir.Ex
         if any(isinstance(part, ir.Empty) for part in parts):
             return ir.EMPTY
         return node if parts == node.items else ir.And(parts)
+    if isinstance(node, ir.Machine):
+        return _rebuilt_machine(node, parts)
     (item,) = parts
     if isinstance(node, ir.Repeat):
         whole = text()
@@ -300,6 +298,16 @@ def _rebuild(node: ir.Expr, parts: tuple[ir.Expr, ...], text: Callable[[], ir.Ex
     if isinstance(node, ir.Call):
         return node if item is node.item else ir.Call(item)
     return ir.And((text(), ir.Not(item)))
+
+
+def _rebuilt_machine(node: ir.Machine, parts: tuple[ir.Expr, ...]) -> ir.Expr:
+    """The machine with its arcs lowered; arcs of nothing are left out."""
+    lowered = iter(parts)
+    arcs: list[tuple[tuple[ir.Expr, int], ...]] = []
+    for pairs in node.arcs:
+        new = [(next(lowered), target) for _, target in pairs]
+        arcs.append(tuple((item, target) for item, target in new if not isinstance(item, ir.Empty)))
+    return ir.Machine(tuple(arcs), node.accepting)
 
 
 UTF8_CHAR: Final = utf8_ranges(SCALARS)

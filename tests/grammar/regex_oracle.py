@@ -54,6 +54,15 @@ class Oracle:
                 return self.ends(item, start)
             case ir.Repeat():
                 return self._repeat(node, start)
+            case ir.Machine():
+                reached = {(0, start)}
+                queue = [(0, start)]
+                for state, middle in queue:
+                    for item, target in node.arcs[state]:
+                        found = {(target, end) for end in self.ends(item, middle)} - reached
+                        reached |= found
+                        queue.extend(found)
+                return {end for state, end in reached if node.accepting[state]}
         raise AssertionError(node)
 
     def _repeat(self, node: ir.Repeat, start: int) -> set[int]:

@@ -227,3 +227,16 @@ def test_set_algebra(first: Ranges, second: Ranges, point: int) -> None:
     assert holds(subtract(first, second), point) is (one and not two)
     assert complement(complement(first)) == first
     assert unite(first, complement(first)) == SCALARS
+
+
+def test_machines_are_lowered_arc_by_arc() -> None:
+    a, e = ir.CharSet(((0x61, 0x61),)), ir.CharSet(((0xE9, 0xE9),))
+    nothing = ir.CharSet(())
+    even = ir.Machine((((a, 1), (nothing, 0)), ((ir.concat(e, a), 0),)), (True, False))
+    plain, quoted = encoding.utf8(even), encoding.json_string(even)
+    for text, wanted in (("", True), ("a", False), ("aéa", True), ("aéaaéa", True), ("aéaéa", False)):
+        assert accepts(even, text) is wanted
+        assert accepts(plain, text.encode()) is wanted
+        assert accepts(quoted, json.dumps(text)[1:-1].encode()) is wanted
+    assert isinstance(plain, ir.Machine) and [len(pairs) for pairs in plain.arcs] == [1, 1]
+    assert accepts(encoding.json_string(ir.Machine(((),), (True,))), b"")

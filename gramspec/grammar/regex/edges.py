@@ -199,3 +199,20 @@ def merge(items: list[ir.Expr]) -> ir.Expr:
         return ir.union(*items)
     merged = ir.CharSet(unite(*(item.ranges for item in sets)))
     return ir.union(merged, *(item for item in items if not isinstance(item, ir.CharSet)))
+
+
+Counts = tuple[int, int | None]
+
+
+def joined_counts(inner: Counts, outer: Counts) -> Counts | None:
+    """The bounds of `x{inner}{outer}` as a single repetition of x; None when its counts leave gaps."""
+    (low, high), (least, most) = inner, outer
+    # With one number of copies every sum between the bounds occurs; otherwise the largest gap lies
+    # between the fewest copies and one more.
+    if least != most:
+        if low > 1 and least == 0:
+            return None
+        if high is not None and (max(least, 1) + 1) * low > max(least, 1) * high + 1:
+            return None
+    unbounded = (high is None and most != 0) or (most is None and high != 0)
+    return low * least, None if unbounded else (high or 0) * (most or 0)
