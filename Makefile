@@ -8,6 +8,7 @@ PIP_FLAGS ?=
 PYTEST_FLAGS ?= -n 2 --dist worksteal --durations=10
 TESTS ?= tests
 BENCHMARKS ?= $(sort $(wildcard benchmarks/*.py))
+SECONDS ?= 600
 
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install -q -c constraints.txt $(PIP_FLAGS)
@@ -21,7 +22,7 @@ test: export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint lint-ruff lint-format lint-types lint-rooms lint-native fmt bench train build stubs clean distclean
+.PHONY: help demo test fuzz ratchet lint lint-ruff lint-format lint-types lint-rooms lint-native fmt bench train build stubs clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +32,12 @@ demo: $(STAMPS)/env-demo $(STAMPS)/native ## run examples/demo.py
 
 test: $(STAMPS)/env-test $(STAMPS)/native ## run the tests (TESTS=tests/grammar for one room)
 	$(PY) -m pytest $(PYTEST_FLAGS) $(TESTS)
+
+fuzz: $(STAMPS)/env-test $(STAMPS)/native ## random schemas against jsonschema (SECONDS=600)
+	$(PY) -m tests.conformance.fuzz --seconds $(SECONDS)
+
+ratchet: $(STAMPS)/env-test $(STAMPS)/native ## judge the recorded schemas, raise tests/conformance/*.json
+	$(PY) -m tests.conformance.update
 
 lint: lint-ruff lint-format lint-types lint-rooms lint-native ## all checks of style and types (make -k lint: do not stop at the first)
 

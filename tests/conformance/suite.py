@@ -1,6 +1,6 @@
 """The recorded JSON-Schema-Test-Suite: required and optional groups of three drafts, judged test by test.
 
-Law: tests run with ``formats="annotate"``, those of ``optional/format`` and ``format-assertion`` with "assert".
+Law: tests run under annotated formats, ``optional/format`` and ``format-assertion`` under asserted ones.
 Source: ../shared/data/json_schema_test_suite (JSON-Schema-Test-Suite).
 """
 

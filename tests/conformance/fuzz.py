@@ -1,0 +1,80 @@
+"""Differential fuzz without end: random schemas of every draft, and mutated instances of real schemas.
+
+Law: prints each disagreement with `jsonschema` as a small case, and the seed that made it.
+Source: `python -m tests.conformance.fuzz --seconds 600 [--seed N] [--what random|real|both]`, or `make fuzz`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import secrets
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from tests.conformance import differential, maskbench
+from tests.conformance.judge import Judge
+from tests.conformance.random_schemas import DRAFTS, Maker
+
+_WEIGHTS = {"4": 1, "6": 1, "7": 2, "2019-09": 2, "2020-12": 5}
+
+
+def random_case(judge: Judge, seed: int, tally: differential.Tally, *, instances: int = 25) -> None:
+    """One random schema and its instances."""
+    choose = random.Random(seed)
+    draft = choose.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
+    depth = choose.choice([1, 2, 2, 3])
+    maker = Maker(seed, draft, depth=depth, density=choose.choice([1.0, 2.0, 3.0]))
+    schema = maker.document()
+    assert draft in DRAFTS
+    assert differential.sound(schema), f"seed {seed}: no schema of draft {draft}: {json.dumps(schema)}"
+    differential.compare(judge, schema, maker.instances(schema, instances), seed, tally, name=f"[{seed}]")
+
+
+def real_case(judge: Judge, seed: int, tally: differential.Tally, *, instances: int = 20) -> None:
+    """One recorded schema with mutated instances of it, judged by the library."""
+    choose = random.Random(seed)
+    case = choose.choice(maskbench.cases())
+    values: list[Any] = [test["data"] for test in case.tests]
+    values += [json.loads(text) for text in case.texts]
+    values = [value for value in values if len(json.dumps(value)) < 4000]
+    if not values or not differential.sound(case.schema):
+        return
+    maker = Maker(seed)
+    made = [maker.mutated(choose.choice(values)) for _ in range(instances)]
+    made = [maker.mutated(value) if choose.random() < 0.3 else value for value in made]
+    differential.compare(judge, case.schema, made, seed, tally, name=f"[{seed} {case.id}]")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run as a program; the exit status says whether a disagreement was found."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=300.0)
+    parser.add_argument("--seed", type=int, default=None, help="first seed")
+    parser.add_argument("--what", choices=["random", "real", "both"], default="both")
+    parser.add_argument("--most", type=int, default=20, help="stop after so many failures")
+    given = parser.parse_args(arguments)
+    seed = secrets.randbelow(10**9) if given.seed is None else given.seed
+    print(f"first seed {seed}", flush=True)
+    tally = differential.Tally()
+    told = 0
+    end = time.monotonic() + given.seconds
+    kinds = [random_case] if given.what == "random" else [real_case] if given.what == "real" else []
+    kinds = kinds or ([random_case, random_case, real_case] if maskbench.present() else [random_case])
+    with Judge(seconds=60) as judge:
+        while time.monotonic() < end and len(tally.failures) < given.most:
+            kinds[seed % len(kinds)](judge, seed, tally)
+            seed += 1
+            for failure in tally.failures[told:]:
+                print(failure, flush=True)
+            told = len(tally.failures)
+    print(f"{told} failures up to seed {seed}; {dict(tally.count.most_common())}")
+    print("refused:", *(f"{n:5} {reason}" for reason, n in tally.reasons.most_common(15)), sep="\n  ")
+    return int(told > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

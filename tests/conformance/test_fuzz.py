@@ -1,0 +1,39 @@
+"""The differential fuzz for a bounded time, with fresh seeds in every run; `make fuzz` runs it longer."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.conformance import differential, fuzz, maskbench
+from tests.conformance.judge import Judge
+
+SEED = int(os.environ.setdefault("GRAMSPEC_FUZZ_SEED", str(secrets.randbelow(10**9))))
+SECONDS = 20.0
+
+
+def _run(case: Callable[[Judge, int, differential.Tally], None], capsys: pytest.CaptureFixture[str]) -> None:
+    tally = differential.Tally()
+    end = time.monotonic() + SECONDS
+    seed = SEED
+    with Judge(seconds=120) as judge:
+        while time.monotonic() < end and len(tally.failures) < 3:
+            case(judge, seed, tally)
+            seed += 1
+    with capsys.disabled():
+        print(f"\n  fuzz, seeds {SEED} to {seed}: {dict(tally.count.most_common())}")
+    assert not tally.failures, "\n".join(tally.failures)
+    assert min(tally.count["valid"], tally.count["invalid"]) > 200
+
+
+def test_random_schemas(capsys: pytest.CaptureFixture[str]) -> None:
+    _run(fuzz.random_case, capsys)
+
+
+@pytest.mark.skipif(not maskbench.present(), reason="the schemas lie in ../shared/data, not here")
+def test_mutated_instances_of_real_schemas(capsys: pytest.CaptureFixture[str]) -> None:
+    _run(fuzz.real_case, capsys)
