@@ -1,4 +1,4 @@
-"""Command line: `gramspec generate …`.
+"""Command line: `gramspec generate | compile | sample | check`.
 
 Law: text goes to stdout, everything else to stderr; a refused input is exit code 2 with its place.
 Source: API, "Command line".
@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit code: 0 done, 1 interrupted, 2 input refused.
+        Exit code: 0 done, 1 interrupted or (`check`) not a member, 2 input refused.
     """
     try:
         import rich  # noqa: F401

@@ -12,30 +12,46 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from gramspec.cli.check import CheckRequest, check_text
 from gramspec.cli.generate import GenerateRequest, generate_texts
+from gramspec.cli.sample import SampleRequest, sample_texts
+from gramspec.cli.sources import KIND_HELP, SOURCE_HELP, GrammarRequest
 from gramspec.errors import GramspecError
 
 app = typer.Typer(
     name="gramspec",
-    help="Sample from a language model conditioned on a grammar.",
+    help="Sample from a language model conditioned on a grammar; explain, sample and check grammars.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 
-_EXAMPLE = (
+_GENERATE_EXAMPLE = (
     'Example: gramspec generate --schema examples/user.schema.json --prompt "Write a JSON user profile for'
     ' Maria Lopez." --n 2 --seed 1'
 )
+_SAMPLE_EXAMPLE = "Example: gramspec sample examples/user.schema.json --n 3 --seed 1"
+_CHECK_EXAMPLE = 'Example: gramspec check regex:"[0-9]{4}-[0-9]{2}" 2026-11'
+
+Source = Annotated[str, typer.Argument(metavar="GRAMMAR", help=SOURCE_HELP)]
+Kind = Annotated[str, typer.Option(help=KIND_HELP)]
+Order = Annotated[str, typer.Option(help="Order of an object's keys: 'schema' or 'any'.")]
+WhiteSpace = Annotated[
+    str, typer.Option(help="White space in JSON: 'any', 'compact', or the most characters per gap.")
+]
+Formats = Annotated[str, typer.Option(help="Whether `format` counts: 'assert' or 'annotate'.")]
+Draft = Annotated[
+    str | None, typer.Option(help="Draft of JSON Schema: 4, 6, 7, 2019-09 or 2020-12; default: by $schema.")
+]
 
 
 @app.callback()
 def _root() -> None:
-    """Sample from a language model conditioned on a grammar."""
+    """Sample from a language model conditioned on a grammar; explain, sample and check grammars."""
 
 
-@app.command(epilog=_EXAMPLE)
+@app.command(epilog=_GENERATE_EXAMPLE)
 def generate(
     prompt: Annotated[str, typer.Option(help="What the model is asked.")],
     schema: Annotated[str | None, typer.Option(help="File with a JSON Schema; '-' reads stdin.")] = None,
@@ -65,12 +81,8 @@ def generate(
     max_seconds: Annotated[
         float | None, typer.Option(help="Seconds per text after which no attempt begins.")
     ] = None,
-    property_order: Annotated[
-        str, typer.Option(help="Order of an object's keys: 'schema' or 'any'.")
-    ] = "schema",
-    whitespace: Annotated[
-        str, typer.Option(help="White space in JSON: 'any', 'compact', or the most characters per gap.")
-    ] = "any",
+    property_order: Order = "schema",
+    whitespace: WhiteSpace = "any",
 ) -> None:
     """Write texts that fit a JSON Schema (or a regular expression), one after the other, to stdout."""
     generate_texts(
@@ -95,6 +107,57 @@ def generate(
             whitespace=whitespace,
         )
     )
+
+
+@app.command(epilog=_SAMPLE_EXAMPLE)
+def sample(
+    grammar: Source,
+    n: Annotated[int, typer.Option("--n", "-n", help="How many texts.")] = 10,
+    uniform: Annotated[
+        bool, typer.Option("--uniform", help="Every length evenly, every member of a length evenly.")
+    ] = False,
+    max_length: Annotated[
+        int | None, typer.Option(help="Longest uniform text in bytes.", show_default="40")
+    ] = None,
+    length: Annotated[
+        int | None,
+        typer.Option(
+            help="Longest weighted text in bytes.", show_default="120 more than the shortest member"
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Makes the texts reproducible.")] = None,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="One JSON object per text and line.")] = False,
+    kind: Kind = "auto",
+    property_order: Order = "schema",
+    whitespace: WhiteSpace = "any",
+    formats: Formats = "assert",
+    draft: Draft = None,
+) -> None:
+    """Write random members of a grammar to stdout, without a language model."""
+    source = GrammarRequest(grammar, kind, property_order, whitespace, formats, draft)
+    sample_texts(SampleRequest(source, n, uniform, max_length, length, seed, jsonl))
+
+
+@app.command(epilog=_CHECK_EXAMPLE)
+def check(
+    grammar: Source,
+    text: Annotated[str | None, typer.Argument(metavar="TEXT", help="The text.", show_default=False)] = None,
+    file: Annotated[
+        str | None, typer.Option("--file", help="File with the text, every byte of it; '-' reads stdin.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")] = False,
+    kind: Kind = "auto",
+    property_order: Order = "schema",
+    whitespace: WhiteSpace = "any",
+    formats: Formats = "assert",
+    draft: Draft = None,
+) -> None:
+    """Say whether a text belongs to a grammar and, if not, where it leaves and what was allowed there.
+
+    Exit code: 0 it belongs, 1 it does not, 2 the grammar or an option cannot be used.
+    """
+    source = GrammarRequest(grammar, kind, property_order, whitespace, formats, draft)
+    raise typer.Exit(check_text(CheckRequest(source, text, file, as_json)))
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -1,0 +1,202 @@
+"""Reading a text by a grammar: whether it belongs and, if not, where it leaves and what was allowed there.
+
+Law: the text up to `offset` is a prefix of a member; where the text leaves, one more character is not.
+Cost: one native step a byte; the characters allowed are read off at most `_EXPANSIONS` configurations.
+Source: API, section 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol, TypeAlias, runtime_checkable
+
+from gramspec.automaton.graph import DEAD, TextGraph
+from gramspec.grammar.core import Place
+from gramspec.grammar.ranges import Ranges, normalise
+
+Verdict: TypeAlias = Literal["member", "leaves", "ends early", "refused"]
+
+_EXPANSIONS: Final = 4_096
+# First byte of a character outside ASCII: continuation bytes, and the bits of the character that it holds.
+_LEADS: Final = {
+    **{b: (1, b & 0x1F) for b in range(0xC2, 0xE0)},
+    **{b: (2, b & 0x0F) for b in range(0xE0, 0xF0)},
+    **{b: (3, b & 0x07) for b in range(0xF0, 0xF5)},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What may come next.
+
+    Parameters
+    ----------
+    characters : Ranges
+        Unicode characters, as sorted inclusive ranges.
+    stray : bytes
+        Bytes that may follow though no character begins with them.
+    complete : bool
+        False where there may be further characters above ASCII: following them all would cost too much.
+    end : bool
+        Whether the text may end here (but for residual predicates).
+    """
+
+    characters: Ranges
+    stray: bytes
+    complete: bool
+    end: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A residual predicate that a text does not satisfy.
+
+    Parameters
+    ----------
+    place : Place
+        Keyword, and where it stands in the grammar's source.
+    where : str or None
+        JSON pointer of the offending value in the text, where the predicate knows it.
+    """
+
+    place: Place
+    where: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How far a text follows a grammar.
+
+    Parameters
+    ----------
+    verdict : {"member", "leaves", "ends early", "refused"}
+        "refused": the automaton accepts, a residual predicate does not.
+    offset : int
+        Bytes of the text that are a prefix of a member; where the text leaves, at the start of a character.
+    allowed : Allowed or None
+        What may come at `offset`; None for a member and for a refused text.
+    completion : bytes or None
+        A shortest way from `offset` to a member; None where there is none of reasonable length.
+    refusals : tuple of Refusal
+        The predicates that say no.
+    """
+
+    verdict: Verdict
+    offset: int
+    allowed: Allowed | None = None
+    completion: bytes | None = None
+    refusals: tuple[Refusal, ...] = ()
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A residual predicate that can say where in a text it fails."""
+
+    def explain(self, text: bytes) -> Iterable[tuple[str, Place]]:
+        """JSON pointers into the text, and what is not satisfied there."""
+        ...
+
+
+def read(graph: TextGraph, text: bytes) -> Reading:
+    """Follow a text through a grammar.
+
+    Parameters
+    ----------
+    graph : TextGraph
+        Of the grammar.
+    text : bytes
+
+    Returns
+    -------
+    Reading
+
+    Raises
+    ------
+    LimitError
+        If the text needs more than the limits of the graph allow.
+    """
+    graph.refresh()
+    config = graph.start
+    begin, at_begin = 0, config  # where the character being read begins
+    for offset in range(len(text)):
+        if offset >= begin + _width(text[begin]):
+            begin, at_begin = offset, config
+        config = graph.advance(config, text[offset : offset + 1])
+        if config == DEAD:
+            return Reading("leaves", begin, allowed(graph, at_begin), graph.completion(at_begin))
+    if not graph.accepts(config):
+        return Reading("ends early", len(text), allowed(graph, config), graph.completion(config))
+    refusals = tuple(_refusals(graph, text))
+    return Reading("refused" if refusals else "member", len(text), refusals=refusals)
+
+
+def allowed(graph: TextGraph, config: int) -> Allowed:
+    """The characters that may follow, and whether the text may end."""
+    groups = _Characters(graph)
+    found: list[tuple[int, int]] = []
+    stray = bytearray()
+    for successor, data in graph.successors(config):
+        for byte in data:
+            if byte < 0x80:
+                found.append((byte, byte))
+            elif byte in _LEADS:
+                count, high = _LEADS[byte]
+                base = high << 6 * count
+                found += [(base + low, base + top) for low, top in groups.tails(successor, count)]
+            else:
+                stray.append(byte)
+    return Allowed(normalise(found), bytes(stray), groups.complete, graph.accepts(config))
+
+
+class _Characters:
+    """Numbers spelled by the continuation bytes after a configuration, as ranges; each one is met once."""
+
+    def __init__(self, graph: TextGraph) -> None:
+        self.graph = graph
+        self.complete = True
+        self.known: dict[tuple[int, int], Ranges] = {}
+
+    def tails(self, config: int, count: int) -> Ranges:
+        if count == 0:
+            return ((0, 0),)
+        key = (config, count)
+        if key not in self.known:
+            if len(self.known) >= _EXPANSIONS:
+                self.complete = False
+                return ()
+            scale = 6 * (count - 1)
+            found = [
+                ((byte & 0x3F) << scale | low, (byte & 0x3F) << scale | high)
+                for successor, data in self.graph.successors(config)
+                for byte in data
+                if 0x80 <= byte < 0xC0
+                for low, high in self.tails(successor, count - 1)
+            ]
+            self.known[key] = _merged(found)
+        return self.known[key]
+
+
+def _merged(pairs: list[tuple[int, int]]) -> Ranges:
+    """Sorted and merged; these numbers are parts of characters, so none of them is a surrogate."""
+    merged: list[tuple[int, int]] = []
+    for low, high in sorted(pairs):
+        if merged and low == merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], high)
+        else:
+            merged.append((low, high))
+    return tuple(merged)
+
+
+def _refusals(graph: TextGraph, text: bytes) -> Iterable[Refusal]:
+    for residual in graph.grammar.residuals:
+        if residual.holds(text):
+            continue
+        found = tuple(residual.explain(text)) if isinstance(residual, Explains) else ()
+        yield from (Refusal(place, where) for where, place in found)
+        if not found:
+            yield from (Refusal(place, None) for place in residual.places)
+
+
+def _width(lead: int) -> int:
+    return 1 + _LEADS[lead][0] if lead in _LEADS else 1

@@ -1,0 +1,135 @@
+"""Grammars as the commands take them: a file, standard input, or a pattern typed in.
+
+Law: what a source is, is said by its name or by ``--kind``; it is never guessed from what it holds.
+Source: API, "Command line".
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast
+
+from gramspec.errors import OptionError
+from gramspec.grammar.core import Grammar
+
+KINDS = ("json-schema", "regex", "ecma", "choice")
+_PREFIX = "regex:"
+_EXTENSIONS = {
+    ".json": "json-schema",
+    ".regex": "regex",
+    ".re": "regex",
+    ".ecma": "ecma",
+    ".choice": "choice",
+    ".txt": "choice",
+}
+
+SOURCE_HELP = (
+    "File with a JSON Schema (.json), a regular expression (.regex, .re; .ecma for ECMA-262) or one text per"
+    " line (.choice, .txt); '-' reads stdin; regex:PATTERN is the pattern itself."
+)
+KIND_HELP = "What the file holds: json-schema, regex, ecma or choice; 'auto' goes by its extension."
+
+
+@dataclass(frozen=True)
+class GrammarRequest:
+    """A grammar and its options, as typed.
+
+    Parameters
+    ----------
+    source : str
+        A path, ``-``, or ``regex:PATTERN``.
+    kind : str
+        One of `KINDS`, or ``auto``.
+    property_order, whitespace, formats : str
+        As `gramspec.json_schema` takes them; digits in `whitespace` are a number.
+    draft : str or None
+    """
+
+    source: str
+    kind: str = "auto"
+    property_order: str = "schema"
+    whitespace: str = "any"
+    formats: str = "assert"
+    draft: str | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """A grammar that has been read.
+
+    Parameters
+    ----------
+    grammar : Grammar
+    kind : str
+        One of `KINDS`.
+    name : str
+        The file's name, or the pattern.
+    """
+
+    grammar: Grammar
+    kind: str
+    name: str
+
+
+def read_grammar(request: GrammarRequest) -> Source:
+    """Read a grammar.
+
+    Raises
+    ------
+    OptionError
+        If the file cannot be read or its kind is not known.
+    GrammarError
+        If what it holds is no such grammar.
+    """
+    kind = _kind(request)
+    text = _text(request.source)
+    return Source(_grammar(kind, text, request), kind, request.source)
+
+
+def read_text(path: str, option: str) -> str:
+    """The text of a file, or of standard input for ``-``."""
+    try:
+        return sys.stdin.read() if path == "-" else Path(path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise OptionError(f"{option} {path}: {error}") from None
+
+
+def _kind(request: GrammarRequest) -> str:
+    if request.kind != "auto":
+        if request.kind not in KINDS:
+            raise OptionError(f"--kind {request.kind}: must be one of {', '.join(KINDS)} or auto")
+        return request.kind
+    if request.source.startswith(_PREFIX):
+        return "regex"
+    kind = _EXTENSIONS.get(Path(request.source).suffix.lower())
+    if kind is None:
+        name = "stdin" if request.source == "-" else request.source
+        raise OptionError(f"{name}: what it holds cannot be told; say --kind {', --kind '.join(KINDS)}")
+    return kind
+
+
+def _text(source: str) -> str:
+    return source.removeprefix(_PREFIX) if source.startswith(_PREFIX) else read_text(source, "GRAMMAR")
+
+
+def _grammar(kind: str, text: str, request: GrammarRequest) -> Grammar:
+    if kind == "json-schema":
+        from gramspec.grammar.json_schema import json_schema
+
+        return json_schema(
+            text,
+            property_order=cast(Literal["schema", "any"], request.property_order),
+            whitespace=int(request.whitespace) if request.whitespace.isdecimal() else request.whitespace,
+            draft=request.draft,
+            formats=cast(Literal["assert", "annotate"], request.formats),
+        )
+    if kind == "choice":
+        from gramspec.grammar.choice import choice
+
+        return choice(text.removesuffix("\n").split("\n"))
+    from gramspec.grammar.regex import regex
+
+    # Editors end a file with a line break; a pattern that ends with one writes \n.
+    return regex(text.removesuffix("\n"), dialect="python" if kind == "regex" else "ecma")
