@@ -151,8 +151,9 @@ class Exprs {
   Head raw_head(Id e);
   std::vector<Arc> state_arcs(const MachineState& state);
   void filter(Head& head);
-  // Breadth-first over derivatives of a Boolean expression: length of a shortest member.
+  // Search over derivatives of a Boolean expression: length of a shortest member.
   std::int64_t explore_shortest(Id e);
+  std::int64_t shortest_bound(Id e);
   std::vector<Arc> merge_arcs(const std::vector<const std::vector<Arc>*>& parts);
   std::vector<Arc> intersect_arcs(const std::vector<Id>& items);
   void remove_left_recursion(const std::vector<Id>& rules);

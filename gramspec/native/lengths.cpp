@@ -1,8 +1,8 @@
 // Nullability and lengths of shortest members of expressions; liveness is a finite length.
-// Cost: one visit a node, remembered; a search over derivatives for intersections and complements.
-// Source: Knuth, IPL 6(1), 1977 (shortest members of a grammar).
+// Cost: one visit a node, remembered; an A* search over derivatives for intersections and complements.
+// Source: Knuth, IPL 6(1), 1977 (shortest members of a grammar); Hart et al., IEEE SSC 4(2), 1968 (A*).
 #include <algorithm>
-#include <deque>
+#include <queue>
 
 #include "expr.hpp"
 #include "object.hpp"
@@ -206,43 +206,54 @@ std::int64_t Exprs::shortest_non_empty(Id e) {
   return value;
 }
 
-// Breadth first over derivatives, stopping at states whose answer is known. The states on the way
-// found get their answers too, so that following a member later asks nothing again.
+// A* over derivatives, stopping at states whose answer is known. An intersection is no shorter than any
+// of its members, which leads straight through large automata. The states on the way found get their
+// answers too, so that following a member later asks nothing again.
 std::int64_t Exprs::explore_shortest(Id e) {
   struct Visit {
     std::int64_t distance;
     Id from;
   };
-  std::unordered_map<Id, Visit> seen{{e, {0, kNone}}};
-  std::deque<Id> queue{e};
-  std::int64_t best = kUnreachable;
-  Id last = kNone;
-  const auto offer = [&](Id state, std::int64_t length) {
-    if (length < best) {
-      best = length;
-      last = state;
+  struct Entry {
+    std::int64_t estimate;
+    std::int64_t distance;
+    Id state;
+    // Least estimate first, then the one that is farthest on its way.
+    bool operator<(const Entry& other) const noexcept {
+      return estimate != other.estimate ? estimate > other.estimate : distance < other.distance;
     }
   };
-  while (!queue.empty()) {
-    const Id state = queue.front();
-    queue.pop_front();
-    const std::int64_t distance = seen.at(state).distance;
-    if (distance >= best) break;
-    const Kind kind = node(state).kind;
-    if (nullable(state)) {
-      offer(state, distance);
-      continue;
+  std::unordered_map<Id, Visit> seen;
+  std::priority_queue<Entry> queue;
+  const auto visit = [&](Id state, std::int64_t distance, Id from) {
+    const auto [it, fresh] = seen.try_emplace(state, Visit{distance, from});
+    if (!fresh) {
+      if (it->second.distance <= distance) return;
+      it->second = {distance, from};
     }
+    const std::int64_t estimate = add_length(distance, shortest_bound(state));
+    if (estimate < kUnreachable) queue.push({estimate, distance, state});
+  };
+  visit(e, 0, kNone);
+  std::int64_t best = kUnreachable;
+  Id last = kNone;
+  while (!queue.empty() && queue.top().estimate < best) {
+    const auto [estimate, distance, state] = queue.top();
+    queue.pop();
+    if (distance > seen.at(state).distance) continue;
+    const Kind kind = node(state).kind;
     const bool boolean = kind == Kind::kAnd || kind == Kind::kNot;
-    const std::int64_t known = boolean ? shortest_[static_cast<std::size_t>(state)] : shortest(state);
-    if (known >= 0) {
-      offer(state, add_length(distance, known));
+    std::int64_t rest = boolean ? shortest_[static_cast<std::size_t>(state)] : shortest(state);
+    if (rest < 0 && nullable(state)) rest = 0;
+    if (rest >= 0) {
+      if (const std::int64_t length = add_length(distance, rest); length < best) {
+        best = length;
+        last = state;
+      }
       continue;
     }
     const Head h = raw_head(state);
-    for (const Arc& arc : h.arcs) {
-      if (seen.try_emplace(arc.target, Visit{distance + 1, state}).second) queue.push_back(arc.target);
-    }
+    for (const Arc& arc : h.arcs) visit(arc.target, distance + 1, state);
     if (seen.size() > kExploreStates) {
       throw LimitExceeded("max_states", "an intersection or complement needs more than " +
                                             std::to_string(kExploreStates) +
@@ -250,13 +261,27 @@ std::int64_t Exprs::explore_shortest(Id e) {
     }
   }
   if (best >= kUnreachable) {
-    for (const auto& [state, visit] : seen) shortest_[static_cast<std::size_t>(state)] = kUnreachable;
+    for (const auto& [state, found] : seen) shortest_[static_cast<std::size_t>(state)] = kUnreachable;
     return kUnreachable;
   }
   for (Id state = last; state != kNone; state = seen.at(state).from) {
     shortest_[static_cast<std::size_t>(state)] = best - seen.at(state).distance;
   }
   return best;
+}
+
+// At most the length of a shortest member; exact but for intersections and complements.
+std::int64_t Exprs::shortest_bound(Id e) {
+  if (const std::int64_t known = shortest_[static_cast<std::size_t>(e)]; known >= 0) return known;
+  const Kind kind = node(e).kind;
+  if (kind == Kind::kNot) return nullable(e) ? 0 : 1;
+  if (kind != Kind::kAnd) return shortest(e);
+  std::int64_t value = nullable(e) ? 0 : 1;
+  const std::vector<Id> items = members(e);
+  for (Id x : items) {
+    if (value < kUnreachable) value = std::max(value, shortest_bound(x));
+  }
+  return value;
 }
 
 }  // namespace gramspec
