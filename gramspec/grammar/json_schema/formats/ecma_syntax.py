@@ -1,6 +1,6 @@
 """The format ``regex``: whether a text is a pattern of ECMA-262.
 
-Law: `is_pattern` is what `new RegExp` takes with or without flag ``u``, but for escaped letters without a meaning.
+Law: `is_pattern` is what `new RegExp` takes with or without flag ``u``, but for escaped letters without use.
 Source: ECMA-262 section 22.2.1 and Annex B.1.2; section 22.2.1.1 for the early errors.
 """
 
