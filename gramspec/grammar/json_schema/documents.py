@@ -70,6 +70,7 @@ class Documents:
         self._values: dict[tuple[str, str], Json] = {("", ""): root}
         self._schemas: dict[tuple[str, str], bool | dict[str, Json]] = {}
         self._surrogates: set[str] = set()
+        self._dialects: dict[str, Dialect] = {}
         self._failures: dict[str, GrammarError] = {}
         self._index = Index(self._dialect)
         if self._asked or not isinstance(root, dict) or "$schema" not in root:
@@ -139,7 +140,26 @@ class Documents:
 
     def draft(self, place: Place) -> Draft:
         """The draft by which the schema at a place is read."""
-        return self._region(place.resource, place.pointer).dialect.draft
+        return self.dialect(place).draft
+
+    def dialect(self, place: Place) -> Dialect:
+        """The dialect of the schema at a place: its draft, and what that dialect ignores."""
+        return self._region(place.resource, place.pointer).dialect
+
+    @property
+    def contents(self) -> Mapping[str, Json]:
+        """Every document that was read, by URI; "" is the user's."""
+        return {document: value for (document, pointer), value in self._values.items() if not pointer}
+
+    @property
+    def dialects(self) -> Mapping[str, Dialect]:
+        """The meaning of every ``$schema`` that was read, but of those that `asked` overrules."""
+        return self._dialects
+
+    @property
+    def asked(self) -> bool:
+        """Whether the caller chose the draft of the user's document."""
+        return self._asked
 
     def pointer(self, place: Place) -> str:
         """A place as errors name it: the pointer, after the URI of a document that is not the user's."""
@@ -337,7 +357,9 @@ class Documents:
     def _dialect(self, uri: Json, document: str, pointer: str) -> Dialect:
         if document == "" and self._asked:
             return self._default
-        return dialect_of(uri, self._name(document, pointer), self._contents)
+        dialect = dialect_of(uri, self._name(document, pointer), self._contents)
+        self._dialects[str(uri)] = dialect
+        return dialect
 
     def _contents(self, uri: str) -> Json:
         """The document of a metaschema's URI, without indexing it."""
