@@ -1,7 +1,7 @@
 """Judges everything, prints tables, and raises the ratchet files where cases got better.
 
 Law: a status in a ratchet file is never lowered; `--check` writes nothing.
-Source: `python -m tests.conformance.update [maskbench] [suite] [--check] [--only SUBSET] [--log FILE]`.
+Source: `python -m tests.conformance.update [maskbench] [suite] [hostile] [--check] [--only PREFIX] [--log FILE]`.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from tests.conformance import maskbench, ratchet, suite
+from tests.conformance import hostile, hostile_large, hostile_wrong, maskbench, ratchet, suite
 from tests.conformance.judge import Judge
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run as a program; the exit status says whether something got worse."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("corpora", nargs="*", default=[], help="maskbench, suite; both by default")
+    parser.add_argument("corpora", nargs="*", default=[], help="maskbench, suite, hostile; all by default")
     parser.add_argument("--check", action="store_true", help="compare with the ratchet files, write nothing")
     parser.add_argument("--only", default="", help="only cases whose id begins so; writes nothing")
     parser.add_argument("--log", default="", help="file for one line a case that is not right")
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     log: list[str] = []
     failed = False
-    for name, run in (("maskbench", _maskbench), ("suite", _suite)):
+    for name, run in (("maskbench", _maskbench), ("suite", _suite), ("hostile", _hostile)):
         if given.corpora and name not in given.corpora:
             continue
         found = run(given, log)
@@ -103,6 +103,21 @@ def _suite(given: Any, log: list[str]) -> dict[str, str]:
         if table:
             _print_table(table)
     print("\nreasons:", *(f"{n:5} {reason}" for reason, n in reasons.most_common(40)), sep="\n  ")
+    return found
+
+
+def _hostile(given: Any, log: list[str]) -> dict[str, str]:
+    cases = [*hostile_wrong.cases(), *hostile_large.cases()]
+    cases = [case for case in cases if case.name.startswith(given.only)]
+    found = {}
+    with Judge(seconds=hostile.SECONDS, memory=hostile.MEGABYTES) as judge:
+        for case in cases:
+            answer = judge.ask(case.schema, list(case.texts), property_order="any")
+            found[case.name] = hostile.status(case, answer)
+            if found[case.name] != "right":
+                told = f"{answer.outcome} {answer.reason} {answer.verdicts}"
+                log.append(f"{case.name}\t{found[case.name]}\t{told}\t{case.schema[:300]}")
+    _print_table({"hostile": Counter(found.values())})
     return found
 
 
