@@ -1,0 +1,377 @@
+"""Sets of strings: formulas of lengths, patterns, formats and words as expressions, and questions about them.
+
+Law: the expression of a formula holds every string of it; where `string_exact` holds, no other.
+Cost: patterns are parsed once; lengths are folded into repetitions and never unrolled.
+Source: JSON Schema Validation, sections 6.3 and 7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from itertools import groupby, islice, takewhile
+from typing import Final
+
+from gramspec.grammar import ir
+from gramspec.grammar.encoding import json_string
+from gramspec.grammar.json_schema import formats, layout
+from gramspec.grammar.json_schema.formulas import (
+    EVERYTHING,
+    NOTHING,
+    AllOf,
+    AnyOf,
+    Format,
+    Formula,
+    Length,
+    Negation,
+    Pattern,
+    Words,
+    negation,
+)
+from gramspec.grammar.json_schema.string_lengths import (
+    ANY_CHAR,
+    ANY_TEXT,
+    class_repetition,
+    conjuncts,
+    fold,
+    meet,
+    of_length,
+    repetition,
+)
+from gramspec.grammar.ranges import SCALARS
+from gramspec.grammar.regex import characters, parse_regex
+
+_CACHE: Final = 1 << 12
+_UNIVERSAL_BUDGET: Final = 32
+_EMPTY_BUDGET: Final = 500
+_MAX_DEPTH: Final = 100
+_QUOTE: Final = ir.literal('"')
+
+
+@lru_cache(maxsize=_CACHE)
+def string_characters(formula: Formula) -> ir.Expr:
+    """The strings of a formula as an expression over `CharSet` leaves.
+
+    Parameters
+    ----------
+    formula : Formula
+        Of lengths, patterns, formats and words.
+
+    Returns
+    -------
+    ir.Expr
+        Exactly the strings of the formula, or a superset where `string_exact` is False.
+
+    Raises
+    ------
+    GrammarError, UnsupportedError
+        For a pattern that ECMA-262 or gramspec refuses; the pointer is a character offset in it.
+    """
+    return _expression(simplify(formula))
+
+
+@lru_cache(maxsize=_CACHE)
+def string_value(formula: Formula) -> ir.Expr:
+    """The strings of a formula as JSON values: both quotes, every spelling, rows shared by all uses.
+
+    Raises
+    ------
+    GrammarError, UnsupportedError
+        As `string_characters` does.
+    """
+    simple = simplify(formula)
+    if simple == EVERYTHING:
+        return layout.string(0, None)
+    if isinstance(simple, Length):
+        return layout.string(simple.least, simple.most)
+    return _spelled(simple)
+
+
+def string_holds(formula: Formula, text: str) -> bool:
+    """Whether a text is a string of a formula, formats included.
+
+    Raises
+    ------
+    GrammarError, UnsupportedError
+        As `string_characters` does.
+    LimitError
+        If a pattern needs more work than the matcher of patterns may spend.
+    """
+    match formula:
+        case Length(least, most):
+            return least <= len(text) and (most is None or len(text) <= most)
+        case Pattern():
+            return characters.matches(_pattern(formula.text), text)
+        case Format(name):
+            return formats.check(name, text)
+        case Words(words):
+            return text in words
+        case AllOf(parts):
+            return all(string_holds(part, text) for part in parts)
+        case AnyOf(parts):
+            return any(string_holds(part, text) for part in parts)
+        case Negation(part):
+            return not string_holds(part, text)
+        case _:
+            raise TypeError(f"{formula!r} is not about strings")
+
+
+def string_exact(formula: Formula) -> bool:
+    """Whether `string_characters` holds the strings of a formula and no others."""
+    return _exact(simplify(formula))
+
+
+@lru_cache(maxsize=_CACHE)
+def string_empty(formula: Formula) -> bool:
+    """Whether a formula surely has no string; False when it has some or when this is hard to tell."""
+    expr = string_characters(formula)
+    return isinstance(expr, ir.Empty) or characters.is_empty(expr, _EMPTY_BUDGET) is True
+
+
+def finite_words(formula: Formula, cap: int) -> frozenset[str] | None:
+    """All strings of a formula if they are at most `cap`; None when more, or when this is hard to tell."""
+    simple = simplify(formula)
+    if isinstance(simple, Words):
+        found: frozenset[str] | None = simple.words
+    else:
+        found = characters.words(string_characters(simple), cap)
+        if found is not None and not _exact(simple):
+            found = frozenset(word for word in found if string_holds(simple, word))
+    return None if found is None or len(found) > cap else found
+
+
+@lru_cache(maxsize=_CACHE)
+def simplify(formula: Formula) -> Formula:
+    """An equal formula: negations at the leaves, one length and one list of words per conjunction.
+
+    Raises
+    ------
+    GrammarError, UnsupportedError
+        As `string_characters` does.
+    """
+    match formula:
+        case Length(least, most):
+            return _length(least, most)
+        case Pattern():
+            return _simple_pattern(formula)
+        case Format():
+            return formula
+        case Words(words):
+            return _words(words)
+        case AllOf(parts):
+            return _conjunction([simplify(part) for part in parts])
+        case AnyOf(parts):
+            return _disjunction([simplify(part) for part in parts])
+        case Negation(part):
+            return _negated(part)
+        case _:
+            raise TypeError(f"{formula!r} is not about strings")
+
+
+def _negated(part: Formula) -> Formula:
+    match part:
+        case AllOf(parts):
+            return _disjunction([_negated(each) for each in parts])
+        case AnyOf(parts):
+            return _conjunction([_negated(each) for each in parts])
+        case Negation(inner):
+            return simplify(inner)
+        case Length(least, most):
+            shorter = _length(0, least - 1)
+            return shorter if most is None else _disjunction([shorter, _length(most + 1, None)])
+        case Pattern():
+            simple = simplify(part)
+            return (
+                negation(simple) if isinstance(simple, Pattern) or simple == EVERYTHING else _negated(simple)
+            )
+        case _:
+            return negation(simplify(part))
+
+
+def _length(least: int, most: int | None) -> Formula:
+    least = max(least, 0)
+    if most is not None and least > most:
+        return NOTHING
+    return EVERYTHING if (least, most) == (0, None) else Length(least, most)
+
+
+def _words(words: Iterable[str]) -> Formula:
+    """Words without those that hold a lone surrogate: they are texts of no JSON string."""
+    kept = frozenset(word for word in words if not any("\ud800" <= char <= "\udfff" for char in word))
+    return Words(kept) if kept else NOTHING
+
+
+@lru_cache(maxsize=_CACHE)
+def _simple_pattern(formula: Pattern) -> Formula:
+    expr = _pattern(formula.text)
+    if isinstance(expr, ir.Empty):
+        return NOTHING
+    whole = class_repetition(expr)
+    if whole is not None and isinstance(whole.item, ir.CharSet) and whole.item.ranges == SCALARS:
+        return _length(whole.minimum, whole.maximum)
+    return EVERYTHING if characters.is_empty(ir.Not(expr), _UNIVERSAL_BUDGET) else formula
+
+
+def _conjunction(parts: list[Formula]) -> Formula:
+    least, most = 0, None
+    words: frozenset[str] | None = None
+    others: dict[Formula, None] = {}
+    agenda = parts[::-1]
+    while agenda:
+        part = agenda.pop()
+        match part:
+            case AllOf():
+                agenda.extend(reversed(part.parts))
+            case AnyOf(parts=()):
+                return NOTHING
+            case Length():
+                least = max(least, part.least)
+                most = part.most if most is None or part.most is None else min(most, part.most)
+            case Words():
+                words = part.words if words is None else words & part.words
+            case _:
+                others[part] = None
+    size = _length(least, most)
+    if size == NOTHING or any(Negation(part) in others for part in others):
+        return NOTHING
+    if words is not None:
+        rest = (size, *others)
+        return _words(word for word in words if all(string_holds(part, word) for part in rest))
+    found = (*others, *(() if size == EVERYTHING else (size,)))
+    return found[0] if len(found) == 1 else AllOf(found)
+
+
+def _disjunction(parts: list[Formula]) -> Formula:
+    sizes: list[Length] = []
+    words: set[str] = set()
+    others: dict[Formula, None] = {}
+    agenda = parts[::-1]
+    while agenda:
+        part = agenda.pop()
+        match part:
+            case AnyOf():
+                agenda.extend(reversed(part.parts))
+            case AllOf(parts=()):
+                return EVERYTHING
+            case Length():
+                sizes.append(part)
+            case Words():
+                words |= part.words
+            case _:
+                others[part] = None
+    lengths = _joined(sizes)
+    if lengths == [EVERYTHING] or any(Negation(part) in others for part in others):
+        return EVERYTHING
+    rest = (*lengths, *others)
+    words = {word for word in words if not any(string_holds(part, word) for part in rest)}
+    found = (*rest, *((Words(frozenset(words)),) if words else ()))
+    return found[0] if len(found) == 1 else AnyOf(found)
+
+
+def _joined(sizes: list[Length]) -> list[Formula]:
+    """Intervals of lengths, those that touch joined."""
+    merged: list[Length] = []
+    for size in sorted(sizes, key=lambda size: size.least):
+        last = merged[-1] if merged else None
+        if last is None or (last.most is not None and size.least > last.most + 1):
+            merged.append(size)
+        elif last.most is not None and (size.most is None or size.most > last.most):
+            merged[-1] = Length(last.least, size.most)
+    return [_length(size.least, size.most) for size in merged]
+
+
+def _exact(simple: Formula) -> bool:
+    match simple:
+        case Format(name):
+            return formats.exact(name)
+        case AllOf(parts) | AnyOf(parts):
+            return all(_exact(part) for part in parts)
+        case Negation(part):
+            return _exact(part)
+        case _:
+            return True
+
+
+@lru_cache(maxsize=_CACHE)
+def _expression(simple: Formula) -> ir.Expr:
+    """The expression of a simplified formula."""
+    match simple:
+        case Length(least, most):
+            return of_length(least, most)
+        case Pattern(text):
+            return _pattern(text)
+        case Format(name):
+            return formats.language(name)
+        case Words(words):
+            return _tree(sorted(words), 0, _MAX_DEPTH)
+        case AllOf(parts):
+            return _intersection(parts)
+        case AnyOf(parts):
+            return ir.union(*(_expression(part) for part in parts))
+        case Negation(Format(name)):
+            return ir.Not(formats.core(name))
+        case Negation(part):
+            return ir.Not(_expression(part))
+        case _:
+            raise TypeError(f"{simple!r} is not about strings")
+
+
+def _intersection(parts: tuple[Formula, ...]) -> ir.Expr:
+    """Repetitions of classes become one; bounds of the length go where they need no counter of their own."""
+    size = next((part for part in parts if isinstance(part, Length)), Length(0, None))
+    run: ir.Repeat | None = None
+    others: list[ir.Expr] = []
+    for expr in (_expression(part) for part in parts if part is not size):
+        found = class_repetition(expr)
+        if found is None:
+            others.extend(conjuncts(expr))
+        else:
+            run = found if run is None else meet(run, found)
+    for index, other in enumerate(others):
+        folded = fold(other, size.least, size.most)
+        if folded is not None:
+            others[index] = folded
+            break
+    else:
+        counted = ir.Repeat(ANY_CHAR, size.least, size.most)
+        run = counted if run is None else meet(run, counted)
+    if run is not None:
+        others.append(repetition(run))
+    others = [other for other in others if other is not ANY_TEXT] or [ANY_TEXT]
+    if any(isinstance(other, ir.Empty) for other in others):
+        return ir.EMPTY
+    return others[0] if len(others) == 1 else ir.And(tuple(others))
+
+
+def _tree(words: list[str], depth: int, budget: int) -> ir.Expr:
+    """The union of sorted words that agree before `depth`, common prefixes written once."""
+    if budget == 0 or len(words) == 1:
+        return ir.union(*(_text(word[depth:]) for word in words))
+    parts: list[ir.Expr] = []
+    for _, group in groupby(words, key=lambda word: word[depth : depth + 1]):
+        same = list(group)
+        ends = zip(same[0], same[-1], strict=False)  # the words are sorted: these two differ first
+        shared = depth + sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], islice(ends, depth, None)))
+        parts.append(ir.concat(_text(same[0][depth:shared]), _tree(same, shared, budget - 1)))
+    return ir.union(*parts)
+
+
+def _text(text: str) -> ir.Expr:
+    return ir.concat(*(_char(char) for char in text))
+
+
+@lru_cache(maxsize=_CACHE)
+def _char(char: str) -> ir.Expr:
+    return ir.CharSet(((ord(char), ord(char)),))
+
+
+@lru_cache(maxsize=_CACHE)
+def _pattern(text: str) -> ir.Expr:
+    return parse_regex(text, "ecma", search=True)
+
+
+@lru_cache(maxsize=_CACHE)
+def _spelled(simple: Formula) -> ir.Expr:
+    """A JSON string; a call, so that the rows inside it do not depend on what follows it."""
+    body = json_string(_expression(simple))
+    return ir.EMPTY if isinstance(body, ir.Empty) else ir.concat(_QUOTE, ir.Call(ir.concat(body, _QUOTE)))
