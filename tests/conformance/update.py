@@ -1,7 +1,7 @@
 """Judges everything, prints tables, and raises the ratchet files where cases got better.
 
 Law: a status in a ratchet file is never lowered; `--check` writes nothing.
-Source: `python -m tests.conformance.update [maskbench] [suite] [hostile] [--check] [--only PREFIX] [--log FILE]`.
+Source: `python -m tests.conformance.update [maskbench] [suite] [hostile] [--check] [--log FILE]`.
 """
 
 from __future__ import annotations
