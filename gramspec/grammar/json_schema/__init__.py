@@ -1,6 +1,6 @@
 """JSON Schema front end: a schema to the grammar of the JSON texts that satisfy it.
 
-Law: exactly the keywords listed in `json_schema` are enforced; every other known one is refused by name.
+Law: every assertion and applicator is enforced: by the expression, or by the residual predicate beside it.
 Source: API, section 1; JSON Schema drafts 4 to 2020-12.
 """
 
@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from gramspec.errors import GrammarError, OptionError, UnsupportedError
+from gramspec.errors import GrammarError, OptionError
 from gramspec.grammar.core import Grammar
-from gramspec.grammar.json_schema.document import Document
-from gramspec.grammar.json_schema.drafts import draft_of
+from gramspec.grammar.json_schema.documents import Documents
 from gramspec.grammar.json_schema.emit import Emitter
 from gramspec.grammar.json_schema.layout import Layout, gap_of
+from gramspec.grammar.json_schema.logic import Logic
+from gramspec.grammar.json_schema.nodes import Nodes
+from gramspec.grammar.json_schema.parse import Schemas
 from gramspec.grammar.json_schema.plans import Planner
 from gramspec.grammar.json_schema.sources import load
 
@@ -31,10 +33,10 @@ def json_schema(
 ) -> Grammar:
     """The JSON texts that satisfy a JSON Schema.
 
-    Enforced: ``type``, ``enum``, ``const``, ``properties``, ``required``, ``additionalProperties``,
-    ``items``, ``prefixItems``, ``minItems``, ``maxItems``, ``minLength``, ``maxLength``, numeric
-    bounds, ``anyOf``, ``allOf`` and local ``$ref``. Any other assertion is refused where it could
-    matter. Keys that are equal after unescaping never repeat.
+    All assertions and applicators of drafts 4 to 2020-12 are enforced. What no automaton of
+    reasonable size enforces (``uniqueItems`` over arbitrary items, for one) is checked at the end of
+    a text by a residual predicate: `Grammar.residuals` says which keywords. Keys that are equal
+    after unescaping never repeat.
 
     Parameters
     ----------
@@ -63,7 +65,7 @@ def json_schema(
     GrammarError
         If the schema is malformed; the JSON pointer says where.
     UnsupportedError
-        If a keyword is not enforced.
+        If the dialect is unknown, or a pattern uses what no regular language has.
     EmptyLanguageError
         If no value satisfies the schema.
     OptionError
@@ -73,13 +75,19 @@ def json_schema(
         raise OptionError(f"property_order: {property_order!r} is neither 'schema' nor 'any'")
     if formats not in ("assert", "annotate"):
         raise OptionError(f"formats: {formats!r} is neither 'assert' nor 'annotate'")
-    if registry is not None:
-        raise UnsupportedError("", "references to other documents, so a `registry`, are not enforced")
     layout = Layout(gap_of(whitespace), property_order)
     root = load(schema)
-    document = Document(root, draft_of(root, draft))
+    documents = Documents(root, draft, registry)
+    logic = Logic(Schemas(documents, Nodes(), formats=formats == "assert"))
     try:
-        goal, plans = Planner(document, property_order, formats=formats == "assert").run()
-        return Grammar(Emitter(plans, layout).run(goal), "JSON Schema")
+        planner = Planner(logic, ordered=property_order == "schema")
+        goal, plans = planner.run(logic.schemas.at(documents.root))
+        expr = Emitter(plans, layout, logic.where).run(goal)
     except RecursionError as error:
         raise GrammarError("", "constants, or the references around them, nest too deeply") from error
+    if not planner.open:
+        return Grammar(expr, "JSON Schema")
+    from gramspec.grammar.json_schema.residual import residual_of
+
+    residual = residual_of(documents, list(planner.open), formats=formats)
+    return Grammar(expr, "JSON Schema", (residual,))

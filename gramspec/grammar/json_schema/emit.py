@@ -6,17 +6,20 @@ Source: architecture, "IR".
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
-from functools import lru_cache
+from collections.abc import Callable, Hashable, Iterator
+
+from gramspec.grammar.json_schema.numbers import number_value
 
 from gramspec.errors import EmptyLanguageError, GrammarError
-from gramspec.grammar.encoding import JSON_BODY, json_key_spellings
+from gramspec.grammar.encoding import JSON_BODY, json_key_spellings, json_string, utf8
 from gramspec.grammar.ir import (
     EMPTY,
-    Call,
+    EPSILON,
     Expr,
+    JsonKeyClass,
     JsonObject,
     JsonProperty,
+    Marked,
     Ref,
     Rule,
     concat,
@@ -24,20 +27,14 @@ from gramspec.grammar.ir import (
     repeat,
     union,
 )
-from gramspec.grammar.json_schema.goals import Goal
-from gramspec.grammar.json_schema.layout import BOOLEAN, NULL, Layout, any_value, number, string
-from gramspec.grammar.json_schema.numbers import ladder, numbers_between
-from gramspec.grammar.json_schema.plans import (
-    FREE_NUMBER,
-    FREE_PLAN,
-    Branch,
-    Interval,
-    Items,
-    Members,
-    Plan,
-    cut,
-    productive,
-)
+from gramspec.grammar.json_schema.arrays import ArrayPlan, Counter
+from gramspec.grammar.json_schema.formulas import Formula
+from gramspec.grammar.json_schema.intervals import ladder
+from gramspec.grammar.json_schema.layout import BOOLEAN, FALSE, NULL, TRUE, Layout, any_value
+from gramspec.grammar.json_schema.nodes import Goal
+from gramspec.grammar.json_schema.objects import Alternatives, ObjectPlan
+from gramspec.grammar.json_schema.plans import Plan, cut_array, cut_object, productive
+from gramspec.grammar.json_schema.strings import string_characters, string_value
 from gramspec.grammar.json_schema.values import constants
 
 
@@ -50,11 +47,14 @@ class Emitter:
         Every goal's plan.
     layout : Layout
         Gaps and order of properties.
+    where : callable
+        The place of a goal, for errors.
     """
 
-    def __init__(self, plans: dict[Goal, Plan], layout: Layout) -> None:
+    def __init__(self, plans: dict[Goal, Plan], layout: Layout, where: Callable[[Goal], str]) -> None:
         self._plans = plans
         self._layout = layout
+        self._where = where
         self._alive = productive(plans)
         self._goals: dict[Goal, Expr] = {}
         self._made: dict[Hashable, Expr] = {}
@@ -63,8 +63,7 @@ class Emitter:
     def run(self, root: Goal) -> Expr:
         """The expression of a goal, with every rule below it defined."""
         if root not in self._alive:
-            pointer, reason = self._blame(root)
-            raise EmptyLanguageError(pointer, reason)
+            raise EmptyLanguageError(self._where(self._blame(root)), "no value satisfies this schema")
         expr = self._goal(root)
         while self._pending:
             rule, plan = self._pending.pop()
@@ -78,107 +77,181 @@ class Emitter:
         return self._goals[goal]
 
     def _planned(self, goal: Goal) -> Expr:
-        plan = self._plans[goal]
-        if plan == FREE_PLAN:
+        if not goal:
             return any_value(self._layout.gap)
+        plan = self._plans[goal]
         key = plan.key
         if key not in self._made:
-            if any(branch.items or branch.members for branch in plan.branches):
-                rule = Rule(" & ".join(pointer or "/" for pointer in goal))
+            if plan.arrays or plan.objects:
+                rule = Rule(self._where(goal) or "/")
                 self._made[key] = Ref(rule)
                 self._pending.append((rule, plan))
             else:
                 try:
                     self._made[key] = self._body(plan)
                 except GrammarError as error:
-                    raise GrammarError(goal[0], error.reason, error.hint) from error
+                    raise GrammarError(self._where(goal), error.reason, error.hint) from error
         return self._made[key]
 
     def _body(self, plan: Plan) -> Expr:
-        parts: list[Expr] = []
-        for branch in plan.branches:
-            parts.extend(self._branch(cut(branch, self._alive)))
-        if plan.values:
-            parts.append(constants([(value, plain) for _, value, plain in plan.values], self._layout))
-        return union(*parts)
+        return union(*self._parts(plan))
 
-    def _branch(self, branch: Branch) -> Iterator[Expr]:
-        if branch.null:
+    def _parts(self, plan: Plan) -> Iterator[Expr]:
+        if plan.null:
             yield NULL
-        if branch.boolean:
-            yield BOOLEAN
-        if branch.string is not None:
-            yield string(*branch.string)
-        if branch.number is not None:
-            yield _number(branch.number)
-        if branch.items is not None:
-            yield self._array(branch.items)
-        if branch.members is not None:
-            yield self._object(branch.members)
+        if plan.booleans:
+            yield BOOLEAN if len(plan.booleans) == 2 else TRUE if plan.booleans[0] else FALSE
+        if plan.string is not None:
+            yield string_value(plan.string)
+        if plan.number is not None:
+            yield number_value(plan.number)
+        for array in plan.arrays:
+            left = cut_array(array, self._alive)
+            if left is not None:
+                yield self._counted(left) if left.counters else self._array(left)
+        for item in plan.objects:
+            kept = cut_object(item, self._alive)
+            if kept is not None:
+                yield self._object(kept)
+        if plan.values:
+            yield constants([value for _, value in plan.values], self._layout)
 
-    def _array(self, items: Items) -> Expr:
+    def _ways(self, ways: Alternatives) -> Expr:
+        return union(*(self._goal(goal) for goal, _ in ways))
+
+    def _array(self, items: ArrayPlan) -> Expr:
         least, most = items.least, items.most
         prefix = items.prefix if most is None else items.prefix[:most]
         separator, gap, close = self._layout.separator, self._layout.gap, literal("]")
         if not prefix:
             if most == 0:
                 return concat(literal("["), gap, close)
-            item = self._goal(items.rest)
+            item = self._ways(items.rest)
             more = None if most is None else most - 1
             body = concat(item, repeat(concat(separator, item), max(least, 1) - 1, more))
             return self._layout.array(body, empty=least == 0)
         steps: list[Expr] = []
-        for goal in prefix:
-            item = self._goal(goal)
+        for ways in prefix:
+            item = self._ways(ways)
             steps.append(concat(separator, item) if steps else item)
         count = len(prefix)
         end = concat(gap, close)
         leaves = [close if least == 0 else EMPTY]
         leaves.extend(end if least <= size else EMPTY for size in range(1, count))
         if most is None or most > count:
-            item = concat(separator, self._goal(items.rest))
+            item = concat(separator, self._ways(items.rest))
             rest = repeat(item, max(0, least - count), None if most is None else most - count)
             leaves.append(concat(rest, end))
         else:
             leaves.append(end)
         return concat(literal("["), gap, ladder(steps, leaves))
 
-    def _object(self, members: Members) -> Expr:
-        closed = members.others not in self._alive
-        declared: list[JsonProperty] = []
-        for name, goal, required in members.declared:
-            if closed and goal not in self._alive:
-                continue
-            try:
-                key = json_key_spellings(name)
-            except GrammarError as error:
-                raise GrammarError(goal[0] if goal else "", error.reason, error.hint) from error
-            declared.append(JsonProperty(name, key, self._goal(goal), required))
-        others = None if closed else self._goal(members.others)
-        layout = self._layout
-        return JsonObject(tuple(declared), others, layout.order, layout.gap, JSON_BODY)
+    def _counted(self, items: ArrayPlan) -> Expr:
+        """An array whose items are counted: one rule for each position and state of the counters."""
+        gap, close, separator = self._layout.gap, literal("]"), self._layout.separator
+        prefix, most = items.prefix, items.most
+        last = max(len(prefix), items.least, most or 0, 1)
+        rules: dict[tuple[int, tuple[int, ...]], Rule] = {}
+        pending: list[tuple[int, tuple[int, ...]]] = []
 
-    def _blame(self, goal: Goal) -> tuple[str, str]:
-        """The place of a goal that nothing satisfies, as deep as there is one cause."""
+        def state(index: int, counts: tuple[int, ...]) -> Expr:
+            key = (min(index, last), counts)
+            if key not in rules:
+                rules[key] = Rule("items")
+                pending.append(key)
+            return Ref(rules[key])
+
+        def body(index: int, counts: tuple[int, ...]) -> Expr:
+            parts: list[Expr] = []
+            enough = all(c.least <= count for c, count in zip(items.counters, counts, strict=True))
+            if index >= items.least and enough:
+                parts.append(close if index == 0 else concat(gap, close))
+            if most is None or index < most:
+                for goal, bits in prefix[index] if index < len(prefix) else items.rest:
+                    after = _counted(items.counters, counts, bits)
+                    if after is not None:
+                        lead = EPSILON if index == 0 else separator
+                        parts.append(concat(lead, self._goal(goal), state(index + 1, after)))
+            return union(*parts)
+
+        start = state(0, (0,) * len(items.counters))
+        while pending:
+            key = pending.pop()
+            rules[key].define(body(*key))
+        return concat(literal("["), gap, start)
+
+    def _object(self, plan: ObjectPlan) -> Expr:
+        declared: list[JsonProperty] = []
+        for member in plan.declared:
+            value, marked = self._marked(member.values)
+            try:
+                key = json_key_spellings(member.name)
+            except GrammarError as error:
+                where = self._where(next((goal for goal, _ in member.values), ()))
+                raise GrammarError(where, error.reason, error.hint) from error
+            declared.append(JsonProperty(member.name, key, value, member.required, marked, member.late))
+        classes: list[JsonKeyClass] = []
+        for group in plan.classes:
+            value, marked = self._marked(group.values)
+            classes.append(JsonKeyClass(_names(group.names), value, marked))
+        layout = self._layout
+        if not plan.others:
+            free = JSON_BODY if plan.keys is None or not classes else _keys(plan.keys)
+            others, others_marked = None, ()
+        else:
+            free = JSON_BODY
+            others, others_marked = self._marked(plan.others)
+        return JsonObject(
+            tuple(declared),
+            others,
+            layout.order,
+            layout.gap,
+            free,
+            tuple(classes),
+            others_marked,
+            plan.least,
+            plan.most,
+            plan.marks,
+        )
+
+    def _marked(self, ways: Alternatives) -> tuple[Expr, Marked]:
+        value = union(*(self._goal(goal) for goal, bits in ways if not bits))
+        return value, tuple((self._goal(goal), bits) for goal, bits in ways if bits)
+
+    def _blame(self, goal: Goal) -> Goal:
+        """A goal that nothing satisfies, as deep as there is one cause."""
         seen: set[Goal] = set()
         while goal not in seen:
             seen.add(goal)
-            branches = self._plans[goal].branches
+            objects = self._plans[goal].objects
             dead = [
-                member.goal
-                for branch in branches
-                if branch.members is not None
-                for member in branch.members.declared
-                if member.required and member.goal not in self._alive
+                member.values
+                for item in objects
+                for member in item.declared
+                if member.required and not any(way in self._alive for way, _ in member.values)
             ]
-            if len(branches) != 1 or not dead:
+            if len(objects) != 1 or not dead or not dead[0]:
                 break
-            goal = dead[0]
-        return goal[0], "no value satisfies this schema"
+            goal = dead[0][0][0]
+        return goal
 
 
-@lru_cache(maxsize=4096)
-def _number(interval: Interval) -> Expr:
-    if interval == FREE_NUMBER:
-        return number()
-    return Call(numbers_between(*interval))
+def _counted(counters: tuple[Counter, ...], counts: tuple[int, ...], bits: int) -> tuple[int, ...] | None:
+    """Counters after an item that is counted by some of them; None if one passes its greatest number."""
+    after: list[int] = []
+    for index, (counter, count) in enumerate(zip(counters, counts, strict=True)):
+        more = count + (bits >> index & 1)
+        if counter.most is not None and more > counter.most:
+            return None
+        after.append(more if counter.most is not None else min(more, counter.least))
+    return tuple(after)
+
+
+def _names(formula: Formula) -> Expr:
+    """The names of a set in UTF-8."""
+    return utf8(string_characters(formula))
+
+
+def _keys(formula: Formula) -> Expr:
+    """The spellings of the names of a set between the quotes."""
+    return json_string(string_characters(formula))

@@ -1,102 +1,63 @@
 """Plans: what a goal allows, type by type, before any expression is built.
 
+Law: the values of a plan are those of its goal, or more where `Planner.open` says what is left out.
 Cost: one plan per goal, each goal planned once; nothing here recurses.
-Source: JSON Schema Validation, section 6; Core, section 10.
+Source: architecture, "JSON Schema as goals".
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal, NamedTuple
 
-from gramspec.errors import GrammarError, UnsupportedError
-from gramspec.grammar.ir import Empty
-from gramspec.grammar.json_schema.document import Document
-from gramspec.grammar.json_schema.drafts import ALL_TYPES, NUMBER
-from gramspec.grammar.json_schema.evaluate import Evaluator
-from gramspec.grammar.json_schema.goals import Goal, Goals
-from gramspec.grammar.json_schema.numbers import Style, numbers_between
-from gramspec.grammar.json_schema.refusals import refuse
+from gramspec.grammar.json_schema.numbers import number_empty, number_exact
+
+from gramspec.errors import GrammarError
+from gramspec.grammar.core import Place
+from gramspec.grammar.json_schema.arrays import ArrayPlan, ArrayPlanner
+from gramspec.grammar.json_schema.expand import MAX_CASES, Expander
+from gramspec.grammar.json_schema.formulas import AllOf, AnyOf, Format, Formula, Multiple, Negation
+from gramspec.grammar.json_schema.logic import Logic, type_of
+from gramspec.grammar.json_schema.nodes import (
+    Constants,
+    Goal,
+    Literal,
+    Scalar,
+)
+from gramspec.grammar.json_schema.objects import (
+    Alternatives,
+    ObjectPlan,
+    ObjectPlanner,
+    TooManyClasses,
+    canonical,
+)
 from gramspec.grammar.json_schema.sources import Json
+from gramspec.grammar.json_schema.strings import string_empty, string_exact
 
 MAX_GOALS = 100_000
 
 
-class Interval(NamedTuple):
-    """The arguments of `numbers.numbers_between`."""
-
-    low: Decimal | None
-    low_strict: bool
-    high: Decimal | None
-    high_strict: bool
-    style: Style
-
-
-class Length(NamedTuple):
-    """Bounds of a string's length, in characters."""
-
-    least: int
-    most: int | None
-
-
-class Items(NamedTuple):
-    """An array: goals of its first items, goal of all later ones, and how many."""
-
-    prefix: tuple[Goal, ...]
-    rest: Goal
-    least: int
-    most: int | None
-
-
-class Member(NamedTuple):
-    """A declared property."""
-
-    name: str
-    goal: Goal
-    required: bool
-
-
-class Members(NamedTuple):
-    """An object: declared properties, and the goal of the values of all others."""
-
-    declared: tuple[Member, ...]
-    others: Goal
-
-
-@dataclass(frozen=True, slots=True)
-class Branch:
-    """One way to satisfy a goal: what is allowed of each type; None or False forbids the type."""
-
-    null: bool = False
-    boolean: bool = False
-    string: Length | None = None
-    number: Interval | None = None
-    items: Items | None = None
-    members: Members | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a goal allows: a union of branches and of constants.
+    """What a goal allows of each type: a union.
 
-    `values` maps a key for each way of writing a constant to the constant and whether its number
-    must be spelled without fraction and exponent.
+    `values` maps a key for each way of writing a constant array or object to the constant.
     """
 
-    branches: tuple[Branch, ...]
-    values: tuple[tuple[Hashable, Json, bool], ...]
+    null: bool = False
+    booleans: tuple[bool, ...] = ()
+    string: Formula | None = None
+    number: Formula | None = None
+    arrays: tuple[ArrayPlan, ...] = ()
+    objects: tuple[ObjectPlan, ...] = ()
+    values: tuple[tuple[Hashable, Json], ...] = ()
 
     @property
     def key(self) -> Hashable:
         """Equal for plans of one language built from the same goals."""
-        return (self.branches, tuple((key, plain) for key, _, plain in self.values))
-
-
-FREE_NUMBER = Interval(None, False, None, False, "number")
-FREE = Branch(True, True, Length(0, None), FREE_NUMBER, Items((), (), 0, None), Members((), ()))
-FREE_PLAN = Plan((FREE,), ())
+        scalars = (self.null, self.booleans, self.string, self.number)
+        return (scalars, self.arrays, self.objects, tuple(key for key, _ in self.values))
 
 
 def spelling_key(value: Json, *, ordered: bool) -> Hashable:
@@ -114,180 +75,183 @@ def spelling_key(value: Json, *, ordered: bool) -> Hashable:
 
 
 class Planner:
-    """Plans the goals of one document.
+    """Plans the goals of a schema.
 
     Parameters
     ----------
-    document : Document
-        Where the pointers lead.
-    order : {"schema", "any"}
-        The order of properties.
-    formats : bool
-        Whether ``format`` is an assertion.
+    logic : Logic
+        Facts about the literals of the schema.
+    ordered : bool
+        Whether declared properties have an order.
+
+    Attributes
+    ----------
+    open : dict
+        Places of what the plans leave to the check of the whole text.
     """
 
-    def __init__(self, document: Document, order: Literal["schema", "any"], *, formats: bool) -> None:
-        self._document = document
-        self._ordered = order == "schema"
-        self._formats = formats
-        self._goals = Goals(document, order)
-        self._evaluator = Evaluator(document, self._goals, formats=formats)
+    def __init__(self, logic: Logic, *, ordered: bool) -> None:
+        self.open: dict[Place, None] = {}
+        self._logic = logic
+        self._nodes = logic.nodes
+        self._ordered = ordered
+        self._expander = Expander(logic, ordered=ordered)
 
-    def run(self) -> tuple[Goal, dict[Goal, Plan]]:
-        """The goal of the whole document, and the plans of every goal reached from it."""
-        root = self._goals.canonical([""])
+    def run(self, root: Literal) -> tuple[Goal, dict[Goal, Plan]]:
+        """The goal of a literal, and the plans of every goal reached from it."""
+        goal = canonical([root], ordered=self._ordered)
+        start: Goal = (root,) if goal is None else goal
         plans: dict[Goal, Plan] = {}
-        agenda = [root]
+        agenda = [start]
         while agenda:
             goal = agenda.pop()
             if goal in plans:
                 continue
             if len(plans) >= MAX_GOALS:
-                raise GrammarError(goal[0], f"the schema has more than {MAX_GOALS} combined sub-schemas")
+                reason = f"the schema has more than {MAX_GOALS} combined sub-schemas"
+                raise GrammarError(self.where(goal), reason)
             plans[goal] = self._plan(goal)
-            agenda.extend(reversed(list(children(plans[goal]))))
-        return root, plans
+            agenda.extend(reversed(children(plans[goal])))
+        return start, plans
+
+    def where(self, goal: Goal) -> str:
+        """A place of the schema for a goal."""
+        return self._logic.where(goal)
 
     def _plan(self, goal: Goal) -> Plan:
-        branches: dict[Branch, None] = {}
-        values: dict[Hashable, tuple[Json, bool]] = {}
-        for members in self._goals.branches(goal):
-            types = ALL_TYPES
-            for pointer in members:
-                types &= self._document.types(pointer, self._object(pointer))
-            listed = self._listed(members)
-            if listed is None:
-                branches[self._branch(members, types)] = None
+        types = self._logic.goal_types(goal)
+        string = self._string(goal) if "string" in types else None
+        number = self._number(goal) if "number" in types else None
+        arrays: dict[ArrayPlan, None] = {}
+        objects: dict[ObjectPlan, None] = {}
+        values: dict[Hashable, Json] = {}
+        for kind in ("array", "object"):
+            if kind not in types:
                 continue
-            for value in listed:
-                if all(self._evaluator.own(value, pointer) for pointer in members):
-                    plain = self._document.draft.number == 4 and types & NUMBER == {"integer"}
-                    key = spelling_key(value, ordered=self._ordered)
-                    values[key] = (value, values[key][1] and plain if key in values else plain)
-        if FREE in branches:
-            return FREE_PLAN
-        branches.pop(Branch(), None)
-        return Plan(tuple(branches), tuple((key, *value) for key, value in values.items()))
-
-    def _object(self, pointer: str) -> dict[str, Json]:
-        schema = self._document.schema(pointer)
-        assert isinstance(schema, dict)
-        return schema
-
-    def _listed(self, members: Goal) -> list[Json] | None:
-        """The constants of the shortest ``const`` or ``enum`` among the members."""
-        found: list[list[Json]] = []
-        for pointer in members:
-            schema = self._object(pointer)
-            if "const" in schema and self._document.draft.number > 4:
-                found.append([schema["const"]])
-            if "enum" in schema:
-                found.append(self._document.items(pointer, schema, "enum"))
-        return min(found, key=len, default=None)
-
-    def _branch(self, members: Goal, types: frozenset[str]) -> Branch:
-        for pointer in members:
-            refuse(self._document, pointer, self._object(pointer), types, formats=self._formats)
-        return Branch(
-            null="null" in types,
-            boolean="boolean" in types,
-            string=self._string(members) if "string" in types else None,
-            number=self._number(members, types & NUMBER) if types & NUMBER else None,
-            items=self._items(members) if "array" in types else None,
-            members=self._members(members) if "object" in types else None,
+            cases = self._expander.cases(goal, kind)
+            for part in cases.opaque:
+                self.open[Place(part.pointer, part.keyword, part.reason)] = None
+            if cases.relaxed:
+                self._leave(goal[0], f"its cases multiply out to more than {MAX_CASES}")
+            for case in cases.cases:
+                listed = self._listed(case, kind)
+                if listed is not None:
+                    values.update((spelling_key(value, ordered=self._ordered), value) for value in listed)
+                elif kind == "array":
+                    array = self._array(case)
+                    if array is not None:
+                        arrays[array] = None
+                else:
+                    found = self._object(case)
+                    if found is not None:
+                        objects[found] = None
+        return Plan(
+            null="null" in types and self._allows(goal, None),
+            booleans=tuple(v for v in (True, False) if "boolean" in types and self._allows(goal, v)),
+            string=string,
+            number=number,
+            arrays=tuple(arrays),
+            objects=tuple(objects),
+            values=tuple(values.items()),
         )
 
-    def _size(self, members: Goal, what: str) -> Length | None:
-        least, most = 0, None
-        for pointer in members:
-            schema = self._object(pointer)
-            least = max(least, self._document.natural(pointer, schema, f"min{what}") or 0)
-            bound = self._document.natural(pointer, schema, f"max{what}")
-            if bound is not None:
-                most = bound if most is None else min(most, bound)
-        return None if most is not None and least > most else Length(least, most)
+    def _allows(self, goal: Goal, value: Json) -> bool:
+        return all(self._logic.holds(value, literal) for literal in goal)
 
-    def _string(self, members: Goal) -> Length | None:
-        return self._size(members, "Length")
-
-    def _number(self, members: Goal, types: frozenset[str]) -> Interval | None:
-        integer: Style = "digits" if self._document.draft.number == 4 else "integer"
-        result = FREE_NUMBER._replace(style="number" if types == NUMBER else integer)
-        for pointer in members:
-            for keyword, value, strict in self._document.bounds(pointer, self._object(pointer)):
-                if keyword == "minimum":
-                    if result.low is None or (value, strict) > (result.low, result.low_strict):
-                        result = result._replace(low=value, low_strict=strict)
-                elif result.high is None or value < result.high or (value == result.high and strict):
-                    result = result._replace(high=value, high_strict=strict)
-        return None if isinstance(numbers_between(*result), Empty) else result
-
-    def _items(self, members: Goal) -> Items | None:
-        size = self._size(members, "Items")
-        layouts = [self._document.tuple_items(pointer, self._object(pointer)) for pointer in members]
-        count = max((len(prefix) for prefix, _ in layouts), default=0)
-        columns: list[Goal] = []
-        for index in range(count + 1):
-            found: list[str] = []
-            for prefix, rest in layouts:
-                if index < len(prefix):
-                    found.append(prefix[index])
-                elif rest is not None:
-                    found.append(rest)
-            columns.append(self._goals.canonical(found))
-        if size is None:
+    def _string(self, goal: Goal) -> Formula | None:
+        formula = self._logic.goal_formula(goal, "string")
+        if string_empty(formula):
             return None
-        return Items(tuple(columns[:-1]), columns[-1], size.least, size.most)
+        if not string_exact(formula):
+            self._inexact("string", formula, "no regular language says all of it")
+        return formula
 
-    def _members(self, members: Goal) -> Members | None:
-        tables = [self._document.properties(pointer, self._object(pointer)) for pointer in members]
-        names: dict[str, bool] = {}
-        for table in tables:
-            names.update(dict.fromkeys((name for name in table if name is not None), False))
-        for pointer in members:
-            required = self._document.names(pointer, self._object(pointer), "required")
-            names.update(dict.fromkeys(required, True))
-        declared: list[Member] = []
-        for name, needed in names.items():
-            found = [table.get(name, table.get(None)) for table in tables]
-            goal = self._goals.canonical([pointer for pointer in found if pointer is not None])
-            declared.append(Member(name, goal, needed))
-        others = self._goals.canonical([table[None] for table in tables if None in table])
-        size = self._size(members, "Properties")
-        if size is None:
+    def _number(self, goal: Goal) -> Formula | None:
+        formula = self._logic.goal_formula(goal, "number")
+        if number_empty(formula):
             return None
-        result = Members(tuple(declared), others)
-        self._check_count(members, result, size)
-        return result
+        if not number_exact(formula):
+            self._inexact("number", formula, "its automaton would be too large")
+        return formula
 
-    def _check_count(self, members: Goal, result: Members, size: Length) -> None:
-        """Refuse ``minProperties`` and ``maxProperties`` unless the other keywords imply them."""
-        needed = sum(member.required for member in result.declared)
-        closed = any(self._document.schema(pointer) is False for pointer in result.others)
-        for keyword, void in (
-            ("minProperties", size.least <= needed),
-            ("maxProperties", size.most is None or (closed and size.most >= len(result.declared))),
-        ):
-            if not void:
-                pointer = next(p for p in members if keyword in self._object(p))
-                raise UnsupportedError(f"{pointer}/{keyword}", f"`{keyword}` is not enforced")
+    def _inexact(self, kind: str, formula: Formula, reason: str) -> None:
+        """Note the formats or divisors of a formula of which the expression only takes a part."""
+        for atom in _atoms(formula):
+            if isinstance(atom, Format | Multiple) and not (
+                string_exact if kind == "string" else number_exact
+            )(atom):
+                where, keyword = self._logic.schemas.origins.get(Scalar(kind, atom), ("", kind))
+                self.open[Place(where, keyword, reason)] = None
+
+    def _leave(self, literal: Literal, reason: str) -> None:
+        """Note that a literal is left to the check of the whole text."""
+        node = self._nodes.node(literal)
+        where, keyword = self._logic.schemas.origins.get(node, (self._logic.where((literal,)), "schema"))
+        self.open[Place(where, keyword, reason)] = None
+
+    def _listed(self, case: Goal, kind: str) -> list[Json] | None:
+        """The constants of a case, filtered by its other atoms; None if it has no ``enum`` or ``const``."""
+        lists = [
+            node.values
+            for literal in case
+            if isinstance(node := self._nodes.node(literal), Constants) and not literal & 1
+        ]
+        if not lists:
+            return None
+        return [v for v in min(lists, key=len) if type_of(v) == kind and self._allows(case, v)]
+
+    def _array(self, case: Goal) -> ArrayPlan | None:
+        def relaxed(literal: Literal) -> None:
+            self._leave(literal, "no automaton of reasonable size enforces it")
+
+        return ArrayPlanner(
+            self._logic, case, ordered=self._ordered, relaxed=relaxed, empty=self._expander.empty
+        ).plan()
+
+    def _object(self, case: Goal) -> ObjectPlan | None:
+        def relaxed(literal: Literal) -> None:
+            self._leave(literal, "an object has too many conditions that some member has to meet")
+
+        try:
+            return ObjectPlanner(self._logic, case, ordered=self._ordered, relaxed=relaxed).plan()
+        except TooManyClasses as error:
+            raise GrammarError(
+                self.where(case), "`patternProperties` overlap in too many ways", "use fewer patterns"
+            ) from error
+
+
+def _atoms(formula: Formula) -> list[Formula]:
+    todo, found = [formula], []
+    while todo:
+        part = todo.pop()
+        if isinstance(part, AllOf | AnyOf):
+            todo.extend(part.parts)
+        elif isinstance(part, Negation):
+            todo.append(part.part)
+        else:
+            found.append(part)
+    return found
+
+
+def alternatives(plan: Plan) -> list[Alternatives]:
+    """The alternatives of the parts of a value."""
+    found: list[Alternatives] = []
+    for array in plan.arrays:
+        found.extend((*array.prefix, array.rest))
+    for item in plan.objects:
+        found.extend(member.values for member in item.declared)
+        found.extend(group.values for group in item.classes)
+        found.append(item.others)
+    return found
 
 
 def children(plan: Plan) -> list[Goal]:
     """The goals of the parts of a value."""
-    found: list[Goal] = []
-    for branch in plan.branches:
-        if branch.items is not None:
-            found.extend(branch.items.prefix)
-            found.append(branch.items.rest)
-        if branch.members is not None:
-            found.extend(member.goal for member in branch.members.declared)
-            found.append(branch.members.others)
-    return found
+    return list(dict.fromkeys(goal for ways in alternatives(plan) for goal, _ in ways))
 
 
 def productive(plans: dict[Goal, Plan]) -> set[Goal]:
-    """The goals that some value satisfies: a least fixed point."""
+    """The goals that some value may satisfy: a least fixed point (a superset under counters and marks)."""
     users: dict[Goal, list[Goal]] = {goal: [] for goal in plans}
     for goal, plan in plans.items():
         for child in children(plan):
@@ -303,20 +267,53 @@ def productive(plans: dict[Goal, Plan]) -> set[Goal]:
 
 
 def _satisfiable(plan: Plan, alive: set[Goal]) -> bool:
-    return bool(plan.values) or any(cut(branch, alive) != Branch() for branch in plan.branches)
+    return bool(
+        plan.null
+        or plan.booleans
+        or plan.string is not None
+        or plan.number is not None
+        or plan.values
+        or any(cut_array(array, alive) for array in plan.arrays)
+        or any(cut_object(item, alive) for item in plan.objects)
+    )
 
 
-def cut(branch: Branch, alive: set[Goal]) -> Branch:
-    """A branch without what no value satisfies, given the goals that some value satisfies."""
-    items, members = branch.items, branch.members
-    if items is not None:
-        most = next((i for i, goal in enumerate(items.prefix) if goal not in alive), None)
-        if most is None and items.rest not in alive:
-            most = len(items.prefix)
-        if most is not None:
-            items = items._replace(most=most if items.most is None else min(most, items.most))
-        if items.most is not None and items.least > items.most:
-            items = None
-    if members is not None and any(m.required and m.goal not in alive for m in members.declared):
-        members = None
-    return replace(branch, items=items, members=members)
+def cut_array(array: ArrayPlan, alive: set[Goal]) -> ArrayPlan | None:
+    """An array without what no value satisfies; None if nothing is left."""
+    prefix = tuple(_alive(ways, alive) for ways in array.prefix)
+    rest = _alive(array.rest, alive)
+    most = next((index for index, ways in enumerate((*prefix, rest)) if not ways), None)
+    if most is not None:
+        array = array._replace(most=most if array.most is None else min(most, array.most))
+    if array.most is not None and array.least > array.most:
+        return None
+    return array._replace(prefix=prefix, rest=rest)
+
+
+def cut_object(item: ObjectPlan, alive: set[Goal]) -> ObjectPlan | None:
+    """An object without what no value satisfies; None if nothing is left."""
+    declared = tuple(member._replace(values=_alive(member.values, alive)) for member in item.declared)
+    if any(member.required and not member.values for member in declared):
+        return None
+    classes = tuple(group._replace(values=_alive(group.values, alive)) for group in item.classes)
+    others = _alive(item.others, alive)
+    marks = 0
+    for ways in (*(m.values for m in declared), *(c.values for c in classes), others):
+        for _, bits in ways:
+            marks |= bits
+    if item.marks & ~marks:
+        return None
+    if not others and not any(group.values for group in classes):
+        declared = tuple(member for member in declared if member.values)
+        if item.least > len(declared):
+            return None
+    return item._replace(declared=declared, classes=classes, others=others)
+
+
+def _alive(ways: Alternatives, alive: set[Goal]) -> Alternatives:
+    return tuple(way for way in ways if way[0] in alive)
+
+
+def scalar_only(plan: Plan) -> bool:
+    """Whether a plan has neither arrays nor objects."""
+    return not (plan.arrays or plan.objects)
