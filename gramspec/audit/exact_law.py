@@ -76,7 +76,8 @@ def exact_law(
     -------
     Law
         Every token sequence of the grammar, also those of probability 0; `log_phi` is log Φ(ε) for the
-        conditional law.
+        conditional law. Under residual predicates the masked law leaves the mass of its dead ends in
+        `unresolved`; given that none is met it is `conditioned()`.
 
     Raises
     ------
@@ -99,15 +100,20 @@ def exact_law(
     rows = RowLaw(temperature, top_k, top_p)
     if members is not None:
         root = _from_members(members(max_new_tokens), max_new_tokens, max_sequences)
+        residuals = False
     else:
-        root = _from_masks(_compiled(grammar, vocabulary), max_new_tokens, max_sequences)
-    if not root.children:
+        compiled = _compiled(grammar, vocabulary)
+        root = _from_masks(compiled, max_new_tokens, max_sequences)
+        residuals = bool(compiled.residuals)
+        if law == "conditional" and residuals:
+            _prune(root)
+    if not _has_member(root):
         raise BudgetTooSmallError(
             f"no member of the grammar has at most {max_new_tokens} tokens, EOS included"
         )
     log_p = _score(model, prompt, rows, root)
     if law == "masked":
-        return _masked(root, log_p)
+        return _masked(root, log_p, residuals)
     weights = _joint(root, log_p)
     top = max(weights.values())
     if top == -math.inf:
@@ -132,20 +138,24 @@ def _compiled(grammar: Any, vocabulary: Vocabulary | None) -> Any:
 
 
 def _from_masks(compiled: Any, budget: int, max_sequences: int) -> _Prefix:
-    """All members through the exact, budget-aware masks: every branch that is entered ends in L."""
+    """All members through the exact, budget-aware masks: every branch that is entered ends in L.
+
+    With residual predicates a branch may also end where they refuse EOS: a prefix without children.
+    """
     eos = set(compiled.vocabulary.eos_ids)
     root = _Prefix()
     count = 0
     todo = [(root, compiled.matcher(), budget)]
     while todo:
         node, matcher, remaining = todo.pop()
-        for token in np.flatnonzero(matcher.viable(remaining, exact=True)).tolist():
+        viable = np.flatnonzero(matcher.viable(remaining, exact=True)).tolist()
+        count += sum(token in eos for token in viable) + (not viable)
+        if count > max_sequences:
+            raise _too_many(max_sequences, budget)
+        for token in viable:
             child = node.children[token] = _Prefix()
             if token in eos:
                 child.member = True
-                count += 1
-                if count > max_sequences:
-                    raise _too_many(max_sequences, budget)
             else:
                 below = matcher.fork()
                 below.advance(token)
@@ -169,6 +179,25 @@ def _from_members(source: Iterable[Sequence[int]], budget: int, max_sequences: i
                 raise _too_many(max_sequences, budget)
     _sort(root)
     return root
+
+
+def _has_member(root: _Prefix) -> bool:
+    todo = [root]
+    while todo:
+        node = todo.pop()
+        if node.member:
+            return True
+        todo.extend(node.children.values())
+    return False
+
+
+def _prune(root: _Prefix) -> None:
+    """Drop the branches that end in no member."""
+    order = [root]
+    for node in order:  # grows: parents before children
+        order.extend(node.children.values())
+    for node in reversed(order):
+        node.children = {v: child for v, child in node.children.items() if child.member or child.children}
 
 
 def _sort(root: _Prefix) -> None:
@@ -226,8 +255,9 @@ def _joint(root: _Prefix, log_p: dict[Outcome, dict[int, float]]) -> dict[Outcom
     return out
 
 
-def _masked(root: _Prefix, log_p: dict[Outcome, dict[int, float]]) -> Law:
+def _masked(root: _Prefix, log_p: dict[Outcome, dict[int, float]], residuals: bool) -> Law:
     out: dict[Outcome, float] = {}
+    lost: list[float] = []
     todo: list[tuple[Outcome, _Prefix, float]] = [((), root, 1.0)]
     while todo:
         prefix, node, mass = todo.pop()
@@ -236,11 +266,15 @@ def _masked(root: _Prefix, log_p: dict[Outcome, dict[int, float]]) -> Law:
             continue
         shares = {v: math.exp(log_p[prefix][v]) for v in node.children}
         z = math.fsum(shares.values())
-        if z <= 0.0 and mass > 0.0:
+        if z <= 0.0 and residuals:
+            lost.append(mass)
+        elif z <= 0.0 and mass > 0.0:
             raise DeadEndError(
                 f"masked law: after {list(prefix)} no viable token has any probability"
                 "\n  hint: relax top_k and top_p"
             )
         for v, child in node.children.items():
             todo.append(((*prefix, v), child, mass * shares[v] / z if z > 0.0 else 0.0))
-    return Law(out)
+    if residuals and math.fsum(out.values()) <= 0.0:
+        raise DeadEndError("masked law: every path with any probability meets a dead end")
+    return Law(out, unresolved=math.fsum(lost))

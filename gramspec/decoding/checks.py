@@ -14,7 +14,6 @@ from gramspec.errors import (
     LimitError,
     OptionError,
     PromptError,
-    UnsupportedError,
     VocabularyError,
 )
 from gramspec.grammar.core import Grammar
@@ -183,20 +182,8 @@ def check_lengths(
                 )
 
 
-def check_residuals(compiled: CompiledLanguage) -> None:
-    """Refuse grammars that the automaton does not enforce alone.
-
-    Raises
-    ------
-    UnsupportedError
-        Naming the first residual predicate.
-    """
-    if compiled.residuals:
-        raise UnsupportedError("", f"residual predicate {compiled.residuals[0]!r} cannot be sampled under")
-
-
 def check_budget(compiled: CompiledLanguage, max_new_tokens: int) -> None:
-    """Refuse a budget below the shortest member of the grammar.
+    """Refuse a budget below the shortest member of the grammar, residual predicates not asked.
 
     Raises
     ------
@@ -207,7 +194,8 @@ def check_budget(compiled: CompiledLanguage, max_new_tokens: int) -> None:
     if matcher.can_end_within(max_new_tokens):
         return
     try:
-        shortest = f"takes {matcher.min_tokens(exact=True)} tokens"
+        least = "at least " if compiled.residuals else ""
+        shortest = f"takes {least}{matcher.min_tokens(exact=True)} tokens"
     except LimitError:
         shortest = f"takes more than {max_new_tokens} tokens"
     raise BudgetTooSmallError(

@@ -14,7 +14,6 @@ from gramspec.decoding.checks import (
     check_draft,
     check_eos,
     check_lengths,
-    check_residuals,
     check_seed,
     law_and_sampler,
     resolve_vocabulary,
@@ -70,7 +69,9 @@ def generate(
     draft : LanguageModel, optional
         A smaller model over the same vocabulary that drafts; it changes the cost, never the law.
     law : {"conditional", "masked"}
-        "conditional": P(y | y ∈ L). "masked": local masking, what other engines sample.
+        "conditional": P(y | y ∈ L). "masked": local masking, what other engines sample. L is cut down by the
+        residual predicates of the grammar in both; the masked law may then meet a dead end, and a
+        draw that did not is labelled "masked|R": the masked law given that it ends.
     sampler : {"auto", "restart"}
         "restart" is exact for the conditional law; "auto" takes the sampler of the law.
     n : int
@@ -111,7 +112,7 @@ def generate(
     UndefinedLawError
         When the model certainly gives the grammar no probability.
     DeadEndError
-        When the masked law leaves no token to take.
+        When the masked law leaves no token to take (top-k and top-p, or residual predicates).
     """
     rows = RowLaw(temperature, top_k, top_p)
     options = options if options is not None else DecodingOptions()
@@ -128,7 +129,6 @@ def generate(
         check_draft(draft, vocabulary)
     check_lengths(target, draft, ids, max_new_tokens)
     compiled = compile_for(grammar, vocabulary, limits)
-    check_residuals(compiled)
     check_budget(compiled, max_new_tokens)
     potential = _shared_potential(potential, compiled, options, seed)
     model, drafting = target, draft

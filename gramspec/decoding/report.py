@@ -22,8 +22,9 @@ class Report:
     ----------
     guarantee : {"exact", "consistent", "biased"}
         Relative to `law`.
-    law : {"conditional", "masked"}
-        The law that was asked for.
+    law : {"conditional", "masked", "masked|R"}
+        The law that was asked for. "masked|R": the masked law of a grammar with residual predicates,
+        given that no dead end is met.
     sampler : str
         How it was sampled.
     target_forwards, target_rows, draft_forwards : int
@@ -50,7 +51,7 @@ class Report:
     """
 
     guarantee: Literal["exact", "consistent", "biased"]
-    law: Literal["conditional", "masked"]
+    law: Literal["conditional", "masked", "masked|R"]
     sampler: str
     target_forwards: int = 0
     target_rows: int = 0

@@ -16,10 +16,11 @@ from gramspec.testing.worlds import worlds
 
 
 class PotentialLaws:
-    """Mixin: subclasses define `make`, and `count` and `seed` of the worlds if they like."""
+    """Mixin: subclasses define `make`, and `count`, `seed` and `residuals` of the worlds if they like."""
 
     count = 12
     seed = 41
+    residuals = False
 
     def make(self, bench: Bench) -> Any:
         """The potential under test for one world; budget and key are the world's."""
@@ -27,7 +28,7 @@ class PotentialLaws:
 
     def benches(self) -> list[Bench]:
         """Worlds with dead ends of the budget (odd ones) and without."""
-        found = worlds(self.seed, self.count)
+        found = worlds(self.seed, self.count, residuals=self.residuals)
         return [Bench(world, ReferenceCompiled(world, i % 3)) for i, world in enumerate(found)]
 
     def test_contract_on_every_prefix(self) -> None:

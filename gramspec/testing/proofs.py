@@ -197,13 +197,15 @@ def prove_frozen(bench: Bench, law: KilledLaw) -> float:
 
 
 def masked_reference(bench: Bench) -> dict[Outcome, float]:
-    """The masked law by brute force: p restricted to the viable tokens of the world's members."""
+    """The masked law by brute force; residual predicates decide EOS only, a dead end counts as `DEAD`."""
     world = bench.world
+    spelled = world.spelled_within(world.max_new_tokens)
+    refused = set(spelled) - set(world.members)
     out: dict[Outcome, float] = {}
 
     def go(prefix: tuple[int, ...], mass: float) -> None:
-        below = [ids for ids in world.members if ids[: len(prefix)] == prefix]
-        allowed = sorted({ids[len(prefix)] for ids in below})
+        below = [ids for ids in spelled if ids[: len(prefix)] == prefix]
+        allowed = sorted({ids[len(prefix)] for ids in below if ids[: len(prefix) + 1] not in refused})
         row = world.row(prefix)
         total = math.fsum(float(row[v]) for v in allowed)
         if total <= 0.0:

@@ -1,6 +1,7 @@
 """A compiled grammar made of a list of its members: the slow stand-in for the native core.
 
-Law: masks, budgets and endings are read off the brute-force language up to N + `slack` tokens; exact there.
+Law: masks, budgets and endings are read off the brute-force language up to N + `slack` tokens; exact there
+(with residual predicates as exact as masks then are: they decide EOS and nothing else).
 Cost: a dictionary of all prefixes. Source: `testing.oracle`; the surface is that of `gramspec.matching`.
 """
 
@@ -30,17 +31,17 @@ class ReferenceCompiled:
         more, `viable(exact=False)` also lets prefixes pass that cannot end in time (dead ends of the budget).
     """
 
-    masks_exact = True
-
     def __init__(self, world: World, slack: int = 0) -> None:
         self.vocabulary: Vocabulary = world.vocabulary
-        self.residuals: list[str] = []
-        self.fingerprint = f"reference-{world.seed}-{slack}"
+        self.residuals: list[str] = [str(place) for r in world.residuals for place in r.places]
+        self.masks_exact = not self.residuals
+        keys = [residual.key for residual in world.residuals]
+        self.fingerprint = f"reference-{world.seed}-{slack}-{keys}"
         self.loose = slack > 0
-        # fewest[x]: fewest tokens from x to an ending, EOS counted.
+        # fewest[x]: fewest tokens from x to an ending, EOS counted; residual predicates only refuse EOS.
         self.fewest: dict[tuple[int, ...], int] = {}
-        for ids in world.members_within(world.max_new_tokens + slack):
-            for cut in range(len(ids) + 1):
+        for ids in world.spelled_within(world.max_new_tokens + slack):
+            for cut in range(len(ids) + world.holds(ids)):
                 key = ids[:cut]
                 self.fewest[key] = min(self.fewest.get(key, _NEVER), len(ids) - cut)
 

@@ -7,15 +7,16 @@ Cost: V^(N−1) membership tests per world. Source: laws, "How exactness is prov
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gramspec.grammar import ir
-from gramspec.grammar.core import Grammar
+from gramspec.grammar.core import Grammar, Predicate, Residual
 from gramspec.models.tabular import TabularModel
 from gramspec.testing.grammars import Dice, SeededDice, SmallVocabulary, alphabet_of, expression, vocabulary
 from gramspec.testing.oracle import Recogniser, token_language
@@ -94,6 +95,16 @@ def reference_row(
     return out
 
 
+def random_predicate(seed: int, share: float = 0.6) -> Predicate:
+    """A predicate that holds for about this share of all texts, by a hash of the text."""
+    limit = int(share * 2**32)
+
+    def test(text: bytes) -> bool:
+        return zlib.crc32(b"%d " % seed + text) < limit
+
+    return Predicate("", f"hash {seed}", "a hash is no automaton", f"crc32 {seed} {limit}", test)
+
+
 @dataclass(frozen=True)
 class World:
     """One small world; every field is plain data or a pure function, so it can be rebuilt from its seed."""
@@ -111,11 +122,12 @@ class World:
     gamma: int
     target_rows: Callable[[Sequence[int]], NDArray[np.float64]]
     draft_rows: Callable[[Sequence[int]], NDArray[np.float64]] | None
+    residuals: tuple[Residual, ...] = ()
 
     @property
     def grammar(self) -> Grammar:
         """The grammar."""
-        return Grammar(self.expr, f"world {self.seed} ({self.kind})")
+        return Grammar(self.expr, f"world {self.seed} ({self.kind})", self.residuals)
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -152,9 +164,18 @@ class World:
 
     def members_within(self, max_tokens: int) -> list[tuple[int, ...]]:
         """L for another budget."""
+        return [ids for ids in self.spelled_within(max_tokens) if self.holds(ids)]
+
+    def spelled_within(self, max_tokens: int) -> list[tuple[int, ...]]:
+        """What the expression allows, residual predicates not asked."""
         return token_language(
             self.recogniser, self.small.tokens, self.small.eos_ids, max_tokens, self.small.edges
         )
+
+    def holds(self, ids: Sequence[int]) -> bool:
+        """Whether the text of a token sequence satisfies the residual predicates."""
+        text = b"".join(self.small.tokens[t] or b"" for t in ids)
+        return all(residual.holds(text) for residual in self.residuals)
 
     def row(self, prefix: Sequence[int]) -> NDArray[np.float64]:
         """p(.|prefix), from the reference implementation of the options."""
@@ -196,7 +217,8 @@ class World:
         return (
             f"world seed={self.seed} kind={self.kind} N={self.max_new_tokens} gamma={self.gamma} "
             f"options=(T={self.temperature}, k={self.top_k}, p={self.top_p}) width={self.width} "
-            f"prompt={self.prompt} {self.small!r} members={len(self.members)} Phi={self.phi:.6g}\n"
+            f"prompt={self.prompt} {self.small!r} residuals={[r.key for r in self.residuals]} "
+            f"members={len(self.members)} Phi={self.phi:.6g}\n"
             f"  {show(self.expr)}"
         )
 
@@ -213,6 +235,7 @@ def make_world(
     draft: bool | None = None,
     options: bool = True,
     min_members: int = 2,
+    residuals: bool = False,
 ) -> World | None:
     """A world from dice, or None where its language is empty within the budget or has Φ = 0.
 
@@ -232,6 +255,8 @@ def make_world(
         Whether temperature, top-k, top-p, prompts and wider heads vary too.
     min_members : int
         Least number of members with positive probability.
+    residuals : bool
+        Whether the grammar has residual predicates, that refuse a member or more within the budget.
     """
     rolls = dice if dice is not None else SeededDice([seed, 1])
     kind = kinds[rolls.pick(len(kinds))]
@@ -263,6 +288,11 @@ def make_world(
     world = World(
         seed, kind, expr, small, width, longest, prompt, temperature, top_k, top_p, steps, rows, draft_rows
     )
+    if residuals:
+        predicates = tuple(random_predicate(7 * seed + i) for i in range(1 + rolls.pick(2)))
+        world = replace(world, residuals=predicates)
+        if len(world.members) == len(world.spelled_within(longest)):
+            return None
     if sum(1 for weight in world.weights.values() if weight > 0.0) < min_members:
         return None
     return world

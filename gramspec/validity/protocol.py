@@ -29,15 +29,18 @@ class GrammarState(Protocol):
         ...
 
     def viable(self, remaining: int | None, *, exact: bool = False) -> NDArray[np.bool_]:
-        """Tokens after which an ending within `remaining` tokens (this one and EOS counted) may exist."""
+        """Tokens after which an ending within `remaining` tokens (this one and EOS counted) may exist.
+
+        The EOS ids are exact: they are there iff the text is a member, residual predicates included.
+        """
         ...
 
     def min_tokens(self, *, exact: bool = False) -> int:
-        """Fewest tokens to an ending, EOS included; a lower bound unless `exact`."""
+        """Fewest tokens to an ending, EOS included; a lower bound unless `exact` and without residuals."""
         ...
 
     def can_end_within(self, budget: int) -> bool:
-        """Whether an ending within `budget` more tokens (EOS counted) exists; exact."""
+        """Whether an ending within `budget` more tokens (EOS counted) exists; exact without residuals."""
         ...
 
     def advance(self, token_id: int) -> None:
@@ -64,7 +67,7 @@ class CompiledLanguage(Protocol):
 
     @property
     def residuals(self) -> Sequence[str]:
-        """Predicates that the automaton does not enforce."""
+        """What the automaton does not enforce; EOS is refused where it fails."""
         ...
 
     def matcher(self) -> Any:

@@ -17,7 +17,6 @@ from gramspec.errors import (
     BudgetTooSmallError,
     OptionError,
     PromptError,
-    UnsupportedError,
     VocabularyError,
 )
 from gramspec.models.tabular import TabularModel
@@ -267,12 +266,6 @@ def test_a_padded_draft_vocabulary_is_the_same_vocabulary():
 def test_a_budget_below_the_shortest_member_is_refused():
     language = FiniteLanguage({(0, 1, 4), (0, 1, 2, 4)}, small_vocabulary(SIZE, EOS), 1)
     refused(BudgetTooSmallError, "max_new_tokens=2.*takes 3 tokens", grammar=language, max_new_tokens=2)
-
-
-def test_residual_predicates_are_refused():
-    language, _, _ = world()
-    language.residuals = ("uniqueItems",)
-    refused(UnsupportedError, "uniqueItems", grammar=language)
 
 
 def test_an_exhausted_budget_is_an_error_with_a_report():
