@@ -1,6 +1,6 @@
 """Host names in ASCII, and what the library idna says of internationalised labels.
 
-Law: `hostname` holds every valid name, `plain_hostname` only valid ones; the checks decide.
+Law: `hostname` holds every valid name, `plain_hostname` only valid ones; the two checks decide.
 Source: RFC 1123 section 2.1; RFC 5890 to 5893 (IDNA2008, with the tables of the library idna).
 """
 
@@ -26,22 +26,17 @@ _SPLIT: Final = re.compile(f"[{STOPS}]")
 _NAME: Final = re.compile(rf"{LABEL}(?:\.{LABEL})*")
 
 
-def within(expr: ir.Expr, most: int) -> ir.Expr:
-    """The members of one to `most` characters."""
-    return ir.And((*_parts(expr), ir.repeat(ir.CharSet(SCALARS), 1, most)))
-
-
 @lru_cache(maxsize=1)
 def hostname() -> ir.Expr:
-    """Letters, digits and hyphens; at most 63 characters a label and 253 in all."""
-    return within(parse_regex(_NAME.pattern, "python"), NAME_LENGTH)
+    """Letters, digits and hyphens, at most 63 characters a label; names may be too long."""
+    return parse_regex(_NAME.pattern, "python")
 
 
 @lru_cache(maxsize=1)
 def plain_hostname() -> ir.Expr:
-    """Host names without hyphens in places three and four of a label: no table has a say in them."""
+    """Host names of at most 253 characters whose labels have no hyphens in places three and four."""
     reserved = parse_regex(r"(?s:(?:.*\.)?[^.]{2}--.*)", "python")
-    return ir.And((*_parts(hostname()), ir.Not(reserved)))
+    return ir.And((hostname(), ir.repeat(ir.CharSet(SCALARS), 1, NAME_LENGTH), ir.Not(reserved)))
 
 
 def is_hostname(text: str) -> bool:
@@ -78,7 +73,3 @@ def _valid(labels: list[str]) -> bool:
 def right_to_left(text: str) -> bool:
     """Whether a label makes its name a Bidi domain name (RFC 5893, section 1.4)."""
     return any(unicodedata.bidirectional(char) in ("R", "AL", "AN") for char in text)
-
-
-def _parts(expr: ir.Expr) -> tuple[ir.Expr, ...]:
-    return expr.items if isinstance(expr, ir.And) else (expr,)
