@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import json
 import random
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import jsonschema
-from jsonschema.validators import validator_for
-
 from tests.conformance.judge import Judge
+from tests.conformance.oracle import Oracle, sound
 from tests.conformance.shrink import shrunk
 from tests.conformance.spelling import spelled
 
@@ -33,46 +30,19 @@ class Tally:
     failures: list[str] = field(default_factory=list)
 
 
-def validator(schema: Any) -> Any:
-    """The library's validator for a schema, formats off."""
-    return validator_for(schema, default=jsonschema.Draft202012Validator)(schema)
-
-
-def verdict(judged: Any, value: Any) -> bool | None:
-    """The library's verdict; None where it loops or trips over itself."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return bool(judged.is_valid(value))
-    except Exception:
-        return None
-
-
-def sound(schema: Any) -> bool:
-    """Whether a schema satisfies its metaschema."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            validator_for(schema, default=jsonschema.Draft202012Validator).check_schema(schema)
-    except (jsonschema.SchemaError, RecursionError):
-        return False
-    return True
-
-
 def compare(
     judge: Judge, schema: Any, values: Sequence[Any], seed: int, tally: Tally, *, name: str = ""
 ) -> None:
     """Judge the values by both; each text in one of its spellings, and some with a key twice."""
     choose = random.Random(seed)
-    judged = validator(schema)
-    decimals = "draft-04" not in json.dumps(schema)
+    oracle = Oracle(json.dumps(schema))
     texts, expected = [], []
     for value in values:
-        want = verdict(judged, value)
+        text = json.dumps(value) if choose.random() < 0.6 else spelled(value, choose)
+        want = oracle.verdict(text)
         if want is None:
             continue
-        plain = choose.random() < 0.6
-        texts.append(json.dumps(value) if plain else spelled(value, choose, decimals=decimals))
+        texts.append(text)
         expected.append(want)
         if want and isinstance(value, dict) and value and choose.random() < 0.2:
             texts.append(_twice(value, choose))
@@ -95,6 +65,29 @@ def compare(
             break
 
 
+def follow(judge: Judge, schema: Any, seed: int, tally: Tally, *, name: str = "", **options: Any) -> None:
+    """Random walks along the masks of a schema: none is stuck, and what ends is valid to the library."""
+    text = json.dumps(schema)
+    answer = judge.ask(text, walks=seed + 1, formats="annotate", **options)
+    tally.count[f"walks {answer.outcome}"] += 1
+    if answer.outcome in MISTAKES:
+        tally.failures.append(f"{name} walks, {answer.outcome}: {answer.reason}\n    {text}")
+    if not answer.walked:
+        return
+    walked = answer.walked
+    tally.count["walks cut off"] += walked["cut"]
+    if walked["dead"] and walked["exact"]:
+        tally.failures.append(f"{name} a mask is empty after {walked['dead'][0]!r}\n    {text}")
+    oracle = Oracle(text)
+    for end in walked["texts"]:
+        written = end.encode("latin-1").decode("utf-8")
+        verdict = oracle.verdict(written)
+        tally.count[f"walks ended {'' if verdict else 'un'}valid"] += 1
+        if verdict is False:
+            tally.failures.append(f"{name} a walk ended in {written!r}, which is invalid\n    {text}")
+            break
+
+
 def _outcome(judge: Judge, schema: Any) -> str:
     return judge.ask(json.dumps(schema), property_order="any", formats="annotate").outcome
 
@@ -112,16 +105,15 @@ def _told(judge: Judge, schema: Any, text: str, want: bool) -> str:
         known = "$schema" in schema
         if known and (not isinstance(pair[0], dict) or pair[0].get("$schema") != schema["$schema"]):
             return False
-        expected = verdict(validator(pair[0]), pair[1])
+        text = json.dumps(pair[1])
+        expected = Oracle(json.dumps(pair[0])).verdict(text)
         if expected is None:
             return False
-        answer = judge.ask(
-            json.dumps(pair[0]), [json.dumps(pair[1])], property_order="any", formats="annotate"
-        )
+        answer = judge.ask(json.dumps(pair[0]), [text], property_order="any", formats="annotate")
         return answer.outcome in ("compiled", "empty") and answer.verdicts != [expected]
 
     small = shrunk([schema, json.loads(text)], disagree)
-    verb = "rejects" if verdict(validator(small[0]), small[1]) else "accepts"
+    verb = "rejects" if Oracle(json.dumps(small[0])).verdict(json.dumps(small[1])) else "accepts"
     return f"wrongly {verb} {json.dumps(small[1])}\n    {json.dumps(small[0])}"
 
 

@@ -1,7 +1,7 @@
 """Differential fuzz without end: random schemas of every draft, and mutated instances of real schemas.
 
 Law: prints each disagreement with `jsonschema` as a small case, and the seed that made it.
-Source: `python -m tests.conformance.fuzz --seconds 600 [--seed N] [--what random|real|both]`, or `make fuzz`.
+Source: `python -m tests.conformance.fuzz --seconds 600 [--seed N] [--what random|real|walk]`, or `make fuzz`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 from tests.conformance import differential, maskbench
 from tests.conformance.judge import Judge
+from tests.conformance.oracle import sound
 from tests.conformance.random_schemas import DRAFTS, Maker
 
 _WEIGHTS = {"4": 1, "6": 1, "7": 2, "2019-09": 2, "2020-12": 5}
@@ -30,7 +31,7 @@ def random_case(judge: Judge, seed: int, tally: differential.Tally, *, instances
     maker = Maker(seed, draft, depth=depth, density=choose.choice([1.0, 2.0, 3.0]))
     schema = maker.document()
     assert draft in DRAFTS
-    assert differential.sound(schema), f"seed {seed}: no schema of draft {draft}: {json.dumps(schema)}"
+    assert sound(schema), f"seed {seed}: no schema of draft {draft}: {json.dumps(schema)}"
     differential.compare(judge, schema, maker.instances(schema, instances), seed, tally, name=f"[{seed}]")
 
 
@@ -41,7 +42,7 @@ def real_case(judge: Judge, seed: int, tally: differential.Tally, *, instances: 
     values: list[Any] = [test["data"] for test in case.tests]
     values += [json.loads(text) for text in case.texts]
     values = [value for value in values if len(json.dumps(value)) < 4000]
-    if not values or not differential.sound(case.schema):
+    if not values or not sound(case.schema):
         return
     maker = Maker(seed)
     made = [maker.mutated(choose.choice(values)) for _ in range(instances)]
@@ -49,12 +50,30 @@ def real_case(judge: Judge, seed: int, tally: differential.Tally, *, instances: 
     differential.compare(judge, case.schema, made, seed, tally, name=f"[{seed} {case.id}]")
 
 
+def walk_case(judge: Judge, seed: int, tally: differential.Tally) -> None:
+    """Random walks along the masks of a random schema, or of a recorded one."""
+    choose = random.Random(seed)
+    order = choose.choice(["any", "schema"])
+    gaps = choose.choice(["any", "compact", 1])
+    schema: Any
+    if maskbench.present() and choose.random() < 0.3:
+        case = choose.choice(maskbench.cases())
+        name, schema = case.id, case.schema
+        if not sound(schema):
+            return
+    else:
+        maker = Maker(seed, choose.choice(list(DRAFTS)), depth=2)
+        name, schema = "random", maker.document()
+    name = f"[{seed} {name} {order} {gaps}]"
+    differential.follow(judge, schema, seed, tally, name=name, property_order=order, whitespace=gaps)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run as a program; the exit status says whether a disagreement was found."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--seed", type=int, default=None, help="first seed")
-    parser.add_argument("--what", choices=["random", "real", "both"], default="both")
+    parser.add_argument("--what", choices=["random", "real", "walk", "all"], default="all")
     parser.add_argument("--most", type=int, default=20, help="stop after so many failures")
     given = parser.parse_args(arguments)
     seed = secrets.randbelow(10**9) if given.seed is None else given.seed
@@ -62,8 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tally = differential.Tally()
     told = 0
     end = time.monotonic() + given.seconds
-    kinds = [random_case] if given.what == "random" else [real_case] if given.what == "real" else []
-    kinds = kinds or ([random_case, random_case, real_case] if maskbench.present() else [random_case])
+    named = {"random": [random_case], "real": [real_case], "walk": [walk_case]}
+    usual = [random_case, random_case, walk_case, *([real_case] if maskbench.present() else [])]
+    kinds = named.get(given.what, usual)
     with Judge(seconds=60) as judge:
         while time.monotonic() < end and len(tally.failures) < given.most:
             kinds[seed % len(kinds)](judge, seed, tally)

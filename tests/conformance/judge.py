@@ -31,6 +31,7 @@ class Answer:
     residuals: list[str] = field(default_factory=list)
     seconds: float = 0.0
     peak: int = 0
+    walked: dict[str, Any] = field(default_factory=dict)
 
 
 class Judge:
@@ -60,11 +61,14 @@ class Judge:
                     pipe.close()
             self._process = None
 
-    def ask(self, schema: str, texts: Sequence[str] = (), **options: Any) -> Answer:
-        """Compile the JSON text `schema` with these options of `json_schema`; read each text."""
+    def ask(self, schema: str, texts: Sequence[str] = (), *, walks: int = 0, **options: Any) -> Answer:
+        """Compile the JSON text `schema` with these options of `json_schema`; read each text.
+
+        `walks`: seed of random walks along masks, whose ends come back in `Answer.walked`.
+        """
         process = self._started()
         assert process.stdin is not None and process.stdout is not None
-        job = {"schema": schema, "texts": list(texts), "options": options}
+        job = {"schema": schema, "texts": list(texts), "options": options, "walks": walks}
         try:
             process.stdin.write(json.dumps(job).encode() + b"\n")
             process.stdin.flush()

@@ -1,6 +1,6 @@
 """The order of keys under ``property_order="schema"``, by a reading of the schema of its own.
 
-Law: declared keys in the order of first appearance through ``$ref`` and ``allOf``, then the others as they come.
+Law: declared keys in the order of first appearance through ``$ref`` and ``allOf``, then all others.
 Source: API, section 1.
 """
 

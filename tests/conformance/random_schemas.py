@@ -21,7 +21,7 @@ DRAFTS = {
 _ORDER = ["4", "6", "7", "2019-09", "2020-12"]
 _NAMES = ["a", "b", "c", "ab"]
 _STRINGS = ["", "a", "b", "ab", "ba", "aab", "c", "1", "ä", "\U0001f600", "a\U0001f600b"]
-_NUMBERS: list[Any] = [0, 1, 2, 3, 4, 6, -1, -2, 10, 0.5, 1.5, -0.5, 2.0, 100, 0.25, 1e3]
+_NUMBERS: list[Any] = [0, 1, 2, 3, 4, 6, -1, -2, 10, 0.5, 1.5, -0.5, 2.0, 100, 0.25, 0.3, 0.7, 1e3]
 _PATTERNS = ["^a", "b$", "a", "^[ab]*$", "^.$", "^(a|b)", "[^a]", "^(?!a)", "", "^ab?$", "c|^$", "a.*b"]
 _TYPES = ["null", "boolean", "integer", "number", "string", "array", "object"]
 _LOCAL = ["x", "y", "z"]
@@ -119,7 +119,7 @@ class Maker:
         if number >= 1:
             for keyword in ("exclusiveMinimum", "exclusiveMaximum"):
                 yield 0.3 * numeric, keyword, lambda: choose.choice(_NUMBERS)
-        yield 0.5 * numeric, "multipleOf", lambda: choose.choice([1, 2, 3, 0.5, 1.5, 4, 0.25])
+        yield 0.5 * numeric, "multipleOf", lambda: choose.choice([1, 2, 3, 0.5, 1.5, 4, 0.1, 0.3])
         yield 0.4 * of("string"), "minLength", lambda: choose.randrange(4)
         yield 0.4 * of("string"), "maxLength", lambda: choose.randrange(4)
         yield 0.7 * of("string"), "pattern", lambda: choose.choice(_PATTERNS)

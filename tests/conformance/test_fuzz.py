@@ -14,9 +14,12 @@ from tests.conformance.judge import Judge
 
 SEED = int(os.environ.setdefault("GRAMSPEC_FUZZ_SEED", str(secrets.randbelow(10**9))))
 SECONDS = 20.0
+"""Of each of the three; two cores share them."""
 
 
-def _run(case: Callable[[Judge, int, differential.Tally], None], capsys: pytest.CaptureFixture[str]) -> None:
+def _run(
+    case: Callable[[Judge, int, differential.Tally], None], capsys: pytest.CaptureFixture[str]
+) -> differential.Tally:
     tally = differential.Tally()
     end = time.monotonic() + SECONDS
     seed = SEED
@@ -27,13 +30,20 @@ def _run(case: Callable[[Judge, int, differential.Tally], None], capsys: pytest.
     with capsys.disabled():
         print(f"\n  fuzz, seeds {SEED} to {seed}: {dict(tally.count.most_common())}")
     assert not tally.failures, "\n".join(tally.failures)
-    assert min(tally.count["valid"], tally.count["invalid"]) > 200
+    return tally
 
 
 def test_random_schemas(capsys: pytest.CaptureFixture[str]) -> None:
-    _run(fuzz.random_case, capsys)
+    tally = _run(fuzz.random_case, capsys)
+    assert min(tally.count["valid"], tally.count["invalid"]) > 200
 
 
 @pytest.mark.skipif(not maskbench.present(), reason="the schemas lie in ../shared/data, not here")
 def test_mutated_instances_of_real_schemas(capsys: pytest.CaptureFixture[str]) -> None:
-    _run(fuzz.real_case, capsys)
+    tally = _run(fuzz.real_case, capsys)
+    assert min(tally.count["valid"], tally.count["invalid"]) > 200
+
+
+def test_walks_along_masks(capsys: pytest.CaptureFixture[str]) -> None:
+    tally = _run(fuzz.walk_case, capsys)
+    assert tally.count["walks ended valid"] > 100

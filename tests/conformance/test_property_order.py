@@ -1,4 +1,4 @@
-"""Recorded schemas with keys in the schema's order: the only further rejections are instances out of order."""
+"""Recorded schemas with keys in the schema's order: only instances out of order are refused further."""
 
 from __future__ import annotations
 

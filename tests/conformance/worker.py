@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import gramspec as gs
+from tests.conformance import walks
 
 REMOTES = Path(__file__).resolve().parents[3] / "shared" / "data" / "json_schema_test_suite" / "remotes"
 """What the test suite serves at ``http://localhost:1234/``."""
@@ -48,6 +49,8 @@ def answer(job: dict[str, Any]) -> dict[str, Any]:
             options["registry"] = suite_registry(options.pop("suite_registry"))
         grammar = gs.json_schema(job["schema"], **options)
         done["residuals"] = [str(one) for one in getattr(grammar, "residuals", ())]
+        if job.get("walks"):
+            done["walked"] = _walked(grammar, job["walks"])
         done["verdicts"] = [grammar.accepts(text.encode("utf-8", "surrogatepass")) for text in job["texts"]]
     except gs.EmptyLanguageError:
         done["outcome"], done["verdicts"] = "empty", [False] * len(job["texts"])
@@ -70,6 +73,29 @@ def answer(job: dict[str, Any]) -> dict[str, Any]:
     done["seconds"] = time.perf_counter() - begin
     done["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     return done
+
+
+def _walked(grammar: gs.Grammar, seed: int) -> dict[str, Any]:
+    """Random walks on two vocabularies; texts as latin-1, so that every byte has a place in JSON."""
+    found: dict[str, Any] = {"exact": True, "texts": [], "dead": [], "cut": 0, "unspellable": 0}
+    for complete in (True, False):
+        try:
+            # Whether texts end in the tokens of a partial vocabulary is a search, which may meet its limit.
+            limits = gs.Limits() if complete else gs.Limits(max_states=50_000)
+            compiled = gs.compile(grammar, walks.vocabulary(complete=complete), limits=limits)
+            walked = walks.walk(compiled, seed)
+        except (gs.VocabularyError, gs.LimitError):
+            if complete:
+                raise
+            found["unspellable"] += 1
+            continue
+        found["exact"] = found["exact"] and compiled.masks_exact
+        found["texts"] += [text.decode("latin-1") for text in walked.texts]
+        found["dead"] += [text.decode("latin-1") for text in walked.dead]
+        found["cut"] += walked.cut
+    for text in found["texts"]:
+        assert grammar.accepts(text.encode("latin-1")), f"a walk ended outside the grammar: {text!r}"
+    return found
 
 
 def main() -> None:

@@ -1,0 +1,56 @@
+"""The verdict of `jsonschema` on texts, with numbers read exactly.
+
+Law: numbers of integral value are ints (to draft 4 those without fraction and exponent), others decimals.
+Source: jsonschema, formats off, the draft by ``$schema``.
+"""
+
+from __future__ import annotations
+
+import decimal
+import json
+import warnings
+from decimal import Decimal
+from typing import Any
+
+import jsonschema
+from jsonschema.validators import validator_for
+
+_EXACT = decimal.Context(prec=3000, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
+_LARGEST = 1000
+
+
+class Oracle:
+    """One schema, given as JSON text."""
+
+    def __init__(self, schema: str) -> None:
+        plain = json.loads(schema)
+        kind = validator_for(plain, default=jsonschema.Draft202012Validator)
+        self.draft4 = kind is jsonschema.Draft4Validator
+        self.validator = kind(json.loads(schema, parse_float=_integral))
+
+    def verdict(self, text: str) -> bool | None:
+        """Whether the text is valid; None where the library loops or trips over itself."""
+        try:
+            value = json.loads(text, parse_float=Decimal if self.draft4 else _integral)
+            with warnings.catch_warnings(), decimal.localcontext(_EXACT):
+                warnings.simplefilter("ignore")
+                return bool(self.validator.is_valid(value))
+        except Exception:
+            return None
+
+
+def sound(schema: Any) -> bool:
+    """Whether a schema satisfies its metaschema."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            validator_for(schema, default=jsonschema.Draft202012Validator).check_schema(schema)
+    except (jsonschema.SchemaError, RecursionError):
+        return False
+    return True
+
+
+def _integral(text: str) -> int | Decimal:
+    value = Decimal(text)
+    small = abs(value.adjusted()) < _LARGEST if value else True
+    return int(value) if small and value == value.to_integral_value() else value
