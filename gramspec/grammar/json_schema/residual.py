@@ -1,0 +1,243 @@
+"""`SchemaResidual`: the predicate left over when a schema is not enforced by its automaton alone.
+
+Law: holds iff the text is one JSON value without repeated keys that is valid against the whole schema.
+Cost: one validation of the text; asked at the end of a text. Source: architecture, "Residual predicates".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from functools import cached_property
+from typing import Any, Literal
+
+from gramspec.errors import GrammarError, LimitError
+from gramspec.grammar import core
+from gramspec.grammar.json_schema.dialects import Dialect
+from gramspec.grammar.json_schema.documents import Documents, Place
+from gramspec.grammar.json_schema.drafts import Draft
+from gramspec.grammar.json_schema.sources import Json, escape
+
+_URIS = {
+    4: "http://json-schema.org/draft-04/schema#",
+    6: "http://json-schema.org/draft-06/schema#",
+    7: "http://json-schema.org/draft-07/schema#",
+    2019: "https://json-schema.org/draft/2019-09/schema",
+    2020: "https://json-schema.org/draft/2020-12/schema",
+}
+_SHOWN_DIGITS = 4000  # Python turns no longer strings of digits into int, and back
+
+
+class SchemaResidual:
+    """Validation of whole texts against a JSON Schema, by the library `jsonschema` made exact.
+
+    Parameters
+    ----------
+    schema : Json
+        The whole schema, with exact numbers.
+    places : sequence of (str, str, str)
+        What is left over: pointer, keyword, and why no automaton enforces it; at least one.
+    dialect : Dialect
+        How the schema is read.
+    formats : {"assert", "annotate"}
+        Whether ``format`` is an assertion.
+    documents : mapping of str to Json, optional
+        Other documents that references lead to, by absolute URI. Nothing else is looked up but the
+        published meta-schemas.
+    dialects : mapping of str to Dialect, optional
+        The meaning of each ``$schema`` that occurs; one that is not listed changes nothing.
+    """
+
+    def __init__(
+        self,
+        schema: Json,
+        places: Sequence[tuple[str, str, str]],
+        dialect: Dialect,
+        *,
+        formats: Literal["assert", "annotate"] = "assert",
+        documents: Mapping[str, Json] | None = None,
+        dialects: Mapping[str, Dialect] | None = None,
+    ) -> None:
+        self.schema = schema
+        self.places = tuple(dict.fromkeys(core.Place(*place) for place in places))
+        self.dialect = dialect
+        self.formats = formats
+        self.documents = dict(documents or {})
+        self.dialects = dict(dialects or {})
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of everything that the verdicts depend on."""
+        dialects = [_spelled(self.dialect), *((uri, _spelled(d)) for uri, d in self.dialects.items())]
+        parts = [dialects, self.formats, self.schema, self.documents]
+        text = json.dumps(parts, default=lambda number: ["decimal", str(number)])
+        return f"json-schema {hashlib.sha256(text.encode()).hexdigest()}"
+
+    def holds(self, text: bytes) -> bool:
+        """Whether a text is valid JSON that satisfies the schema.
+
+        Raises
+        ------
+        LimitError
+            If it nests too deeply to be validated, or an exponent has more than 17 digits.
+        GrammarError
+            If a reference leads to a document that was not given.
+        """
+        return next(self._errors(text), None) is None
+
+    def explain(self, text: bytes) -> list[tuple[str, core.Place]]:
+        """Where a text violates what: JSON pointers into the text, each with the place of the schema.
+
+        Empty where the predicate holds, and for a text that is not JSON.
+
+        Raises
+        ------
+        LimitError, GrammarError
+            As `holds` does.
+        """
+        found: list[tuple[str, core.Place]] = []
+        for error in self._errors(text):
+            if error is not None:
+                pointer = "".join(f"/{escape(str(part))}" for part in error.absolute_path)
+                place = next((p for p in self.places if p.keyword == error.validator), self.places[0])
+                found.append((pointer, place))
+        return list(dict.fromkeys(found))
+
+    def _errors(self, text: bytes) -> Iterator[Any]:
+        """The violations as the library tells them; None for a text that is not JSON."""
+        from referencing.exceptions import Unresolvable
+
+        try:
+            yield from self._validator.iter_errors(parse(text))
+        except NotJsonError:
+            yield None
+        except RecursionError:
+            raise LimitError(
+                "text depth", "the text, or the references of its schema, nest too deeply to be validated"
+            ) from None
+        except Unresolvable as error:
+            raise GrammarError(self.places[0].pointer, f"a reference leads nowhere: {error}") from error
+
+    @cached_property
+    def _validator(self) -> Any:
+        from gramspec.grammar.json_schema.validators import validator
+
+        return validator(
+            self.schema, self.dialect, self.documents, self.dialects, formats=self.formats == "assert"
+        )
+
+    def __repr__(self) -> str:
+        return f"SchemaResidual({'; '.join(map(str, self.places))})"
+
+
+def residual_of(
+    documents: Documents,
+    places: Sequence[tuple[str, str, str]],
+    *,
+    formats: Literal["assert", "annotate"] = "assert",
+) -> SchemaResidual:
+    """The residual predicate of a schema with all documents that its references lead to.
+
+    Parameters
+    ----------
+    documents : Documents
+        The schema.
+    places : sequence of (str, str, str)
+        Pointer, keyword and reason of everything that is left over; at least one.
+    formats : {"assert", "annotate"}
+        Whether ``format`` is an assertion.
+    """
+    root = documents.value(documents.root)
+    dialect = documents.dialect(documents.root)
+    outside: dict[str, Json] = {}
+    for uri, document in documents.contents.items():
+        if uri:
+            own = documents.dialect(Place(uri, ""))
+            outside[uri] = _naming(document, own.draft) if own != dialect else document
+    if documents.asked:
+        root = _unnamed(root)
+    return SchemaResidual(
+        root, places, dialect, formats=formats, documents=outside, dialects=documents.dialects
+    )
+
+
+def _naming(document: Json, draft: Draft) -> Json:
+    """A document that names its draft; the registry may know it without that."""
+    if not isinstance(document, dict) or "$schema" in document:
+        return document
+    return {"$schema": _URIS[draft.number], **document}
+
+
+def _unnamed(value: Json) -> Json:
+    """A schema that names no draft: the caller's choice overrules what it says."""
+    if isinstance(value, list):
+        return [_unnamed(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: item if key in ("const", "enum") else _unnamed(item)
+        for key, item in value.items()
+        if key != "$schema" or not isinstance(item, str)
+    }
+
+
+class NotJsonError(ValueError):
+    """The text is not one JSON value, or repeats a key."""
+
+
+def parse(text: bytes) -> Json:
+    """The value of a JSON text: whole numbers as int, others as Decimal, nothing rounded.
+
+    Raises
+    ------
+    NotJsonError
+        If it is not JSON, or an object has a key twice.
+    LimitError
+        If an exponent is beyond what a Decimal can hold.
+    RecursionError
+        If it nests too deeply.
+    """
+    try:
+        value: Json = json.loads(
+            text.decode("utf-8"),
+            parse_int=_whole,
+            parse_float=_decimal,
+            parse_constant=_refuse,
+            object_pairs_hook=_members,
+        )
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise NotJsonError(str(error)) from None
+    return value
+
+
+def _spelled(dialect: Dialect) -> list[Json]:
+    return [dialect.draft.number, dialect.draft.declared, *sorted(dialect.ignored)]
+
+
+def _whole(digits: str) -> Json:
+    from gramspec.grammar.json_schema.validators import LongInteger
+
+    return int(digits) if len(digits) <= _SHOWN_DIGITS else LongInteger(digits)
+
+
+def _decimal(text: str) -> Json:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        mantissa = text.lower().partition("e")[0]
+        if not mantissa.strip("-0."):
+            return Decimal(0)
+        raise LimitError("exponent", "a number of the text has an exponent of more than 17 digits") from None
+
+
+def _refuse(name: str) -> Json:
+    raise NotJsonError(f"{name} is not JSON")
+
+
+def _members(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise NotJsonError("a key is written twice in one object")
+    return members
