@@ -1,384 +1,413 @@
-"""Regular expressions of all spellings of the JSON numbers in a range.
+"""Numbers as formulas say them: their spellings, membership by value, emptiness.
 
-Cost: nodes grow with (digits of the bounds) log(digits); free integers take about 5,000 nodes, built once.
-Source: API section 1: under bounds, decimals, and exponents with a one-digit integer part and |e| <= 400.
+Law: `number_value` holds the spellings of a formula's numbers within the range API section 1 documents, and
+all of RFC 8259 for no formula at all; where `number_exact` says no it holds more, but never less.
+Source: JSON Schema Validation, section 6.2; API section 1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache, lru_cache
-from typing import Literal
+from fractions import Fraction
+from functools import lru_cache
+from math import ceil, floor, lcm
 
-from gramspec.grammar.ir import EMPTY, EPSILON, Empty, Expr, concat, literal, optional, repeat, union
-from gramspec.grammar.json_schema.exponents import (
-    DIGIT,
-    DIGIT_1,
-    DIGITS,
-    DIGITS_1,
-    DOT,
-    MARK,
-    MAX_EXPONENT,
-    MINUS,
-    NOUGHT,
-    SIGN,
-    ZEROS,
-    ZEROS_1,
-    digit,
-    exponent,
-    in_decade,
-    in_decades,
-    integers_in_decades,
-    integral_tail,
+from gramspec.grammar.ir import EMPTY, And, Expr, Not, union
+from gramspec.grammar.json_schema.formulas import (
+    AllOf,
+    AnyOf,
+    Between,
+    Formula,
+    Integral,
+    Multiple,
+    Negation,
+    Numbers,
+    Plain,
+    all_of,
+    any_of,
+    negation,
 )
+from gramspec.grammar.json_schema.intervals import (
+    Style,
+    ladder,
+    numbers_among,
+    numbers_between,
+    rfc8259_number,
+)
+from gramspec.grammar.json_schema.multiples import Divisor, is_enforced, multiples
 
-ZERO = Decimal(0)
+__all__ = [
+    "Style",
+    "ladder",
+    "number_empty",
+    "number_exact",
+    "number_holds",
+    "number_value",
+    "numbers_among",
+    "numbers_between",
+    "rfc8259_number",
+]
 
-Style = Literal["number", "integer", "digits"]
-"""Which spellings count: any, those of integral value, or those without fraction and exponent."""
+ONE = Decimal(1)
 
-_ZERO_POINT = literal("0.")
-
-
-@cache
-def rfc8259_number() -> Expr:
-    """Every JSON number, as RFC 8259 spells them."""
-    whole = union(literal("0"), concat(DIGIT_1, DIGITS))
-    fraction = optional(concat(DOT, DIGITS_1))
-    return concat(optional(MINUS), whole, fraction, optional(concat(MARK, SIGN, DIGITS_1)))
+_MAX_DIGITS = 1_000  # digits, and places of digits, of a number that the automaton looks at
+_FEW = 64  # numbers that are rather listed than intersected
+_SOME = 1_000  # numbers that are tried one by one to find out whether there are any
+_ALTERNATIVES = 256  # conjunctions looked at for the same
 
 
-@lru_cache(maxsize=4096)
-def numbers_between(
-    low: Decimal | None, low_strict: bool, high: Decimal | None, high_strict: bool, style: Style
-) -> Expr:
-    """Spellings of the numbers in an interval.
+def number_value(formula: Formula) -> Expr:
+    """Spellings of the numbers of a formula.
 
     Parameters
     ----------
-    low, high : Decimal or None
-        Ends of the interval; None leaves it open.
-    low_strict, high_strict : bool
-        Whether the end itself is left out.
-    style : {"number", "integer", "digits"}
-        Which spellings count.
+    formula : Formula
+        Over `Between`, `Multiple`, `Integral`, `Plain` and `Numbers`.
 
     Returns
     -------
     Expr
-        Regular; `EMPTY` when the interval holds no such number.
+        Regular. All of RFC 8259 for the formula that says nothing; otherwise decimals, and exponents
+        within the documented range, to which negations are relative too.
     """
-    if style != "number":
-        low, low_strict = _whole(low, low_strict, up=True), False
-        high, high_strict = _whole(high, high_strict, up=False), False
-    if low is not None and high is not None and (low > high or (low == high and (low_strict or high_strict))):
-        return EMPTY
-    above: Expr = EMPTY
-    if high is None or high > 0:
-        if low is None or low <= 0:
-            above = _positive(ZERO, True, high, high_strict, style)
-        else:
-            above = _positive(low, low_strict, high, high_strict, style)
-    below: Expr = EMPTY
-    if low is None or low < 0:
-        far = None if low is None else low.copy_abs()
-        if high is None or high >= 0:
-            below = _positive(ZERO, True, far, low_strict, style)
-        else:
-            below = _positive(high.copy_abs(), high_strict, far, low_strict, style)
-    zero_in = (low is None or low < 0 or (low == 0 and not low_strict)) and (
-        high is None or high > 0 or (high == 0 and not high_strict)
-    )
-    zero = _zero(style) if zero_in else EMPTY
-    if above is below:
-        return concat(optional(MINUS), union(zero, above))
-    return union(concat(MINUS, union(zero, below)), zero, above)
+    return _spelled(formula)[0]
 
 
-def numbers_among(values: Iterable[Decimal]) -> Expr:
-    """Spellings of some numbers; those of one decade share the part that shifts the point."""
-    parts: list[Expr] = []
-    decades: dict[tuple[bool, int], dict[Decimal, None]] = {}
-    for value in values:
-        if value == 0:
-            parts.append(concat(optional(MINUS), _zero("number")))
-        else:
-            decades.setdefault((value < 0, value.adjusted()), {})[value.copy_abs()] = None
-    for (negative, at), sizes in decades.items():
-        texts = [_plain(size, False, size, False, "number") for size in sizes]
-        digits = [size.as_tuple().digits for size in sizes]
-        whole, shifted = (
-            union(*(_Layout(point, None, True).between(d, False, d, False) for d in digits))
-            for point in (1, -1)
-        )
-        if -MAX_EXPONENT <= at <= MAX_EXPONENT:
-            texts.append(concat(whole, exponent(at, at)))
-        if at < MAX_EXPONENT:
-            texts.append(concat(_ZERO_POINT, in_decade(shifted, at)))
-        parts.append(concat(MINUS if negative else EPSILON, union(*texts)))
-    return union(*parts)
+def number_exact(formula: Formula) -> bool:
+    """Whether `number_value` is what the formula says, and not a superset."""
+    return _spelled(formula)[1]
 
 
-def ladder(steps: Sequence[Expr], leaves: Sequence[Expr]) -> Expr:
-    """``leaf0 | step0 leaf1 | step0 step1 leaf2 | …`` with nesting of logarithmic depth."""
+def number_holds(formula: Formula, value: Decimal, *, plain: bool = False) -> bool:
+    """Whether a formula holds for a number.
 
-    def build(begin: int, end: int) -> Expr:
-        if end - begin == 1:
-            return leaves[begin]
-        middle = (begin + end) // 2
-        right = build(middle, end)
-        if isinstance(right, Empty):
-            return build(begin, middle)
-        return union(build(begin, middle), concat(_run(steps[begin:middle]), right))
-
-    return build(0, len(leaves))
-
-
-def _run(steps: Sequence[Expr]) -> Expr:
-    """Concatenation, a run of one and the same object written as a repetition."""
-    parts: list[Expr] = []
-    begin = 0
-    while begin < len(steps):
-        end = begin + 1
-        while end < len(steps) and steps[end] is steps[begin]:
-            end += 1
-        count = end - begin
-        parts.append(repeat(steps[begin], count, count))
-        begin = end
-    return concat(*parts)
-
-
-def _whole(bound: Decimal | None, strict: bool, *, up: bool) -> Decimal | None:
-    """The nearest integer inside an interval's end."""
-    if bound is None:
-        return None
-    whole = bound.to_integral_value("ROUND_CEILING" if up else "ROUND_FLOOR")
-    number = int(whole)
-    if strict and whole == bound:
-        number += 1 if up else -1
-    return Decimal(number)
-
-
-@cache
-def _zero(style: Style) -> Expr:
-    if style == "digits":
-        return NOUGHT
-    power = optional(exponent(-MAX_EXPONENT, MAX_EXPONENT))
-    return concat(NOUGHT, optional(concat(DOT, ZEROS_1)), power)
+    Parameters
+    ----------
+    formula : Formula
+        Over numbers.
+    value : Decimal
+        The number.
+    plain : bool
+        Whether it is written without fraction and exponent.
+    """
+    match formula:
+        case AllOf(parts):
+            return all(number_holds(part, value, plain=plain) for part in parts)
+        case AnyOf(parts):
+            return any(number_holds(part, value, plain=plain) for part in parts)
+        case Negation(part):
+            return not number_holds(part, value, plain=plain)
+        case Between(low, low_strict, high, high_strict):
+            above = low is None or value > low or (value == low and not low_strict)
+            return above and (high is None or value < high or (value == high and not high_strict))
+        case Multiple(divisor):
+            return Divisor.of(divisor).divides(value)
+        case Integral():
+            return Divisor.of(ONE).divides(value)
+        case Plain():
+            return plain
+        case Numbers(values):
+            return value in values
+    raise TypeError(f"{formula!r} says nothing about numbers")
 
 
 @lru_cache(maxsize=1024)
-def _positive(low: Decimal, low_strict: bool, high: Decimal | None, high_strict: bool, style: Style) -> Expr:
-    """Unsigned spellings of the positive numbers of an interval with ``0 <= low`` (strict at 0)."""
-    plain = _plain(low, low_strict, high, high_strict, style)
-    if style == "digits":
-        return plain
-    integer = style == "integer"
-    parts = [plain]
-    shifted: list[Expr] = []
-    first = 0 if integer else None
-    if low > 0:
-        first = low.adjusted()
-        if low_strict or low != Decimal((0, (1,), first)):
-            first += 1
-            _add_decade(parts, shifted, low.adjusted(), low, low_strict, high, high_strict, style)
-    last = MAX_EXPONENT
-    if high is not None:
-        last = high.adjusted() - 1
-        if low == 0 or first is None or first <= high.adjusted():
-            _add_decade(parts, shifted, high.adjusted(), ZERO, False, high, high_strict, style)
-    if first is None or first <= last:
-        _add_decades(parts, shifted, first, last, integer)
-    if shifted:
-        parts.append(concat(_ZERO_POINT, union(*shifted)))
-    return union(*parts)
+def number_empty(formula: Formula) -> bool:
+    """Whether surely no number satisfies a formula."""
+    found = _alternatives(formula, _ALTERNATIVES)
+    return found is not None and all(_Conjunction.of(parts).is_empty() for parts in found)
 
 
-def _add_decade(
-    parts: list[Expr],
-    shifted: list[Expr],
-    at: int,
-    low: Decimal,
-    low_strict: bool,
-    high: Decimal | None,
-    high_strict: bool,
-    style: Style,
-) -> None:
-    """Add the spellings with exponent that lie in one decade, which the interval cuts."""
-    bottom, strict, top = _significands(at, low, low_strict, high)
-    stop = at + 1 if style == "integer" else None
-    if -MAX_EXPONENT <= at <= MAX_EXPONENT:
-        text = _Layout(1, stop, True).between(bottom, strict, top, high_strict)
-        parts.append(concat(text, exponent(at, at)))
-    if at < MAX_EXPONENT:
-        text = _Layout(-1, stop, True).between(bottom, strict, top, high_strict)
-        shifted.append(in_decade(text, at))
+@lru_cache(maxsize=1024)
+def _spelled(formula: Formula) -> tuple[Expr, bool]:
+    match formula:
+        case AllOf(()):
+            return rfc8259_number(), True
+        case AllOf(parts):
+            return _Conjunction.of(parts).spelled()
+        case AnyOf(parts):
+            found = [_spelled(part) for part in parts]
+            return union(*(expr for expr, _ in found)), all(exact for _, exact in found)
+        case Negation(AnyOf() | AllOf() | Between() | Negation()):
+            return _spelled(_inverse(formula.part))
+    return _Conjunction.of((formula,)).spelled()
 
 
-def _add_decades(parts: list[Expr], shifted: list[Expr], first: int | None, last: int, integer: bool) -> None:
-    """Add the spellings with exponent of all numbers in the decades ``first..last``."""
-    low, high = -MAX_EXPONENT if first is None else max(first, -MAX_EXPONENT), min(last, MAX_EXPONENT)
-    if not integer:
-        if low <= high:
-            parts.append(concat(DIGIT_1, optional(concat(DOT, DIGITS_1)), exponent(low, high)))
-        shifted.append(in_decades(first, last))
-        return
-    if low > high:
-        return
-    tail = concat(optional(concat(DOT, ZEROS_1)), exponent(low, high))
-    parts.append(concat(DIGIT_1, union(tail, concat(DOT, integral_tail(low, high)))))
-    shifted.append(integers_in_decades(low, last))
+def _inverse(formula: Formula) -> Formula:
+    """The negation, pushed one level down where that is possible."""
+    match formula:
+        case AllOf(parts):
+            return any_of(*(_inverse(part) for part in parts))
+        case AnyOf(parts):
+            return all_of(*(_inverse(part) for part in parts))
+        case Negation(part):
+            return part
+        case Between(low, low_strict, high, high_strict):
+            outside: list[Formula] = []
+            if low is not None:
+                outside.append(Between(None, False, low, not low_strict))
+            if high is not None:
+                outside.append(Between(high, not high_strict, None, False))
+            return any_of(*outside)
+    return negation(formula)
 
 
-def _significands(
-    at: int, low: Decimal, low_strict: bool, high: Decimal | None
-) -> tuple[Sequence[int], bool, Sequence[int] | None]:
-    """Ends of an interval inside one decade, as digits (the upper one None when it is not reached)."""
-    bottom: Sequence[int] = (1,)
-    strict = False
-    if low > 0 and low.adjusted() == at:
-        bottom, strict = low.as_tuple().digits, low_strict
-    top = high.as_tuple().digits if high is not None and high.adjusted() == at else None
-    return bottom, strict, top
+def _alternatives(formula: Formula, most: int) -> list[tuple[Formula, ...]] | None:
+    """Conjunctions of atoms and negated atoms, any of which suffices; None when there are too many."""
+    match formula:
+        case AllOf(parts):
+            out: list[tuple[Formula, ...]] = [()]
+            for part in parts:
+                more = _alternatives(part, most)
+                if more is None or len(out) * len(more) > most:
+                    return None
+                out = [(*one, *other) for one in out for other in more]
+            return out
+        case AnyOf(parts):
+            out = []
+            for part in parts:
+                more = _alternatives(part, most)
+                if more is None or len(out) + len(more) > most:
+                    return None
+                out += more
+            return out
+        case Negation(AnyOf() | AllOf() | Between() | Negation()):
+            return _alternatives(_inverse(formula.part), most)
+    return [(formula,)]
 
 
-def _plain(low: Decimal, low_strict: bool, high: Decimal | None, high_strict: bool, style: Style) -> Expr:
-    """The spellings without exponent among `_positive`."""
-    parts: list[Expr] = []
-    if style == "number" and low < 1:
-        below_one = _Layout(0, None, True)
-        top = None if high is None or high >= 1 else _fraction_digits(high)
-        fraction = below_one.between(_fraction_digits(low), low_strict, top, high_strict)
-        parts.append(concat(NOUGHT, fraction))
-    first = 0
-    if low >= 1:
-        first = low.adjusted() + 1
-        parts.append(_decade(low.adjusted(), low, low_strict, high, high_strict, style))
-    last: int | None = None
-    if high is not None:
-        at = high.adjusted()
-        last = at - 1
-        if at >= 0 and (low == 0 or low.adjusted() < at):
-            parts.append(_decade(at, ZERO, False, high, high_strict, style))
-    if last is None or first <= last:
-        layout = _Layout(0, 0 if style == "integer" else None, style != "digits")
-        parts.append(concat(DIGIT_1, repeat(DIGIT, first, last), layout.free(0)))
-    return union(*parts)
+@dataclass(slots=True)
+class _Conjunction:
+    """Formulas that hold together, those of a kind made one."""
 
+    low: Decimal | None = None
+    low_strict: bool = False
+    high: Decimal | None = None
+    high_strict: bool = False
+    divisors: tuple[Decimal, ...] = ()
+    plain: bool = False
+    values: frozenset[Decimal] | None = None
+    others: tuple[Formula, ...] = ()
 
-def _decade(
-    at: int, low: Decimal, low_strict: bool, high: Decimal | None, high_strict: bool, style: Style
-) -> Expr:
-    """The spellings without exponent in the decade ``10^at``, ``at >= 0``."""
-    bottom, strict, top = _significands(at, low, low_strict, high)
-    layout = _Layout(at + 1, at + 1 if style == "integer" else None, style != "digits")
-    return layout.between(bottom, strict, top, high_strict)
+    @classmethod
+    def of(cls, parts: Iterable[Formula]) -> _Conjunction:
+        out = cls()
+        for part in _flat(parts):
+            match part:
+                case Between(low, low_strict, high, high_strict):
+                    if low is not None and (out.low is None or (low, low_strict) > (out.low, out.low_strict)):
+                        out.low, out.low_strict = low, low_strict
+                    if high is not None and (
+                        out.high is None or (high, not high_strict) < (out.high, not out.high_strict)
+                    ):
+                        out.high, out.high_strict = high, high_strict
+                case Multiple(divisor):
+                    out.divisors = (*out.divisors, divisor)
+                case Integral():
+                    out.divisors = (*out.divisors, ONE)
+                case Plain():
+                    out.divisors, out.plain = (*out.divisors, ONE), True
+                case Numbers(values):
+                    out.values = values if out.values is None else out.values & values
+                case _:
+                    out.others = (*out.others, part)
+        out.divisors = _joined(out.divisors)
+        return out
 
-
-def _fraction_digits(value: Decimal) -> Sequence[int]:
-    """Digits after the point of a number below 1."""
-    if value == 0:
-        return ()
-    return (0,) * (-value.adjusted() - 1) + value.as_tuple().digits
-
-
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """A family of digit strings compared position by position.
-
-    A point follows the first `point` digits when there are more; digits from position `stop` on
-    are zero (None: any); without `fraction` there is no point and exactly `point` digits.
-    """
-
-    point: int
-    stop: int | None
-    fraction: bool
-
-    def between(
-        self, low: Sequence[int], low_strict: bool, high: Sequence[int] | None, high_strict: bool
-    ) -> Expr:
-        """The strings between two digit sequences; needs low <= high."""
-        low = self._trim(low)
-        if high is None:
-            return self._lower(low, 0, low_strict)
-        high = self._trim(high)
-        size = max(len(low), len(high))
-        bottom = [*low, *(0,) * (size - len(low))]
-        top = [*high, *(0,) * (size - len(high))]
-        split = next((k for k in range(size) if bottom[k] != top[k]), size)
-        if split == size:
-            if low_strict or high_strict:
-                return EMPTY
-            return concat(*(self._step(k, bottom[k]) for k in range(size)), self._zeros(size))
-        ends = [EMPTY if low_strict or k < len(low) else self._end(k) for k in range(split + 1)]
-        dot = self._dot(split)
-        final = union(
-            ends[split],
-            concat(dot, digit(bottom[split], bottom[split]), self._lower(low, split + 1, low_strict)),
-            concat(dot, digit(bottom[split] + 1, top[split] - 1), self.free(split + 1)),
-            concat(dot, digit(top[split], top[split]), self._upper(high, split + 1, high_strict)),
+    def is_empty(self) -> bool:
+        """Whether surely nothing satisfies it; its `others` are negated atoms."""
+        if self.plain and Negation(Plain()) in self.others:
+            return True
+        values = self.candidates(_SOME)
+        if values is not None:
+            return not any(self.holds(value, self.others) for value in values)
+        excluded = [_divisor_of(part) for part in self.others]
+        return any(
+            other is not None and Divisor.of(other).divides(divisor)
+            for other in excluded
+            for divisor in self.divisors
         )
-        return ladder([self._step(k, bottom[k]) for k in range(split)], [*ends[:split], final])
 
-    def free(self, at: int) -> Expr:
-        """Any continuation from position `at` on."""
-        if not self.fraction:
-            return repeat(DIGIT, self.point - at, self.point - at) if at < self.point else EPSILON
-        if at < self.point:
-            return concat(repeat(DIGIT, self.point - at, self.point - at), self.free(self.point))
-        if self.stop is None:
-            return optional(concat(DOT, DIGITS_1)) if at == self.point else DIGITS
-        room = max(0, self.stop - at)
-        if at > self.point:
-            return concat(repeat(DIGIT, 0, room), ZEROS)
-        return optional(concat(DOT, concat(repeat(DIGIT, 1, room), ZEROS) if room else ZEROS_1))
+    def holds(self, value: Decimal, others: Iterable[Formula]) -> bool:
+        """Whether it may hold for a number, however that is written."""
+        return (
+            number_holds(Between(self.low, self.low_strict, self.high, self.high_strict), value)
+            and all(Divisor.of(divisor).divides(value) for divisor in self.divisors)
+            and all(number_holds(part, value) for part in others if not _is_about_spelling(part))
+        )
 
-    def _trim(self, digits: Sequence[int]) -> tuple[int, ...]:
-        size = len(digits)
-        while size > self.point and digits[size - 1] == 0:
-            size -= 1
-        return (*digits[:size], *(0,) * (self.point - size))
+    def candidates(self, most: int) -> list[Decimal] | None:
+        """At most so many numbers, among which are all that satisfy it; None when there are more."""
+        if self.values is not None:
+            return sorted(self.values) if len(self.values) <= most else None
+        if self.low is None or self.high is None:
+            return None
+        if self.low > self.high:
+            return []
+        if self.low == self.high:
+            return [self.low]
+        if not (self.divisors and all(map(_is_moderate, (self.low, self.high, *self.divisors)))):
+            return None
+        # The divisors that could not be joined are tested one by one.
+        step = Fraction(max(self.divisors))
+        first, last = ceil(Fraction(self.low) / step), floor(Fraction(self.high) / step)
+        if last - first >= most:
+            return None
+        return [_times(max(self.divisors), count) for count in range(first, last + 1)]
 
-    def _dot(self, at: int) -> Expr:
-        if at < self.point:
-            return EPSILON
-        if not self.fraction:
-            return EMPTY
-        return DOT if at == self.point else EPSILON
+    def spelled(self) -> tuple[Expr, bool]:
+        """Its spellings, and whether they are exact."""
+        exact = True
+        values = self.candidates(_FEW if self.values is None else len(self.values))
+        later = self.others
+        if values is not None and all(map(_is_moderate, values)):
+            later = tuple(part for part in self.others if _is_about_spelling(part))
+            chosen = [value for value in values if self.holds(value, self.others)]
+            texts = [numbers_among(chosen)]
+            if self.plain:
+                texts.append(numbers_between(None, False, None, False, "digits"))
+        else:
+            texts, exact = self._intersected()
+        for part in later:
+            match part:
+                case Negation(Multiple(divisor)) if not is_enforced(divisor):
+                    exact = False
+                case Negation(Multiple() | Integral() | Plain() | Numbers()) if all(
+                    map(_is_moderate, _values_of(part.part))
+                ):
+                    texts.append(Not(_spelled(part.part)[0]))
+                case Negation(Numbers()):
+                    exact = False
+                case _:
+                    expr, sure = _spelled(part)
+                    texts.append(expr)
+                    exact = exact and sure
+        if EMPTY in texts:
+            return EMPTY, exact
+        return (texts[0] if len(texts) == 1 else And(tuple(texts))), exact
 
-    def _step(self, at: int, value: int) -> Expr:
-        return concat(self._dot(at), digit(value, value))
+    def _intersected(self) -> tuple[list[Expr], bool]:
+        """What the interval and the divisors say, and whether that is all."""
+        exact = self.values is None
+        divisors = []
+        for divisor in self.divisors:
+            if is_enforced(divisor):
+                divisors.append(divisor)
+            else:
+                exact = False
+        low, low_strict, high, high_strict = self.low, self.low_strict, self.high, self.high_strict
+        if low is not None and not _is_moderate(low):
+            low, low_strict, exact = _below(low), False, False
+        if high is not None and not _is_moderate(high):
+            above = _below(high.copy_negate())
+            high, high_strict, exact = above if above is None else above.copy_negate(), False, False
+        style: Style = "digits" if self.plain else "integer" if ONE in divisors else "number"
+        if style == "number" and divisors:
+            # Bounds that are multiples themselves leave less to search where nothing follows.
+            step = max(divisors)
+            if low is not None:
+                low, low_strict = _times(step, _first(low, low_strict, step)), False
+            if high is not None:
+                last = -_first(high.copy_negate(), high_strict, step)
+                high, high_strict = _times(step, last), False
+        rest = [multiples(divisor) for divisor in divisors if divisor != ONE]
+        if rest and low is None and high is None and style != "digits":
+            return rest, exact
+        return [numbers_between(low, low_strict, high, high_strict, style), *rest], exact
 
-    def _end(self, at: int) -> Expr:
-        return EPSILON if at >= self.point else EMPTY
 
-    def _zeros(self, at: int) -> Expr:
-        """Only zeros from `at` on, where `at` is not before the point."""
-        if not self.fraction:
-            return EPSILON
-        return optional(concat(DOT, ZEROS_1)) if at == self.point else ZEROS
+def _flat(parts: Iterable[Formula]) -> Iterator[Formula]:
+    for part in parts:
+        match part:
+            case AllOf(inner):
+                yield from _flat(inner)
+            case Negation(AnyOf() | AllOf() | Between() | Negation()):
+                yield from _flat((_inverse(part.part),))
+            case AnyOf((only,)):
+                yield from _flat((only,))
+            case _:
+                yield part
 
-    def _nonzero(self, at: int) -> Expr:
-        """Some nonzero digit from `at` on, where `at` is not before the point."""
-        return concat(DOT if at == self.point else EPSILON, ZEROS, DIGIT_1, DIGITS)
 
-    def _lower(self, low: tuple[int, ...], at: int, strict: bool) -> Expr:
-        """Continuations not below (strictly above) those of `low` from `at` on."""
-        size = len(low)
-        if at >= size:
-            return self._nonzero(at) if strict else self.free(at)
-        leaves = [concat(self._dot(k), digit(low[k] + 1, 9), self.free(k + 1)) for k in range(at, size)]
-        leaves.append(self._nonzero(size) if strict else self.free(size))
-        return ladder([self._step(k, low[k]) for k in range(at, size)], leaves)
+def _joined(divisors: Iterable[Decimal]) -> tuple[Decimal, ...]:
+    """Their least common multiple, if it is enforced or they are not; else those that say something."""
+    found = sorted(set(divisors))
+    found = [one for one in found if not any(one != two and Divisor.of(one).divides(two) for two in found)]
+    if len(found) < 2 or not all(map(_is_moderate, found)):
+        return tuple(found)
+    place = min(_place(one) for one in found)
+    number = 1
+    for one in found:
+        number = lcm(number, int(Fraction(one) / Fraction(10) ** place))
+    least = _decimal(number, place)
+    return (least,) if is_enforced(least) or not all(map(is_enforced, found)) else tuple(found)
 
-    def _upper(self, high: tuple[int, ...], at: int, strict: bool) -> Expr:
-        """Continuations not above (strictly below) those of `high` from `at` on."""
-        size = len(high)
-        leaves = [
-            union(concat(self._dot(k), digit(0, high[k] - 1), self.free(k + 1)), self._end(k))
-            for k in range(at, size)
-        ]
-        leaves.append(EMPTY if strict else self._zeros(size))
-        return ladder([self._step(k, high[k]) for k in range(at, size)], leaves)
+
+def _times(step: Decimal, count: int) -> Decimal:
+    """The exact product."""
+    place = _place(step)
+    return _decimal(int(Fraction(step) / Fraction(10) ** place) * count, place)
+
+
+def _first(low: Decimal, strict: bool, step: Decimal) -> int:
+    """Which multiple of a step is the first one above a bound."""
+    ratio = Fraction(low) / Fraction(step)
+    return floor(ratio) + 1 if strict else ceil(ratio)
+
+
+def _decimal(number: int, place: int) -> Decimal:
+    return Decimal((int(number < 0), Decimal(abs(number)).as_tuple().digits, place))
+
+
+def _place(value: Decimal) -> int:
+    place = value.as_tuple().exponent
+    assert isinstance(place, int), "a JSON number is finite"
+    return place
+
+
+def _is_moderate(value: Decimal) -> bool:
+    """Whether the automaton may look at the digits of a number one by one."""
+    if value == 0:
+        return True
+    return _place(value) >= -_MAX_DIGITS and value.adjusted() <= _MAX_DIGITS
+
+
+def _below(value: Decimal) -> Decimal | None:
+    """A bound below a number that is not moderate."""
+    far = Decimal((0, (1,), _MAX_DIGITS))
+    near = Decimal((0, (1,), -_MAX_DIGITS))
+    if value >= far:
+        return far
+    if value < -far:
+        return None
+    if abs(value) < near:
+        return Decimal(0) if value > 0 else near.copy_negate()
+    sign, digits, _ = value.as_tuple()
+    kept = digits[: value.adjusted() + 1 + _MAX_DIGITS]
+    short = Decimal((sign, kept, value.adjusted() - len(kept) + 1))
+    return short if value > 0 else _decimal(int(Fraction(short) * 10**_MAX_DIGITS) - 1, -_MAX_DIGITS)
+
+
+def _divisor_of(part: Formula) -> Decimal | None:
+    """The divisor of a negated atom."""
+    match part:
+        case Negation(Multiple(divisor)):
+            return divisor
+        case Negation(Integral()):
+            return ONE
+    return None
+
+
+def _values_of(part: Formula) -> Iterable[Decimal]:
+    return part.values if isinstance(part, Numbers) else ()
+
+
+def _is_about_spelling(formula: Formula) -> bool:
+    match formula:
+        case AllOf(parts) | AnyOf(parts):
+            return any(_is_about_spelling(part) for part in parts)
+        case Negation(part):
+            return _is_about_spelling(part)
+    return isinstance(formula, Plain)
