@@ -19,7 +19,7 @@ Verdict: TypeAlias = Literal["member", "leaves", "ends early", "refused"]
 
 _EXPANSIONS: Final = 4_096
 # First byte of a character outside ASCII: continuation bytes, and the bits of the character that it holds.
-_LEADS: Final = {
+LEADS: Final = {
     **{b: (1, b & 0x1F) for b in range(0xC2, 0xE0)},
     **{b: (2, b & 0x0F) for b in range(0xE0, 0xF0)},
     **{b: (3, b & 0x07) for b in range(0xF0, 0xF5)},
@@ -140,8 +140,8 @@ def allowed(graph: TextGraph, config: int) -> Allowed:
         for byte in data:
             if byte < 0x80:
                 found.append((byte, byte))
-            elif byte in _LEADS:
-                count, high = _LEADS[byte]
+            elif byte in LEADS:
+                count, high = LEADS[byte]
                 base = high << 6 * count
                 found += [(base + low, base + top) for low, top in groups.tails(successor, count)]
             else:
@@ -173,16 +173,16 @@ class _Characters:
                 if 0x80 <= byte < 0xC0
                 for low, high in self.tails(successor, count - 1)
             ]
-            self.known[key] = _merged(found)
+            self.known[key] = merge_numbers(found)
         return self.known[key]
 
 
-def _merged(pairs: list[tuple[int, int]]) -> Ranges:
-    """Sorted and merged; these numbers are parts of characters, so none of them is a surrogate."""
+def merge_numbers(pairs: Iterable[tuple[int, int]]) -> Ranges:
+    """Sorted and merged ranges of numbers that are parts of characters: none of them is a surrogate."""
     merged: list[tuple[int, int]] = []
     for low, high in sorted(pairs):
-        if merged and low == merged[-1][1] + 1:
-            merged[-1] = (merged[-1][0], high)
+        if merged and low <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], high))
         else:
             merged.append((low, high))
     return tuple(merged)
@@ -199,4 +199,4 @@ def _refusals(graph: TextGraph, text: bytes) -> Iterable[Refusal]:
 
 
 def _width(lead: int) -> int:
-    return 1 + _LEADS[lead][0] if lead in _LEADS else 1
+    return 1 + LEADS[lead][0] if lead in LEADS else 1

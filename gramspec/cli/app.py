@@ -13,9 +13,11 @@ from rich.console import Console
 from rich.text import Text
 
 from gramspec.cli.check import CheckRequest, check_text
+from gramspec.cli.compile import CompileRequest, explain
 from gramspec.cli.generate import GenerateRequest, generate_texts
 from gramspec.cli.sample import SampleRequest, sample_texts
 from gramspec.cli.sources import KIND_HELP, SOURCE_HELP, GrammarRequest
+from gramspec.cli.vocabularies import VOCABULARY_HELP
 from gramspec.errors import GramspecError
 
 app = typer.Typer(
@@ -31,6 +33,7 @@ _GENERATE_EXAMPLE = (
     'Example: gramspec generate --schema examples/user.schema.json --prompt "Write a JSON user profile for'
     ' Maria Lopez." --n 2 --seed 1'
 )
+_COMPILE_EXAMPLE = "Example: gramspec compile examples/user.schema.json --svg user.svg"
 _SAMPLE_EXAMPLE = "Example: gramspec sample examples/user.schema.json --n 3 --seed 1"
 _CHECK_EXAMPLE = 'Example: gramspec check regex:"[0-9]{4}-[0-9]{2}" 2026-11'
 
@@ -107,6 +110,27 @@ def generate(
             whitespace=whitespace,
         )
     )
+
+
+@app.command(name="compile", epilog=_COMPILE_EXAMPLE)
+def compile_(
+    grammar: Source,
+    vocabulary: Annotated[str, typer.Option(help=VOCABULARY_HELP)] = "none",
+    svg: Annotated[
+        str | None, typer.Option(help="File to draw the grammar into.", show_default=False)
+    ] = None,
+    max_boxes: Annotated[int, typer.Option(help="Largest drawing, in boxes.")] = 600,
+    seed: Annotated[int, typer.Option(help="Chooses the samples.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")] = False,
+    kind: Kind = "auto",
+    property_order: Order = "schema",
+    whitespace: WhiteSpace = "any",
+    formats: Formats = "assert",
+    draft: Draft = None,
+) -> None:
+    """Explain a grammar: size, language, members, what enforces what, ambiguity; draw it."""
+    source = GrammarRequest(grammar, kind, property_order, whitespace, formats, draft)
+    explain(CompileRequest(source, vocabulary, svg, max_boxes, seed, as_json))
 
 
 @app.command(epilog=_SAMPLE_EXAMPLE)

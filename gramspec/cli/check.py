@@ -17,9 +17,9 @@ from rich.text import Text
 
 from gramspec.automaton.graph import TextGraph
 from gramspec.automaton.reading import Reading, read
-from gramspec.cli.places import json_pointer, spot, visible
+from gramspec.automaton.wording import allowed_words, visible
+from gramspec.cli.places import json_pointer, spot
 from gramspec.cli.sources import GrammarRequest, read_grammar
-from gramspec.cli.wording import allowed_words
 from gramspec.errors import OptionError
 
 

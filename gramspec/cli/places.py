@@ -11,6 +11,8 @@ from typing import Final
 
 from rich.cells import cell_len
 
+from gramspec.automaton.wording import visible
+
 _BEFORE: Final = 60
 _AFTER: Final = 30
 
@@ -47,19 +49,6 @@ def spot(text: bytes, offset: int) -> Spot:
     left = ("…" if len(head) > _BEFORE else "") + visible(head[-_BEFORE:])
     right = visible(tail[:_AFTER]) + ("…" if len(tail) > _AFTER else "")
     return Spot(offset, line, len(head) + 1, left + right, " " * cell_len(left) + "^")
-
-
-def visible(text: str) -> str:
-    """The text with a picture in place of each control character and of what cannot be shown."""
-    return "".join(map(_picture, text))
-
-
-def _picture(char: str) -> str:
-    if char == "\x7f":
-        return "␡"
-    if char < " ":
-        return chr(0x2400 + ord(char))
-    return char if char.isprintable() else "\ufffd"
 
 
 def json_pointer(text: bytes) -> str:

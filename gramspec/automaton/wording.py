@@ -1,4 +1,4 @@
-"""Sets of characters in words, short enough to read.
+"""Characters, and sets of them, as people can read them.
 
 Law: what is printed names every character of the set, or says that it does not.
 Source: Unicode Standard, section 5.22 (code points of characters that cannot be shown).
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from gramspec.automaton.reading import Allowed
-from gramspec.grammar.ranges import SCALARS, Ranges, subtract
+from gramspec.grammar.ranges import SCALARS, Ranges, intersect, normalise, subtract
 
 _MOST: Final = 16
 _BEYOND_ASCII: Final = subtract(SCALARS, ((0, 0x7F),))
@@ -42,6 +42,19 @@ def character_words(ranges: Ranges) -> str:
     return _listed(ranges)
 
 
+def visible(text: str) -> str:
+    """The text with a picture in place of each control character and of what cannot be shown."""
+    return "".join(map(_picture, text))
+
+
+def _picture(char: str) -> str:
+    if char == "\x7f":
+        return "␡"
+    if char < " ":
+        return chr(0x2400 + ord(char))
+    return char if char.isprintable() else "\ufffd"
+
+
 def _listed(ranges: Ranges) -> str:
     words: list[str] = []
     for low, high in ranges:
@@ -63,3 +76,11 @@ def _one(point: int) -> str:
     if not char.isprintable() or point >= 0x3000:
         return f"U+{point:04X}"
     return f'"{char}"' if char == "'" else f"'{char}'"
+
+
+def byte_words(data: bytes) -> str:
+    """A set of bytes in words: ASCII as characters, the others by their number."""
+    ranges = normalise((byte, byte) for byte in data)
+    text = _listed(intersect(ranges, ((0, 0x7F),)))
+    high = [f"0x{low:02X} to 0x{top:02X}" for low, top in intersect(ranges, ((0x80, 0xFF),))]
+    return f"{len(data)}: " + ", ".join([*([text] if text else []), *high])
