@@ -13,6 +13,7 @@ from gramspec.grammar import ir
 from gramspec.grammar.core import Grammar
 from gramspec.grammar.encoding import utf8
 from gramspec.grammar.regex import ecma, python
+from gramspec.grammar.regex.language import language
 
 Dialect = Literal["python", "ecma"]
 
@@ -77,7 +78,9 @@ def parse_regex(pattern: str, dialect: Dialect = "python", *, search: bool = Fal
     if not isinstance(pattern, str):
         raise GrammarError("", f"a pattern is a str, not {type(pattern).__name__}")
     if dialect == "python":
-        return python.parse(pattern, search=search)
-    if dialect == "ecma":
-        return ecma.parse(pattern, search=search)
-    raise GrammarError("", f"unknown regex dialect {dialect!r}", 'the dialects are "python" and "ecma"')
+        tree = python.parse(pattern)
+    elif dialect == "ecma":
+        tree = ecma.parse(pattern)
+    else:
+        raise GrammarError("", f"unknown regex dialect {dialect!r}", 'the dialects are "python" and "ecma"')
+    return language(tree, pattern, search=search)

@@ -15,7 +15,7 @@ from gramspec.grammar.ranges import SCALARS, Ranges, intersect
 class Alphabet:
     """Classes of characters, numbered from 0; a set of classes is an int (`mask`) with a bit for each.
 
-    Class 0 holds the scalars that are in none of the sets; it alone may be empty.
+    Every class holds a scalar; if no set reaches some scalars, one class holds all of those.
 
     Parameters
     ----------
@@ -39,12 +39,15 @@ class Alphabet:
             for low, high in ranges:
                 events[low] = events.get(low, 0) ^ 1 << bit
                 events[high + 1] = events.get(high + 1, 0) ^ 1 << bit
-        classes: dict[int, int] = {0: 0}
+        classes: dict[int, int] = {}
         self.starts: list[int] = []
         self.numbers: list[int] = []
         active = 0
-        for point in sorted(events):
+        points = sorted(point for point in events if point <= 0x10FFFF)
+        for point, end in zip(points, [*points[1:], 0x110000], strict=True):
             active ^= events[point]
+            if point >= 0xD800 and end <= 0xE000:  # surrogates only: no scalar, no class of its own
+                continue
             self.starts.append(point)
             self.numbers.append(classes.setdefault(active, len(classes)))
         self.masks: dict[Ranges, int] = dict.fromkeys(distinct, 0)

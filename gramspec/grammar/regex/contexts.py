@@ -11,73 +11,88 @@ Requirements on a neighbour inside the piece are pushed into the characters that
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 from gramspec.errors import LimitError, UnsupportedError
 from gramspec.grammar import ir
-from gramspec.grammar.ranges import SCALARS, Ranges, complement, intersect, unite
-from gramspec.grammar.regex.edges import Edges, contains_char, merge
-
-# Classes of one character; both contexts use the same bits for them.
-NEWLINE: Final = 1
-ASCII_WORD: Final = 2
-OTHER_WORD: Final = 4  # a word character for Unicode only
-PLAIN: Final = 8
-CHARS: Final = NEWLINE | ASCII_WORD | OTHER_WORD | PLAIN
-START: Final = 16  # left only
-END: Final = 16  # right only
-LAST_NEWLINE: Final = 32  # right only: "\n" and then the end; whoever demands NEWLINE demands this too
-LEFT_ANY: Final = CHARS | START
-RIGHT_ANY: Final = CHARS | END | LAST_NEWLINE
+from gramspec.grammar.ranges import SCALARS, Ranges
+from gramspec.grammar.regex.alphabet import Alphabet
+from gramspec.grammar.regex.edges import Edges, contains_char, joined_counts, merge
+from gramspec.grammar.regex.tree import Here, Tree, walk
 
 Context = tuple[int, int]
 Piece = Mapping[Context, ir.Expr]
 
-_FREE: Final[Context] = (LEFT_ANY, RIGHT_ANY)
 _ANY_CHAR: Final = ir.CharSet(SCALARS)
 _ANY_TEXT: Final = ir.repeat(_ANY_CHAR)
-_NEWLINE_CHAR: Final = ir.CharSet(((10, 10),))
+_NEWLINE: Final = ((10, 10),)
+_NEWLINE_CHAR: Final = ir.CharSet(_NEWLINE)
 _MAX_UNROLLED: Final = 1_000
 _MAX_TERMS: Final = 2_000_000
 _LONG_CONCAT: Final = 64
 
 
-@dataclass(slots=True)
 class Builder:
     """Combines pieces for one pattern.
 
     Parameters
     ----------
-    ascii_word, unicode_word : ranges
-        Word characters in the two senses; equal where a dialect has one only.
+    pattern : Tree
+        The pattern: the neighbours that it asks for say which characters must be told apart.
+
+    Attributes
+    ----------
+    chars : int
+        Mask of all classes of characters; both contexts use the same bits for them.
+    start, end : int
+        Bit of the start (in a left context) and of the end (in a right one): the same bit.
+    last_newline : int
+        Bit, in a right context, of a newline that ends the text; who demands the class of the
+        newline demands this too.
+    any_left, any_right : int
+        Contexts that ask for nothing.
+    free : Context
+        Both.
     """
 
-    ascii_word: Ranges
-    unicode_word: Ranges
-    _edges: Edges = field(default_factory=Edges)
-    _chars: dict[Ranges, Piece] = field(default_factory=dict)
-    _spent: int = 0
+    def __init__(self, pattern: Tree) -> None:
+        sets: list[Ranges] = [_NEWLINE]
+        for node in walk(pattern):
+            if isinstance(node, Here):
+                sets.extend(side.chars for pair in node.pairs for side in pair)
+        self._alphabet = Alphabet(sets)
+        self.chars = self._alphabet.full
+        self.newline = self._alphabet.masks[_NEWLINE]
+        self.start = self.end = 1 << self._alphabet.size
+        self.last_newline = self.start << 1
+        self.any_left = self.chars | self.start
+        self.any_right = self.chars | self.end | self.last_newline
+        self.free: Context = (self.any_left, self.any_right)
+        self._edges = Edges()
+        self._sets: dict[Ranges, Piece] = {}
+        self._spent = 0
 
     # -- making pieces --------------------------------------------------------------------
 
-    def chars(self, ranges: Ranges) -> Piece:
+    def one_char(self, ranges: Ranges) -> Piece:
         """One character out of a set."""
-        piece = self._chars.get(ranges)
+        piece = self._sets.get(ranges)
         if piece is None:
-            piece = self._chars[ranges] = {_FREE: ir.CharSet(ranges)} if ranges else {}
+            piece = self._sets[ranges] = {self.free: ir.CharSet(ranges)} if ranges else {}
         return piece
 
-    def assertion(self, rectangles: Iterable[Context]) -> Piece:
-        """The empty string at positions whose (left, right) lies in one of the rectangles."""
-        return {context: ir.EPSILON for context in rectangles if all(context)}
-
-    def boundary(self, *, ascii_only: bool, inside_empty: bool) -> tuple[Piece, Piece]:
-        """The word boundary and its negation (`inside_empty`: the latter holds in the empty text)."""
-        word = ASCII_WORD if ascii_only else ASCII_WORD | OTHER_WORD
-        left, right = LEFT_ANY & ~word, RIGHT_ANY & ~word
-        outside = [(left, right)] if inside_empty else [(START, right & ~END), (left & ~START, right)]
-        return self.assertion([(word, right), (left, word)]), self.assertion([(word, word), *outside])
+    def assertion(self, node: Here) -> Piece:
+        """The empty text at positions whose neighbours are as one of the pairs says."""
+        masks = self._alphabet.masks
+        found: dict[Context, ir.Expr] = {}
+        for before, after in node.pairs:
+            left = masks[before.chars] | (self.start if before.start else 0)
+            right = masks[after.chars] | (self.end if after.end else 0)
+            if after.last_newline or right & self.newline:
+                right |= self.last_newline
+            if left and right:
+                found[left, right] = ir.EPSILON
+        return found
 
     def alternatives(self, pieces: Iterable[Piece]) -> Piece:
         """Union."""
@@ -92,26 +107,25 @@ class Builder:
         total: Piece | None = None
         run: list[ir.Expr] = []
         for piece in pieces:
-            if len(piece) == 1 and _FREE in piece:
-                run.append(piece[_FREE])
+            if len(piece) == 1 and self.free in piece:
+                run.append(piece[self.free])
                 continue
             if run:
-                total = self._join(total, {_FREE: ir.concat(*run)})
+                total = self._join(total, {self.free: ir.concat(*run)})
                 run = []
             total = self._join(total, piece)
         if run or total is None:
-            total = self._join(total, {_FREE: ir.concat(*run)})
+            total = self._join(total, {self.free: ir.concat(*run)})
         return total
 
     def repetition(self, piece: Piece, minimum: int, maximum: int | None, place: str, source: str) -> Piece:
         """`piece` repeated; `place` (a pointer) and `source` say where, should it have to be refused."""
         if maximum == 0:
-            return {_FREE: ir.EPSILON}
+            return {self.free: ir.EPSILON}
         if not piece:
-            return {_FREE: ir.EPSILON} if minimum == 0 else {}
-        if len(piece) == 1 and _FREE in piece:
-            item = piece[_FREE]
-            return {_FREE: item if isinstance(item, ir.Epsilon) else ir.repeat(item, minimum, maximum)}
+            return {self.free: ir.EPSILON} if minimum == 0 else {}
+        if len(piece) == 1 and self.free in piece:
+            return {self.free: _repeated(piece[self.free], minimum, maximum)}
         if max(minimum, maximum or 0) > _MAX_UNROLLED:
             raise UnsupportedError(
                 place,
@@ -124,15 +138,15 @@ class Builder:
             return self._join(head, self._star(piece))
         if maximum == minimum:
             return head
-        tail = self._power(self.alternatives([piece, {_FREE: ir.EPSILON}]), maximum - minimum)
+        tail = self._power(self.alternatives([piece, {self.free: ir.EPSILON}]), maximum - minimum)
         return self._join(head, tail)
 
     def finish(self, piece: Piece, *, search: bool) -> ir.Expr:
         """The texts that match as a whole, or that hold a match (`search`)."""
         if search:
-            anything: Piece = {_FREE: _ANY_TEXT}
+            anything: Piece = {self.free: _ANY_TEXT}
             piece = self._join(self._join(anything, piece), anything)
-        members = [language for (left, right), language in piece.items() if left & START and right & END]
+        members = [term for (left, right), term in piece.items() if left & self.start and right & self.end]
         return merge([self._absorbed(language) for language in members])
 
     def _absorbed(self, language: ir.Expr) -> ir.Expr:
@@ -169,56 +183,43 @@ class Builder:
 
     def _ending(self, left: int, language: ir.Expr, wanted: int) -> list[tuple[int, ir.Expr]]:
         """The parts of a term before a position that demands `wanted` of its left side."""
-        if wanted == LEFT_ANY:
+        if wanted == self.any_left:
             return [(left, language)]
         parts: list[tuple[int, ir.Expr]] = []
         if self._edges.facts(language).nullable:
             parts.append((left & wanted, ir.EPSILON))
-        body = self._ends_with(language, wanted & CHARS)
+        body = self._ends_with(language, wanted & self.chars)
         if not isinstance(body, ir.Empty):
             parts.append((left, body))
         return parts
 
     def _starting(self, right: int, language: ir.Expr, wanted: int) -> list[tuple[int, ir.Expr]]:
         """The parts of a term after a position that demands `wanted` of its right side."""
-        if wanted == RIGHT_ANY:
+        if wanted == self.any_right:
             return [(right, language)]
         parts: list[tuple[int, ir.Expr]] = []
         if self._edges.facts(language).nullable:
             parts.append((right & wanted, ir.EPSILON))
-        if wanted & LAST_NEWLINE and not wanted & NEWLINE and contains_char(language, 10):
-            parts.append((right & END, _NEWLINE_CHAR))
-        body = self._starts_with(language, wanted & CHARS)
+        if wanted & self.last_newline and not wanted & self.newline and contains_char(language, 10):
+            parts.append((right & self.end, _NEWLINE_CHAR))
+        body = self._starts_with(language, wanted & self.chars)
         if not isinstance(body, ir.Empty):
             parts.append((right, body))
         return parts
 
     def _ends_with(self, language: ir.Expr, classes: int) -> ir.Expr:
         """The non-empty members whose last character is in `classes`."""
-        return self._edges.restricted(language, self._class_ranges(classes), last=True)
+        return self._edges.restricted(language, self._alphabet.ranges(classes), last=True)
 
     def _starts_with(self, language: ir.Expr, classes: int) -> ir.Expr:
         """The non-empty members whose first character is in `classes`."""
-        return self._edges.restricted(language, self._class_ranges(classes), last=False)
-
-    def _class_ranges(self, classes: int) -> Ranges:
-        newline: Ranges = ((10, 10),)
-        parts: list[Ranges] = []
-        if classes & NEWLINE:
-            parts.append(newline)
-        if classes & ASCII_WORD:
-            parts.append(self.ascii_word)
-        if classes & OTHER_WORD:
-            parts.append(intersect(self.unicode_word, complement(self.ascii_word)))
-        if classes & PLAIN:
-            parts.append(complement(unite(self.unicode_word, newline)))
-        return unite(*parts)
+        return self._edges.restricted(language, self._alphabet.ranges(classes), last=False)
 
     # -- repetition -----------------------------------------------------------------------
 
     def _power(self, piece: Piece, count: int) -> Piece:
         """`piece` repeated exactly `count` times, by squaring."""
-        total: Piece = {_FREE: ir.EPSILON}
+        total: Piece = {self.free: ir.EPSILON}
         while count:
             if count & 1:
                 total = self._join(total, piece)
@@ -262,7 +263,7 @@ class Builder:
             done += 1
         paths = self._closure(len(nodes), edges)
         demands = [right for _, right in nodes]
-        terms: list[Piece] = [{_FREE: ir.EPSILON}]
+        terms: list[Piece] = [{self.free: ir.EPSILON}]
         for left, source, body in entries:
             for target, path in paths[source].items():
                 terms.append({(left, demands[target]): _concat(body, path)})
@@ -295,7 +296,7 @@ class Builder:
         """The coarsest partition of the character classes that the given left contexts respect."""
         masks = list(lefts)
         groups: dict[tuple[int, ...], int] = {}
-        for char in (NEWLINE, ASCII_WORD, OTHER_WORD, PLAIN):
+        for char in (1 << number for number in range(self._alphabet.size)):
             key = tuple(mask & char and 1 for mask in masks)
             groups[key] = groups.get(key, 0) | char
         return list(groups.values())
@@ -304,6 +305,17 @@ class Builder:
         self._spent += amount
         if self._spent > _MAX_TERMS:
             raise LimitError("max_nodes", f"the anchors of this pattern need more than {_MAX_TERMS} terms")
+
+
+def _repeated(item: ir.Expr, minimum: int, maximum: int | None) -> ir.Expr:
+    """A repetition, of the inner item where two of them are one."""
+    if isinstance(item, ir.Epsilon):
+        return item
+    if isinstance(item, ir.Repeat):
+        counts = joined_counts((item.minimum, item.maximum), (minimum, maximum))
+        if counts is not None:
+            return ir.repeat(item.item, *counts)
+    return ir.repeat(item, minimum, maximum)
 
 
 def _is_any_text(node: ir.Expr) -> bool:

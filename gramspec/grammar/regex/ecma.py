@@ -7,18 +7,18 @@ Source: ECMA-262 section 22.2.1, with the leniency of Annex B.1.2 where flag ``u
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, NoReturn
 
 from gramspec.errors import GrammarError, UnsupportedError
-from gramspec.grammar import ir
-from gramspec.grammar.ranges import Ranges, complement, normalise, unite
-from gramspec.grammar.regex import contexts
-from gramspec.grammar.regex.contexts import Builder, Piece
+from gramspec.grammar.ranges import SCALARS, Ranges, complement, normalise, unite
+from gramspec.grammar.regex import tree
+from gramspec.grammar.regex.tree import ANY_LEFT, ANY_RIGHT, Here, Left, Right, Tree
 from gramspec.grammar.regex.unicode import (
     ASCII_DIGITS,
     ASCII_WORDS,
     ECMA_LINE_ENDS,
+    ecma_ignoring_case,
     ecma_property,
     ecma_space,
 )
@@ -34,8 +34,8 @@ _HEX4: Final = re.compile(r"u([0-9A-Fa-f]{4})")
 _LOW_HALF: Final = re.compile(r"\\u([Dd][C-Fc-f][0-9A-Fa-f]{2})")
 _BRACED: Final = re.compile(r"u\{([0-9A-Fa-f]+)\}")
 _PROPERTY: Final = re.compile(r"[pP]\{([A-Za-z0-9_]+)(?:=([A-Za-z0-9_]+))?\}")
-_SCOPED_FLAGS: Final = re.compile(r"\(\?[ims]*(-[ims]*)?:")
-_LOOKS: Final = {"(?=": "look-ahead", "(?!": "look-ahead", "(?<=": "look-behind", "(?<!": "look-behind"}
+_SCOPED_FLAGS: Final = re.compile(r"\(\?([ims]*)(?:-([ims]*))?:")
+_LOOKS: Final = {"(?=": (True, False), "(?!": (True, True), "(?<=": (False, False), "(?<!": (False, True)}
 _KNOWN_PROPERTIES: Final = (
     "known are the general categories, Any, ASCII, ASCII_Hex_Digit, Assigned, White_Space, "
     "Uppercase, Lowercase, XID_Start and XID_Continue"
@@ -43,9 +43,21 @@ _KNOWN_PROPERTIES: Final = (
 _MAX_DIGITS: Final = 18
 
 
-def parse(pattern: str, *, search: bool) -> ir.Expr:
-    """The language of a pattern over `CharSet` leaves."""
-    return _Parser(pattern).run(search=search)
+def parse(pattern: str) -> Tree:
+    """The tree of a pattern."""
+    return _Parser(pattern).run()
+
+
+@dataclass(frozen=True, slots=True)
+class _Flags:
+    """The flags in force; flag ``u`` always is."""
+
+    ignore_case: bool = False
+    multiline: bool = False
+    dotall: bool = False
+
+    def words(self) -> Ranges:
+        return ecma_ignoring_case(ASCII_WORDS) if self.ignore_case else ASCII_WORDS
 
 
 @dataclass(slots=True)
@@ -53,62 +65,77 @@ class _Frame:
     """A group that is open: finished alternatives and the current one."""
 
     offset: int
-    alternatives: list[Piece] = field(default_factory=list)
-    sequence: list[Piece] = field(default_factory=list)
+    flags: _Flags  # of what follows the group
+    look: tuple[bool, bool] | None = None  # (ahead, negative)
+    alternatives: list[Tree] = field(default_factory=list)
+    sequence: list[Tree] = field(default_factory=list)
 
 
 class _Parser:
     def __init__(self, pattern: str) -> None:
         self.text = pattern
         self.at = 0
-        self.builder = Builder(ASCII_WORDS, ASCII_WORDS)
+        self.flags = _Flags()
         self.names: set[str] = set()
         self.groups, self.named = self.count_groups()
 
-    def run(self, *, search: bool) -> ir.Expr:
-        stack = [_Frame(0)]
+    def run(self) -> Tree:
+        stack = [_Frame(0, self.flags)]
         while self.at < len(self.text):
             char = self.text[self.at]
             if char == "(":
-                stack.append(_Frame(self.at))
+                stack.append(_Frame(self.at, self.flags))
                 if len(stack) > MAX_NESTING + 1:
                     self.fail(self.at, f"groups nested more than {MAX_NESTING} deep", "flatten the groups")
-                self.open_group()
+                stack[-1].look = self.open_group()
             elif char == ")":
                 if len(stack) == 1:
                     self.fail(self.at, "unmatched ')'", "write \\) for the character itself")
                 self.at += 1
-                piece = self.close(stack.pop())
-                stack[-1].sequence.append(self.quantified(piece))
+                frame = stack.pop()
+                item = self.close(frame)
+                self.flags = frame.flags
+                if frame.look is None or frame.look[0]:  # Annex B: a look-ahead may be repeated
+                    item = self.quantified(item)
+                elif _QUANTIFIER.match(self.text, self.at):
+                    self.fail(self.at, "a look-behind cannot be repeated", "put it into a group (?:...)")
+                stack[-1].sequence.append(item)
             elif char == "|":
                 self.at += 1
                 frame = stack[-1]
-                frame.alternatives.append(self.builder.sequence(frame.sequence))
+                frame.alternatives.append(tree.sequence(frame.sequence))
                 frame.sequence = []
             else:
                 stack[-1].sequence.append(self.term(char))
         if len(stack) > 1:
             self.fail(stack[-1].offset, "this group is not closed", "add ')' or write \\(")
-        return self.builder.finish(self.close(stack[0]), search=search)
+        return self.close(stack[0])
 
     # -- groups and quantifiers -------------------------------------------------------------
 
-    def close(self, frame: _Frame) -> Piece:
-        last = self.builder.sequence(frame.sequence)
-        return self.builder.alternatives([*frame.alternatives, last]) if frame.alternatives else last
+    def close(self, frame: _Frame) -> Tree:
+        last = tree.sequence(frame.sequence)
+        body = tree.choice([*frame.alternatives, last]) if frame.alternatives else last
+        if frame.look is None:
+            return body
+        ahead, negative = frame.look
+        return tree.Look(body, ahead, negative, f"@{frame.offset}")
 
-    def open_group(self) -> None:
+    def open_group(self) -> tuple[bool, bool] | None:
+        """Move past the opening of a group; what it looks for, if it does."""
         text, start = self.text, self.at
         if not text.startswith("(?", start):
             self.at += 1
-            return
+            return None
         for opening, look in _LOOKS.items():
             if text.startswith(opening, start):
-                hint = "write the alternatives out"
-                raise UnsupportedError(f"@{start}", look, hint, text)
-        if text.startswith("(?:", start):
-            self.at += 3
-            return
+                self.at += len(opening)
+                return look
+        scoped = _SCOPED_FLAGS.match(text, start)
+        if scoped:
+            self.at = scoped.end()
+            self.flags = self.scoped(start, scoped[1], scoped[2] or "")
+            return None
         named = _GROUP_NAME.match(text, start)
         if named:
             name = _group_name(named[1])
@@ -118,18 +145,23 @@ class _Parser:
                 self.fail(start, "this group name is not an identifier", "use letters, digits, _ and $")
             self.names.add(name)
             self.at = named.end()
-            return
-        if _SCOPED_FLAGS.match(text, start):
-            raise UnsupportedError(f"@{start}", "flags for a group", "write both cases in classes", text)
+            return None
         self.fail(start, "unknown kind of group", "ECMA-262 knows (...), (?:...) and (?<name>...)")
 
-    def quantified(self, piece: Piece) -> Piece:
+    def scoped(self, start: int, added: str, removed: str) -> _Flags:
+        letters = added + removed
+        if len(set(letters)) != len(letters) or self.text.startswith("(?-:", start):
+            self.fail(start, "a flag is named twice, or none is", "write (?i:...) or (?i-m:...)")
+        known = {"i": "ignore_case", "m": "multiline", "s": "dotall"}
+        changes = {known[letter]: letter in added for letter in letters}
+        return replace(self.flags, **changes)
+
+    def quantified(self, item: Tree) -> Tree:
         found = _QUANTIFIER.match(self.text, self.at)
         if not found:
-            return piece
+            return item
         start, self.at = self.at, found.end()
-        if self.text.startswith("?", self.at):  # lazy: another order of search, the same language
-            self.at += 1
+        self.at += self.text.startswith("?", self.at)  # lazy: another order of search, the same language
         if found[1] is None:
             minimum, maximum = {"*": (0, None), "+": (1, None), "?": (0, 1)}[found[0]]
         else:
@@ -139,35 +171,38 @@ class _Parser:
             maximum = minimum if found[2] is None else int(found[3]) if found[3] else None
         if maximum is not None and maximum < minimum:
             self.fail(start, "the bounds of this repetition cross", "write {smaller,larger}")
-        return self.builder.repetition(piece, minimum, maximum, f"@{start}", self.text)
+        return tree.Repetition(item, minimum, maximum, f"@{start}")
 
     # -- terms --------------------------------------------------------------------------------
 
-    def term(self, char: str) -> Piece:
-        build = self.builder
+    def term(self, char: str) -> Tree:
         if _QUANTIFIER.match(self.text, self.at):
             self.fail(self.at, "there is nothing to repeat", f"write \\{char} for the character itself")
         if char in "^$":
             self.at += 1
-            left = contexts.START if char == "^" else contexts.LEFT_ANY
-            right = contexts.END if char == "$" else contexts.RIGHT_ANY
-            return build.assertion([(left, right)])
+            lines = ECMA_LINE_ENDS if self.flags.multiline else ()
+            left = Left(lines, True) if char == "^" else ANY_LEFT
+            right = Right(lines, True, False) if char == "$" else ANY_RIGHT
+            return Here(((left, right),))
         if self.text.startswith(("\\b", "\\B"), self.at):
-            inside, outside = build.boundary(ascii_only=True, inside_empty=True)
+            inside, outside = tree.boundary(self.flags.words(), inside_empty=True)
             self.at += 2
             return inside if self.text[self.at - 1] == "b" else outside
         if char == ".":
             self.at += 1
-            ranges = complement(ECMA_LINE_ENDS)
+            ranges = SCALARS if self.flags.dotall else complement(ECMA_LINE_ENDS)
         elif char == "[":
             ranges = self.char_class()
         elif char == "\\":
             found = self.escape(in_class=False)
-            ranges = _point(found) if isinstance(found, int) else found
+            ranges = self.folded(_point(found) if isinstance(found, int) else found)
         else:
             self.at += 1
-            ranges = _point(ord(char))
-        return self.quantified(build.chars(ranges))
+            ranges = self.folded(_point(ord(char)))
+        return self.quantified(tree.Chars(ranges))
+
+    def folded(self, ranges: Ranges) -> Ranges:
+        return ecma_ignoring_case(ranges) if self.flags.ignore_case else ranges
 
     def char_class(self) -> Ranges:
         start = self.at
@@ -195,7 +230,7 @@ class _Parser:
             else:  # Annex B: a class escape beside a hyphen leaves the hyphen a character
                 parts.extend(_point(end) if isinstance(end, int) else end for end in (low, high))
                 parts.append(_point(ord("-")))
-        ranges = unite(*parts)
+        ranges = self.folded(unite(*parts))
         return complement(ranges) if negated else ranges
 
     def class_atom(self) -> int | Ranges:
@@ -214,7 +249,7 @@ class _Parser:
             self.fail(start, "a backslash ends the pattern", "write \\\\ for the character itself")
         if char in "dDsSwW":
             self.at += 1
-            inside = {"d": ASCII_DIGITS, "w": ASCII_WORDS}.get(char.lower()) or ecma_space()
+            inside = {"d": ASCII_DIGITS, "w": self.flags.words()}.get(char.lower()) or ecma_space()
             return complement(inside) if char.isupper() else inside
         if char in "pP":
             return self.property_escape(start)

@@ -13,24 +13,23 @@ from functools import cache
 from re import _constants as sre  # type: ignore[attr-defined]
 from re import _parser as sre_parser  # type: ignore[attr-defined]
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from gramspec.errors import GrammarError, UnsupportedError
-from gramspec.grammar import ir
 from gramspec.grammar.ranges import SCALARS, Ranges, complement, normalise, of, subtract, unite
-from gramspec.grammar.regex import contexts
-from gramspec.grammar.regex.contexts import Builder, Piece
+from gramspec.grammar.regex import tree
+from gramspec.grammar.regex.atomic import atomic
+from gramspec.grammar.regex.tree import ANY_LEFT, ANY_RIGHT, Here, Left, Right, Tree
 from gramspec.grammar.regex.unicode import ASCII_WORDS, ignoring_case, python_class
 
-_Tree = Sequence[tuple[Any, Any]]
-_Steps = Generator[tuple[_Tree, int], Piece, Piece]
+_Items = Sequence[tuple[Any, Any]]
+_Steps = Generator[tuple[_Items, int], Tree, Tree]
 
 MAX_NESTING: Final = 200
 _TYPE_FLAGS: Final = sre.SRE_FLAG_ASCII | sre.SRE_FLAG_LOCALE | sre.SRE_FLAG_UNICODE
 _WARNINGS: Final = Lock()  # `catch_warnings` changes state of the whole process
 _CHARS: Final = (sre.LITERAL, sre.NOT_LITERAL, sre.IN, sre.ANY)
 _REPEATS: Final = (sre.MAX_REPEAT, sre.MIN_REPEAT, sre.POSSESSIVE_REPEAT)
-_LOOKS: Final = ("look-behind", "look-ahead")
 _CATEGORIES: Final = {
     sre.CATEGORY_DIGIT: ("d", False),
     sre.CATEGORY_NOT_DIGIT: ("d", True),
@@ -40,30 +39,27 @@ _CATEGORIES: Final = {
     sre.CATEGORY_NOT_WORD: ("w", True),
 }
 _REFUSED: Final = {
-    "look-ahead": r"\(\?[=!]",
-    "look-behind": r"\(\?<[=!]",
     "back-reference": r"\(\?P=|\\[1-9]",
     "conditional group": r"\(\?\(",
     "atomic group": r"\(\?>",
     "possessive quantifier": r"[*+?}]\+",
 }
 _HINTS: Final = {
-    "look-ahead": "write the alternatives out",
-    "look-behind": "write the alternatives out",
     "back-reference": "repeat the alternatives; a language with back-references is not regular",
     "conditional group": "write both cases as alternatives",
     "atomic group": "use (?:...), which also allows backtracking into the group",
     "possessive quantifier": "use the plain quantifier, which also allows backtracking",
 }
+_NEWLINE: Final[Ranges] = ((10, 10),)
 
 
-def parse(pattern: str, *, search: bool) -> ir.Expr:
-    """The language of a pattern over `CharSet` leaves."""
+def parse(pattern: str) -> Tree:
+    """The tree of a pattern."""
     _check_nesting(pattern)
     try:
         with _WARNINGS, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = sre_parser.parse(pattern)
+            items = sre_parser.parse(pattern)
     except re.error as error:
         raise GrammarError(f"@{error.pos or 0}", error.msg, "", pattern) from error
     except RecursionError as error:
@@ -72,24 +68,21 @@ def parse(pattern: str, *, search: bool) -> ir.Expr:
         raise GrammarError(
             _place(pattern, r"\{"), "the repetition bound is too large", "", pattern
         ) from error
-    translator = _Translator(pattern)
-    piece = translator.translate(tree, tree.state.flags)
-    return translator.builder.finish(piece, search=search)
+    return _Translator(pattern).translate(items, items.state.flags)
 
 
 class _Translator:
-    """Turns the tree that `re` parsed into pieces, with a stack of its own instead of recursion."""
+    """Turns what `re` parsed into a tree, with a stack of its own instead of recursion."""
 
     def __init__(self, pattern: str) -> None:
         self.pattern = pattern
-        self.literals: dict[tuple[int, int], Piece] = {}
-        has_boundary = "\\b" in pattern or "\\B" in pattern
-        words = python_class("w", ascii_only=False) if has_boundary else ASCII_WORDS
-        self.builder = Builder(ASCII_WORDS, words)
+        self.chars: dict[tuple[int, int], Tree] = {}
+        start = re.compile(r"\(\?<?[=!]")
+        self.looks = iter([f"@{offset}" for offset in _places(pattern) if start.match(pattern, offset)])
 
-    def translate(self, tree: _Tree, flags: int) -> Piece:
-        stack = [self.items(tree, flags)]
-        answer: Piece = {}
+    def translate(self, items: _Items, flags: int) -> Tree:
+        stack = [self.items(items, flags)]
+        answer: Tree = tree.NOTHING
         resume = False
         while stack:
             try:
@@ -102,81 +95,87 @@ class _Translator:
                 resume = False
         return answer
 
-    def items(self, tree: _Tree, flags: int) -> _Steps:
+    def items(self, items: _Items, flags: int) -> _Steps:
         """A sequence of items; yields the bodies it needs translated, with their flags."""
-        pieces: list[Piece] = []
-        build = self.builder
-        for op, value in tree:
+        found: list[Tree] = []
+        for op, value in items:
             if op in _CHARS:
-                pieces.append(self.one_char(op, value, flags))
+                found.append(self.one_char(op, value, flags))
             elif op is sre.BRANCH:
-                branches: list[Piece] = []
+                branches: list[Tree] = []
                 for body in value[1]:
                     branches.append((yield body, flags))
-                pieces.append(build.alternatives(branches))
+                found.append(tree.choice(branches))
             elif op is sre.AT:
-                pieces.append(self.anchor(value, flags))
+                found.append(_anchor(value, flags))
             elif op in _REPEATS:
-                self.check(op, value)
-                minimum, maximum, body = value
-                bound = None if maximum is sre.MAXREPEAT else int(maximum)
-                piece = yield body, flags
-                place = _place(self.pattern, r"\{")
-                pieces.append(build.repetition(piece, int(minimum), bound, place, self.pattern))
+                found.append(self.repetition(op, value[0], value[1], (yield value[2], flags)))
             elif op is sre.FAILURE:  # the parser's form of (?!)
-                pieces.append({})
+                next(self.looks, None)
+                found.append(tree.NEVER)
+            elif op is sre.SUBPATTERN:
+                found.append((yield value[3], _combine(flags, value[1], value[2])))
+            elif op is sre.ATOMIC_GROUP:
+                found.append(self.only_first((yield value, flags), "atomic group"))
+            elif op in (sre.ASSERT, sre.ASSERT_NOT):
+                place = next(self.looks, "@0")
+                self.check_width(value, place)
+                body = yield value[1], flags
+                found.append(tree.Look(body, value[0] > 0, op is sre.ASSERT_NOT, place))
             else:
-                self.check(op, value)
-                if op is sre.SUBPATTERN:
-                    pieces.append((yield value[3], _combine(flags, value[1], value[2])))
-                elif op is sre.ATOMIC_GROUP:
-                    pieces.append((yield value, flags))
-        return build.sequence(pieces)
+                self.refuse(op)
+        return tree.sequence(found)
 
-    def one_char(self, op: Any, value: Any, flags: int) -> Piece:
+    def one_char(self, op: Any, value: Any, flags: int) -> Tree:
         if op is not sre.LITERAL:
-            return self.builder.chars(_one_char(op, value, flags))
-        piece = self.literals.get((value, flags))
-        if piece is None:
-            piece = self.literals[value, flags] = self.builder.chars(_one_char(op, value, flags))
-        return piece
+            return tree.Chars(_one_char(op, value, flags))
+        found = self.chars.get((value, flags))
+        if found is None:
+            found = self.chars[value, flags] = tree.Chars(_one_char(op, value, flags))
+        return found
 
-    def check(self, op: Any, value: Any) -> None:
-        """Refuse what depends on more than the characters it matches."""
-        name = ""
-        if op is sre.POSSESSIVE_REPEAT:
-            name = "" if value[0] == value[1] and _has_one_way(value[2]) else "possessive quantifier"
-        elif op is sre.ATOMIC_GROUP:
-            name = "" if _has_one_way(value) else "atomic group"
-        elif op in (sre.ASSERT, sre.ASSERT_NOT):  # the empty look-ahead asks for nothing
-            name = "" if op is sre.ASSERT and not len(value[1]) else _LOOKS[value[0] > 0]
-        elif op is sre.GROUPREF:
-            name = "back-reference"
-        elif op is sre.GROUPREF_EXISTS:
-            name = "conditional group"
-        elif op not in (sre.SUBPATTERN, *_REPEATS):
-            raise UnsupportedError("@0", f"the construct {op} of re", "", self.pattern)
-        if name:
+    def repetition(self, op: Any, minimum: Any, maximum: Any, item: Tree) -> Tree:
+        bound = None if maximum is sre.MAXREPEAT else int(maximum)
+        place = _place(self.pattern, r"\{")
+        found = tree.Repetition(item, int(minimum), bound, place, op is sre.MIN_REPEAT)
+        return self.only_first(found, "possessive quantifier") if op is sre.POSSESSIVE_REPEAT else found
+
+    def only_first(self, body: Tree, name: str) -> Tree:
+        """What a body matches first, of all its ways."""
+        found = atomic(body)
+        if found is None:
             raise UnsupportedError(_place(self.pattern, _REFUSED[name]), name, _HINTS[name], self.pattern)
+        return found
 
-    def anchor(self, where: Any, flags: int) -> Piece:
-        build = self.builder
-        if where in (sre.AT_BOUNDARY, sre.AT_NON_BOUNDARY):
-            inside, outside = build.boundary(
-                ascii_only=bool(flags & sre.SRE_FLAG_ASCII), inside_empty=_non_boundary_in_empty_text()
-            )
-            return inside if where is sre.AT_BOUNDARY else outside
-        left, right = contexts.LEFT_ANY, contexts.RIGHT_ANY
-        lines = bool(flags & sre.SRE_FLAG_MULTILINE)
-        if where is sre.AT_BEGINNING:
-            left = contexts.START | (contexts.NEWLINE if lines else 0)
-        elif where is sre.AT_BEGINNING_STRING:
-            left = contexts.START
-        elif where is sre.AT_END:
-            right = contexts.END | contexts.LAST_NEWLINE | (contexts.NEWLINE if lines else 0)
-        else:
-            right = contexts.END
-        return build.assertion([(left, right)])
+    def check_width(self, value: Any, place: str) -> None:
+        low, high = value[1].getwidth()
+        if value[0] < 0 and low != high:
+            reason = "look-behind requires fixed-width pattern"
+            raise GrammarError(place, reason, "write one look-behind for each width", self.pattern)
+
+    def refuse(self, op: Any) -> NoReturn:
+        name = {sre.GROUPREF: "back-reference", sre.GROUPREF_EXISTS: "conditional group"}.get(op)
+        if name is None:
+            raise UnsupportedError("@0", f"the construct {op} of re", "", self.pattern)
+        raise UnsupportedError(_place(self.pattern, _REFUSED[name]), name, _HINTS[name], self.pattern)
+
+
+def _anchor(where: Any, flags: int) -> Tree:
+    if where in (sre.AT_BOUNDARY, sre.AT_NON_BOUNDARY):
+        word = ASCII_WORDS if flags & sre.SRE_FLAG_ASCII else python_class("w", ascii_only=False)
+        inside, outside = tree.boundary(word, inside_empty=_non_boundary_in_empty_text())
+        return inside if where is sre.AT_BOUNDARY else outside
+    lines = _NEWLINE if flags & sre.SRE_FLAG_MULTILINE else ()
+    left, right = ANY_LEFT, ANY_RIGHT
+    if where is sre.AT_BEGINNING:
+        left = Left(lines, True)
+    elif where is sre.AT_BEGINNING_STRING:
+        left = Left((), True)
+    elif where is sre.AT_END:
+        right = Right(lines, True, True)
+    else:
+        right = Right((), True, False)
+    return Here(((left, right),))
 
 
 def _one_char(op: Any, value: Any, flags: int) -> Ranges:
@@ -227,17 +226,6 @@ def _combine(flags: int, added: int, removed: int) -> int:
     if added & _TYPE_FLAGS:
         flags &= ~_TYPE_FLAGS
     return (flags | added) & ~removed
-
-
-def _has_one_way(tree: _Tree) -> bool:
-    """Whether a body can match a given text in one way only, so that atomicity changes nothing."""
-    for op, value in tree:
-        if op is sre.SUBPATTERN:
-            if not _has_one_way(value[3]):
-                return False
-        elif op not in _CHARS:
-            return False
-    return True
 
 
 @cache

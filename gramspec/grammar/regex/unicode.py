@@ -15,7 +15,7 @@ from functools import cache, lru_cache
 from itertools import chain, groupby
 from typing import Final
 
-from gramspec.grammar.ranges import SCALARS, Ranges, normalise, subtract, unite
+from gramspec.grammar.ranges import SCALARS, Ranges, intersect, normalise, subtract, unite
 
 ASCII_DIGITS: Final[Ranges] = ((0x30, 0x39),)
 ASCII_WORDS: Final[Ranges] = ((0x30, 0x39), (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A))
@@ -105,6 +105,31 @@ def ignoring_case(item: str, base: Ranges, *, ascii_only: bool) -> Ranges:
     flags = re.IGNORECASE | (re.ASCII if ascii_only else re.NOFLAG)
     found = {ord(char) for char in re.findall(item, cased, flags | re.DOTALL)}
     return unite(subtract(base, ranges), _points(found))
+
+
+@lru_cache(maxsize=4096)
+def ecma_ignoring_case(ranges: Ranges) -> Ranges:
+    """What a set of characters matches in ECMA-262 under flags ``i`` and ``u``: simple case folding."""
+    classes, cased = _simple_folds()
+    found = [ranges]
+    for low, high in intersect(ranges, cased):
+        for point in range(low, high + 1):
+            found.append(classes[point])
+    return unite(*found)
+
+
+@cache
+def _simple_folds() -> tuple[dict[int, Ranges], Ranges]:
+    """The characters that fold to the same one, by character; and all that fold together with others."""
+    groups: dict[str, list[int]] = {}
+    for char in chain.from_iterable(_scalar_texts()):
+        folded = char.casefold()
+        if len(folded) > 1:  # the full folding; the simple one is the lower case, or nothing
+            folded = char.lower() if len(char.lower()) == 1 else char
+        if folded != char:
+            groups.setdefault(folded, [ord(folded)]).append(ord(char))
+    classes = {point: _points(group) for group in groups.values() for point in group}
+    return classes, _points(classes)
 
 
 @cache
