@@ -15,8 +15,9 @@ from gramspec.grammar import ir
 from gramspec.grammar.regex import parse_regex
 from gramspec.grammar.regex.unicode import ecma_property
 
-_POINT: Final = r"\\u[0-9A-Fa-f]{4}|\\u\{[0-9A-Fa-f]+\}"
-_NAME: Final = rf"(?:[^\W\d]|\$|{_POINT})(?:[\w$\u200c\u200d]|{_POINT})*"
+_POINT: Final = re.compile(r"\\u(?:[0-9A-Fa-f]{4}|\{[0-9A-Fa-f]+\})")
+_JOINERS: Final = re.compile("[\u200c\u200d]")
+_NAME: Final = rf"(?:[^\\<>]|{_POINT.pattern})+"
 _QUANTIFIER: Final = re.compile(r"(?:[*+?]|\{([0-9]+)(?:,([0-9]*))?\})\??")
 _GROUP: Final = re.compile(
     rf"\((?:\?(?:(?P<look><?[=!])|(?P<flags>[ims]*(?:-[ims]*)?):|<(?P<name>{_NAME})>)|(?P<plain>(?!\?)))"
@@ -56,7 +57,7 @@ def plain_pattern() -> ir.Expr:
 def is_pattern(text: str) -> bool:
     """Whether a text is a pattern.
 
-    Cost: linear in the length of the text, but for names that many groups share.
+    Cost: about linear in the length of the text.
     """
     try:
         _Reader(text).run()
@@ -78,9 +79,12 @@ class _Group:
     current: set[str] = field(default_factory=set)
 
     def declare(self, names: set[str]) -> None:
-        if names & self.current:
+        if not names.isdisjoint(self.current):
             raise _Malformed
-        self.current |= names
+        self.current = _merged(self.current, names)
+
+    def names(self) -> set[str]:
+        return _merged(self.earlier, self.current)
 
 
 class _Reader:
@@ -102,18 +106,18 @@ class _Reader:
                 if len(stack) == 1:
                     raise _Malformed
                 group = stack.pop()
-                stack[-1].declare(group.earlier | group.current)
+                stack[-1].declare(group.names())
                 self.at += 1
                 self.quantifier(allowed=group.repeatable)
             elif char == "|":
                 self.at += 1
-                stack[-1].earlier |= stack[-1].current
+                stack[-1].earlier = stack[-1].names()
                 stack[-1].current = set()
             else:
                 self.term(char)
         if len(stack) > 1 or self.highest > self.count:
             raise _Malformed
-        if not self.references <= stack[0].earlier | stack[0].current:
+        if not self.references <= stack[0].names():
             raise _Malformed
 
     def open_group(self) -> _Group:
@@ -126,7 +130,7 @@ class _Reader:
         if flags is not None and (flags == "-" or len(set(flags)) != len(flags)):
             raise _Malformed
         if found["name"] is not None:
-            group.current.add(_unescaped(found["name"]))
+            group.current.add(_group_name(found["name"]))
         self.count += found["name"] is not None or found["plain"] is not None
         return group
 
@@ -163,7 +167,7 @@ class _Reader:
             self.highest = max(self.highest, int(number[0]) if len(number[0]) < 10 else 10**10)
             self.at = number.end()
         elif reference:
-            self.references.add(_unescaped(reference[1]))
+            self.references.add(_group_name(reference[1]))
             self.at = reference.end()
         else:
             self.character()
@@ -213,12 +217,24 @@ class _Reader:
         return self.character()
 
 
+def _merged(one: set[str], other: set[str]) -> set[str]:
+    """The union; the smaller set goes into the larger, so that deep nesting copies no name often."""
+    large, small = (one, other) if len(one) >= len(other) else (other, one)
+    large |= small
+    return large
+
+
 def _before(first: str, second: str) -> bool:
     """Whether one decimal number is less than another, however long they are."""
     one, other = first.lstrip("0"), second.lstrip("0")
     return (len(one), one) < (len(other), other)
 
 
-def _unescaped(name: str) -> str:
-    """A group name with its escapes resolved."""
-    return re.sub(r"\\u\{?([0-9A-Fa-f]+)\}?", lambda found: chr(min(int(found[1], 16), 0x10FFFF)), name)
+def _group_name(text: str) -> str:
+    """A group name with its escapes resolved; `_Malformed` unless it is an identifier."""
+    name = _POINT.sub(lambda found: chr(min(int(found[0][2:].strip("{}"), 16), 0x10FFFF)), text)
+    name = name.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    plain = name.replace("$", "_")
+    if not (plain[:1] + _JOINERS.sub("", plain[1:])).isidentifier():
+        raise _Malformed
+    return name
