@@ -85,7 +85,10 @@ class SchemaResidual:
         GrammarError
             If a reference leads to a document that was not given.
         """
-        return next(self._errors(text), None) is None
+        try:
+            return next(self._errors(text), None) is None
+        except NotJsonError:
+            return False
 
     def explain(self, text: bytes) -> list[tuple[str, core.Place]]:
         """Where a text violates what: JSON pointers into the text, each with the place of the schema.
@@ -98,21 +101,21 @@ class SchemaResidual:
             As `holds` does.
         """
         found: list[tuple[str, core.Place]] = []
-        for error in self._errors(text):
-            if error is not None:
+        try:
+            for error in self._errors(text):
                 pointer = "".join(f"/{escape(str(part))}" for part in error.absolute_path)
                 place = next((p for p in self.places if p.keyword == error.validator), self.places[0])
                 found.append((pointer, place))
+        except NotJsonError:
+            return []
         return list(dict.fromkeys(found))
 
     def _errors(self, text: bytes) -> Iterator[Any]:
-        """The violations as the library tells them; None for a text that is not JSON."""
+        """The violations as the library tells them."""
         from referencing.exceptions import Unresolvable
 
         try:
             yield from self._validator.iter_errors(parse(text))
-        except NotJsonError:
-            yield None
         except RecursionError:
             raise LimitError(
                 "text depth", "the text, or the references of its schema, nest too deeply to be validated"
@@ -158,8 +161,14 @@ def residual_of(
             outside[uri] = _naming(document, own.draft) if own != dialect else document
     if documents.asked:
         root = _unnamed(root)
+    dialects = {uri: Dialect(Draft(number, True)) for number, uri in _URIS.items()}
     return SchemaResidual(
-        root, places, dialect, formats=formats, documents=outside, dialects=documents.dialects
+        root,
+        places,
+        dialect,
+        formats=formats,
+        documents=outside,
+        dialects={**dialects, **documents.dialects},
     )
 
 
