@@ -66,6 +66,11 @@ class TextGraph:
         self._load()
         return True
 
+    @property
+    def configurations(self) -> int:
+        """How many configurations have been made."""
+        return int(self._core.configurations)
+
     def successors(self, config: int) -> Successors:
         """Live successors with the bytes that lead there, ordered by their smallest byte."""
         known = self._successors.get(config)

@@ -1,7 +1,7 @@
 """Reading a text by a grammar: whether it belongs and, if not, where it leaves and what was allowed there.
 
 Law: the text up to `offset` is a prefix of a member; where the text leaves, one more character is not.
-Cost: one native step a byte; the characters allowed are read off at most `_EXPANSIONS` configurations.
+Cost: one native step a byte; the characters allowed are read off few configurations, or left incomplete.
 Source: API, section 1.
 """
 
@@ -13,11 +13,12 @@ from typing import Final, Literal, Protocol, TypeAlias, runtime_checkable
 
 from gramspec.automaton.graph import DEAD, TextGraph
 from gramspec.grammar.core import Place
-from gramspec.grammar.ranges import Ranges, normalise
+from gramspec.grammar.ranges import Ranges, intersect, normalise
 
 Verdict: TypeAlias = Literal["member", "leaves", "ends early", "refused"]
 
-_EXPANSIONS: Final = 4_096
+# In a key of an object every character leads to a configuration of its own, elsewhere most share one.
+_FRESH: Final = 4_096
 # First byte of a character outside ASCII: continuation bytes, and the bits of the character that it holds.
 LEADS: Final = {
     **{b: (1, b & 0x1F) for b in range(0xC2, 0xE0)},
@@ -37,7 +38,7 @@ class Allowed:
     stray : bytes
         Bytes that may follow though no character begins with them.
     complete : bool
-        False where there may be further characters above ASCII: following them all would cost too much.
+        False: characters above ASCII are left out, because following them all would cost too much.
     end : bool
         Whether the text may end here (but for residual predicates).
     """
@@ -146,7 +147,10 @@ def allowed(graph: TextGraph, config: int) -> Allowed:
                 found += [(base + low, base + top) for low, top in groups.tails(successor, count)]
             else:
                 stray.append(byte)
-    return Allowed(normalise(found), bytes(stray), groups.complete, graph.accepts(config))
+    characters = normalise(found)
+    if not groups.complete:
+        characters = intersect(characters, ((0, 0x7F),))
+    return Allowed(characters, bytes(stray), groups.complete, graph.accepts(config))
 
 
 class _Characters:
@@ -155,6 +159,7 @@ class _Characters:
     def __init__(self, graph: TextGraph) -> None:
         self.graph = graph
         self.complete = True
+        self.most = graph.configurations + _FRESH
         self.known: dict[tuple[int, int], Ranges] = {}
 
     def tails(self, config: int, count: int) -> Ranges:
@@ -162,7 +167,7 @@ class _Characters:
             return ((0, 0),)
         key = (config, count)
         if key not in self.known:
-            if len(self.known) >= _EXPANSIONS:
+            if self.graph.configurations > self.most:
                 self.complete = False
                 return ()
             scale = 6 * (count - 1)

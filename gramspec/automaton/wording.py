@@ -22,7 +22,7 @@ def allowed_words(allowed: Allowed) -> str:
     if allowed.characters:
         parts.append(character_words(allowed.characters))
     if not allowed.complete:
-        parts.append("further characters above U+007F")
+        parts.append("characters above U+007F")
     if allowed.stray:
         parts.append("bytes " + " ".join(f"0x{byte:02X}" for byte in allowed.stray))
     if allowed.end:
@@ -35,11 +35,11 @@ def character_words(ranges: Ranges) -> str:
     absent = subtract(SCALARS, ranges)
     if not absent:
         return "any character"
-    if len(absent) < len(ranges) and len(absent) <= _MOST:
+    beyond = not subtract(_BEYOND_ASCII, ranges)
+    near = subtract(ranges, _BEYOND_ASCII) if beyond else ranges
+    if len(absent) < len(near) + beyond and len(absent) <= _MOST:
         return f"any character but {_listed(absent)}"
-    if not subtract(_BEYOND_ASCII, ranges):
-        return ", ".join((_listed(subtract(ranges, _BEYOND_ASCII)), "any character above U+007F"))
-    return _listed(ranges)
+    return ", ".join([*([_listed(near)] if near else []), *(["any character above U+007F"] * beyond)])
 
 
 def visible(text: str) -> str:
@@ -83,4 +83,4 @@ def byte_words(data: bytes) -> str:
     ranges = normalise((byte, byte) for byte in data)
     text = _listed(intersect(ranges, ((0, 0x7F),)))
     high = [f"0x{low:02X} to 0x{top:02X}" for low, top in intersect(ranges, ((0x80, 0xFF),))]
-    return f"{len(data)}: " + ", ".join([*([text] if text else []), *high])
+    return f"{len(data)}: " + ", ".join([*([text] if text else []), *high]) if data else "none"

@@ -17,7 +17,7 @@ from gramspec.cli.compile import CompileRequest, explain
 from gramspec.cli.generate import GenerateRequest, generate_texts
 from gramspec.cli.sample import SampleRequest, sample_texts
 from gramspec.cli.sources import KIND_HELP, SOURCE_HELP, GrammarRequest
-from gramspec.cli.vocabularies import VOCABULARY_HELP
+from gramspec.cli.vocabularies import EOS_HELP, VOCABULARY_HELP
 from gramspec.errors import GramspecError
 
 app = typer.Typer(
@@ -116,6 +116,7 @@ def generate(
 def compile_(
     grammar: Source,
     vocabulary: Annotated[str, typer.Option(help=VOCABULARY_HELP)] = "none",
+    eos: Annotated[str | None, typer.Option(help=EOS_HELP, show_default=False)] = None,
     svg: Annotated[
         str | None, typer.Option(help="File to draw the grammar into.", show_default=False)
     ] = None,
@@ -130,7 +131,7 @@ def compile_(
 ) -> None:
     """Explain a grammar: size, language, members, what enforces what, ambiguity; draw it."""
     source = GrammarRequest(grammar, kind, property_order, whitespace, formats, draft)
-    explain(CompileRequest(source, vocabulary, svg, max_boxes, seed, as_json))
+    explain(CompileRequest(source, vocabulary, eos, svg, max_boxes, seed, as_json))
 
 
 @app.command(epilog=_SAMPLE_EXAMPLE)

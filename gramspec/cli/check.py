@@ -53,8 +53,8 @@ def check_text(request: CheckRequest) -> int:
     """
     if request.file == "-" and request.grammar.source == "-":
         raise OptionError("--file -: stdin is the grammar already")
-    source = read_grammar(request.grammar)
     text = _text(request)
+    source = read_grammar(request.grammar)
     reading = read(TextGraph(source.grammar), text)
     facts = _facts(reading, text, source.kind == "json-schema")
     if request.as_json:

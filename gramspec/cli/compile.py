@@ -35,6 +35,7 @@ class CompileRequest:
 
     grammar: GrammarRequest
     vocabulary: str
+    eos: str | None
     svg: str | None
     max_boxes: int
     seed: int
@@ -70,7 +71,7 @@ def explain(request: CompileRequest) -> None:
         figures = None
         if request.vocabulary != "none":
             bar.update(task, description="compiling for the vocabulary")
-            figures = _measure(source, request.vocabulary)
+            figures = _measure(source, request)
     if drawing is not None:
         assert request.svg is not None
         _save(request.svg, drawing)
@@ -80,8 +81,8 @@ def explain(request: CompileRequest) -> None:
         _show(Console(highlight=False), source, analysis, figures)
 
 
-def _measure(source: Source, name: str) -> dict[str, Any]:
-    vocabulary = read_vocabulary(name)
+def _measure(source: Source, request: CompileRequest) -> dict[str, Any]:
+    vocabulary = read_vocabulary(request.vocabulary, request.eos)
     begin = time.perf_counter()
     compiled = compile_grammar(source.grammar, vocabulary)
     compiled_at = time.perf_counter()
@@ -89,7 +90,7 @@ def _measure(source: Source, name: str) -> dict[str, Any]:
     first = len(matcher.allowed_ids())
     masked_at = time.perf_counter()
     return {
-        "vocabulary": name,
+        "vocabulary": request.vocabulary,
         "tokens": len(vocabulary),
         "compile_ms": round(1e3 * (compiled_at - begin), 3),
         "first_mask_ms": round(1e3 * (masked_at - compiled_at), 3),

@@ -17,10 +17,18 @@ VOCABULARY_HELP = (
     "Vocabulary to compile for: 'tekken' (the newest of the package mistral_common), a Tekken, tokenizer.json"
     " or SentencePiece (.model) file, or 'none'."
 )
+EOS_HELP = "Token that ends a text; needed with a tokenizer.json, which does not tell."
 
 
-def read_vocabulary(name: str) -> Vocabulary:
+def read_vocabulary(name: str, eos: str | None = None) -> Vocabulary:
     """The vocabulary of a name or a file.
+
+    Parameters
+    ----------
+    name : str
+        ``tekken`` or a path.
+    eos : str, optional
+        The end-of-sequence token, which a ``tokenizer.json`` does not tell; the other formats do.
 
     Raises
     ------
@@ -37,9 +45,7 @@ def read_vocabulary(name: str) -> Vocabulary:
         if isinstance(document, dict) and "config" in document and "vocab" in document:
             return Vocabulary.from_tekken(path)
         if isinstance(document, dict) and "model" in document:
-            from tokenizers import Tokenizer
-
-            return Vocabulary.from_tokenizer(Tokenizer.from_file(str(path)))
+            return _from_tokenizer(path, name, eos)
     except ModuleNotFoundError as error:
         raise OptionError(
             f"--vocabulary {name}: needs {error.name}: pip install 'gramspec[models,tokenizers]'"
@@ -49,6 +55,20 @@ def read_vocabulary(name: str) -> Vocabulary:
     except (OSError, ValueError) as error:
         raise OptionError(f"--vocabulary {name}: {error}") from None
     raise OptionError(f"--vocabulary {name}: neither a Tekken file nor a tokenizer.json nor a .model file")
+
+
+def _from_tokenizer(path: Path, name: str, eos: str | None) -> Vocabulary:
+    from tokenizers import Tokenizer
+
+    if eos is None:
+        raise OptionError(
+            f"--vocabulary {name}: a tokenizer.json needs --eos, the name of its last token of a text"
+        )
+    tokenizer = Tokenizer.from_file(str(path))
+    number = tokenizer.token_to_id(eos)
+    if number is None:
+        raise OptionError(f"--eos {eos}: {name} has no such token")
+    return Vocabulary.from_tokenizer(tokenizer, eos_ids=[number])
 
 
 def _newest_tekken() -> Path:
