@@ -12,11 +12,12 @@ from gramspec.errors import GrammarError, OptionError
 from gramspec.grammar.core import Grammar
 from gramspec.grammar.json_schema.documents import Documents
 from gramspec.grammar.json_schema.emit import Emitter
+from gramspec.grammar.json_schema.expand import TooMuchWork
 from gramspec.grammar.json_schema.layout import Layout, gap_of
 from gramspec.grammar.json_schema.logic import Logic
-from gramspec.grammar.json_schema.nodes import Nodes
+from gramspec.grammar.json_schema.nodes import Goal, Nodes
 from gramspec.grammar.json_schema.parse import Schemas
-from gramspec.grammar.json_schema.plans import Planner
+from gramspec.grammar.json_schema.plans import EFFORTS, Plan, Planner
 from gramspec.grammar.json_schema.sources import load
 
 __all__ = ["json_schema"]
@@ -80,8 +81,7 @@ def json_schema(
     documents = Documents(root, draft, registry)
     logic = Logic(Schemas(documents, Nodes(), formats=formats == "assert"))
     try:
-        planner = Planner(logic, ordered=property_order == "schema")
-        goal, plans = planner.run(logic.schemas.at(documents.root))
+        planner, goal, plans = _planned(logic, ordered=property_order == "schema")
         expr = Emitter(plans, layout, logic.where).run(goal)
     except RecursionError as error:
         raise GrammarError("", "constants, or the references around them, nest too deeply") from error
@@ -91,3 +91,15 @@ def json_schema(
 
     residual = residual_of(documents, list(planner.open), formats=formats)
     return Grammar(expr, "JSON Schema", (residual,))
+
+
+def _planned(logic: Logic, *, ordered: bool) -> tuple[Planner, Goal, dict[Goal, Plan]]:
+    """The plans of a schema, with as much told apart as can be."""
+    root = logic.schemas.at(logic.schemas.documents.root)
+    for effort in EFFORTS:
+        planner = Planner(logic, ordered=ordered, effort=effort)
+        try:
+            return (planner, *planner.run(root))
+        except TooMuchWork:
+            continue
+    raise AssertionError("the least effort always ends")

@@ -1,6 +1,6 @@
 """The drafts of JSON Schema: which one a document follows, and which keywords each one knows.
 
-Law: a keyword that its draft does not know is an annotation; a known one is enforced or refused.
+Law: a keyword that its draft does not know is an annotation; a known one is enforced.
 Source: JSON Schema drafts 4, 6, 7, 2019-09 and 2020-12.
 """
 
@@ -32,59 +32,6 @@ _URIS = {
     "json-schema.org/draft/2020-12/schema": 2020,
     "json-schema.org/schema": 2020,
 }
-
-ALL_TYPES = frozenset(["null", "boolean", "object", "array", "string", "integer", "fraction"])
-"""The value types, numbers split into those of integral value and the others."""
-
-NUMBER = frozenset(["integer", "fraction"])
-STRING = frozenset(["string"])
-ARRAY = frozenset(["array"])
-OBJECT = frozenset(["object"])
-
-# Assertions and applicators that are refused: the types they speak of, first and last draft.
-REFUSED: dict[str, tuple[frozenset[str], int, int]] = {
-    "multipleOf": (NUMBER, 4, 2020),
-    "pattern": (STRING, 4, 2020),
-    "format": (ALL_TYPES, 4, 2020),
-    "uniqueItems": (ARRAY, 4, 2020),
-    "contains": (ARRAY, 6, 2020),
-    "unevaluatedItems": (ARRAY, 2019, 2020),
-    "patternProperties": (OBJECT, 4, 2020),
-    "propertyNames": (OBJECT, 6, 2020),
-    "dependencies": (OBJECT, 4, 7),
-    "dependentRequired": (OBJECT, 2019, 2020),
-    "dependentSchemas": (OBJECT, 2019, 2020),
-    "unevaluatedProperties": (OBJECT, 2019, 2020),
-    "oneOf": (ALL_TYPES, 4, 2020),
-    "not": (ALL_TYPES, 4, 2020),
-    "if": (ALL_TYPES, 7, 2020),
-    "$recursiveRef": (ALL_TYPES, 2019, 2019),
-    "$dynamicRef": (ALL_TYPES, 2020, 2020),
-}
-
-STRING_FORMATS = frozenset(
-    [
-        "date-time",
-        "date",
-        "time",
-        "duration",
-        "email",
-        "idn-email",
-        "hostname",
-        "idn-hostname",
-        "ipv4",
-        "ipv6",
-        "uri",
-        "uri-reference",
-        "iri",
-        "iri-reference",
-        "uuid",
-        "uri-template",
-        "json-pointer",
-        "relative-json-pointer",
-        "regex",
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)

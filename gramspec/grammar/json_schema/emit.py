@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
 
-from gramspec.grammar.json_schema.numbers import number_value
-
 from gramspec.errors import EmptyLanguageError, GrammarError
 from gramspec.grammar.encoding import JSON_BODY, json_key_spellings, json_string, utf8
 from gramspec.grammar.ir import (
@@ -32,6 +30,7 @@ from gramspec.grammar.json_schema.formulas import Formula
 from gramspec.grammar.json_schema.intervals import ladder
 from gramspec.grammar.json_schema.layout import BOOLEAN, FALSE, NULL, TRUE, Layout, any_value
 from gramspec.grammar.json_schema.nodes import Goal
+from gramspec.grammar.json_schema.numbers import number_value
 from gramspec.grammar.json_schema.objects import Alternatives, ObjectPlan
 from gramspec.grammar.json_schema.plans import Plan, cut_array, cut_object, productive
 from gramspec.grammar.json_schema.strings import string_characters, string_value
@@ -197,7 +196,8 @@ class Emitter:
         layout = self._layout
         if not plan.others:
             free = JSON_BODY if plan.keys is None or not classes else _keys(plan.keys)
-            others, others_marked = None, ()
+            others: Expr | None = None
+            others_marked: Marked = ()
         else:
             free = JSON_BODY
             others, others_marked = self._marked(plan.others)

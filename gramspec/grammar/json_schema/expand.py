@@ -37,6 +37,7 @@ from gramspec.grammar.json_schema.nodes import (
 from gramspec.grammar.json_schema.objects import ObjectFacts
 
 MAX_CASES = 256
+MAX_WORK = 100_000
 MAX_STEPS = 8192
 RELAXED_CASES = 32
 DEPTH = 3
@@ -77,6 +78,10 @@ class Cases:
     opaque: tuple[Opaque, ...]
 
 
+class TooMuchWork(Exception):
+    """The cases of a schema are too many to be told apart."""
+
+
 class Expander:
     """Splits goals into cases.
 
@@ -86,21 +91,27 @@ class Expander:
         Facts about literals.
     ordered : bool
         Whether the atoms of a case keep the order in which the schema has them.
+    relaxed : bool
+        Whether all cases are relaxed; otherwise there is a limit on the work.
     """
 
-    def __init__(self, logic: Logic, *, ordered: bool) -> None:
+    def __init__(self, logic: Logic, *, ordered: bool, relaxed: bool) -> None:
         self._logic = logic
         self._nodes = logic.nodes
         self._ordered = ordered
+        self._relaxed = relaxed
+        self._work = 0
+        self._left_out = False
         self._empty: dict[tuple[Goal, int], bool] = {}
         self._one: dict[tuple[Literal, str, bool], Choice] = {}
 
     def cases(self, goal: Goal, kind: str) -> Cases:
         """The cases of a goal for arrays or objects (by `kind`)."""
-        for relax in (False, True):
+        for relax in (True,) if self._relaxed else (False, True):
             found: dict[Goal, None] = {}
             opaque: dict[Opaque, None] = {}
             complete = True
+            self._left_out = False
             for state in self._search(goal, kind, DEPTH, relax=relax):
                 if state is None or len(found) > MAX_CASES:
                     complete = False
@@ -108,7 +119,7 @@ class Expander:
                 found[self._finished(state)] = None
                 opaque.update(dict.fromkeys(state.opaque))
             if complete:
-                return Cases(_minimal(list(found)), relax, tuple(opaque))
+                return Cases(_minimal(list(found)), relax and self._left_out, tuple(opaque))
         raise AssertionError("relaxed cases are few")
 
     def empty(self, goal: Goal, depth: int = DEPTH) -> bool:
@@ -146,6 +157,9 @@ class Expander:
         steps = 0
         while pending:
             steps += 1
+            self._work += 1
+            if self._work > MAX_WORK and not self._relaxed:
+                raise TooMuchWork
             if steps > MAX_STEPS and not relax:
                 yield None
                 return
@@ -159,6 +173,7 @@ class Expander:
             ways, key = state.choices.pop(index)
             if relax and state.product * len(ways) > RELAXED_CASES:
                 state.choices.clear()
+                self._left_out = True
                 pending.append(state)
                 continue
             for number, way in reversed(list(enumerate(ways))):
@@ -212,6 +227,7 @@ class Expander:
                 else:
                     return self._choose(state, tuple(negate(part) for part in node.parts), key, kind)
             case One():
+                self._left_out = True
                 return self._choose(state, self._ways(literal, kind, depth, relax=relax), key, kind)
             case TypeIs():
                 pass

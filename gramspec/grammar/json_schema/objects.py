@@ -28,7 +28,6 @@ from gramspec.grammar.json_schema.nodes import (
 )
 from gramspec.grammar.json_schema.strings import string_empty
 
-MAX_MARKS = 4
 MAX_CLASSES = 64
 
 Alternatives = tuple[tuple[Goal, int], ...]
@@ -175,12 +174,14 @@ class ObjectPlanner:
         In order.
     ordered : bool
         Whether declared names have an order.
+    marks : int
+        How many marks an object may have.
     relaxed : callable
         Told of each literal that is left out.
     """
 
     def __init__(
-        self, logic: Logic, atoms: Goal, *, ordered: bool, relaxed: Callable[[Literal], None]
+        self, logic: Logic, atoms: Goal, *, ordered: bool, marks: int, relaxed: Callable[[Literal], None]
     ) -> None:
         self._logic = logic
         self._ordered = ordered
@@ -188,7 +189,7 @@ class ObjectPlanner:
         self._facts = ObjectFacts(logic, atoms)
         self._marks = self._facts.marks()
         self._bad_names = self._facts.bad_names
-        while len(self._marks) + len(self._bad_names) > MAX_MARKS:
+        while len(self._marks) + len(self._bad_names) > marks:
             relaxed((self._marks or self._bad_names).pop())
 
     def plan(self) -> ObjectPlan | None:

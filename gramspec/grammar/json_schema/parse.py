@@ -284,7 +284,9 @@ def _size(type_: str, what: str) -> Reader:
         if least:
             parts.append(schemas.note(Count(type_, least), place, f"min{what}"))
         if most is not None:
-            parts.append(_void_unless(nodes, type_, schemas.note(Count(type_, most + 1), place, f"max{what}")))
+            parts.append(
+                _void_unless(nodes, type_, schemas.note(Count(type_, most + 1), place, f"max{what}"))
+            )
         return nodes.all(parts)
 
     return read
@@ -308,7 +310,9 @@ def _contains(schemas: Schemas, place: Place, schema: Object) -> Literal:
     if least:
         parts.append(schemas.note(Contains(item, least), place, "contains"))
     if most is not None:
-        parts.append(_void_unless(nodes, "array", schemas.note(Contains(item, most + 1), place, "maxContains")))
+        parts.append(
+            _void_unless(nodes, "array", schemas.note(Contains(item, most + 1), place, "maxContains"))
+        )
     return nodes.all(parts)
 
 
@@ -367,7 +371,8 @@ def _dependencies(schemas: Schemas, place: Place, schema: Object) -> Literal:
         if isinstance(value, dict | bool):
             need = schemas.child(place, "dependencies", name)
         else:
-            needs = [value] if isinstance(value, str) else value  # draft 3 wrote one name as a string
+            # Draft 3 wrote one name as a string.
+            needs: Json = [value] if isinstance(value, str) else value
             listed = keywords.names(f"{where}/dependencies", {name: needs}, name)
             need = schemas.nodes.all(schemas.note(Required(item), place, "dependencies") for item in listed)
         parts.append(_dependent(schemas, place, "dependencies", name, need))

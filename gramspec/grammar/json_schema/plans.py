@@ -11,12 +11,10 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from gramspec.grammar.json_schema.numbers import number_empty, number_exact
-
 from gramspec.errors import GrammarError
 from gramspec.grammar.core import Place
 from gramspec.grammar.json_schema.arrays import ArrayPlan, ArrayPlanner
-from gramspec.grammar.json_schema.expand import MAX_CASES, Expander
+from gramspec.grammar.json_schema.expand import MAX_CASES, Expander, TooMuchWork
 from gramspec.grammar.json_schema.formulas import AllOf, AnyOf, Format, Formula, Multiple, Negation
 from gramspec.grammar.json_schema.logic import Logic, type_of
 from gramspec.grammar.json_schema.nodes import (
@@ -25,6 +23,7 @@ from gramspec.grammar.json_schema.nodes import (
     Literal,
     Scalar,
 )
+from gramspec.grammar.json_schema.numbers import number_empty, number_exact
 from gramspec.grammar.json_schema.objects import (
     Alternatives,
     ObjectPlan,
@@ -36,6 +35,10 @@ from gramspec.grammar.json_schema.sources import Json
 from gramspec.grammar.json_schema.strings import string_empty, string_exact
 
 MAX_GOALS = 100_000
+MAX_COMBINED = 2_000
+
+# How much is told apart, from everything to as little as possible: marks of an object.
+EFFORTS = (4, 1, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,8 @@ class Planner:
         Facts about the literals of the schema.
     ordered : bool
         Whether declared properties have an order.
+    effort : int
+        How many marks an object may have; with 0 all that multiplies is left out.
 
     Attributes
     ----------
@@ -90,19 +95,27 @@ class Planner:
         Places of what the plans leave to the check of the whole text.
     """
 
-    def __init__(self, logic: Logic, *, ordered: bool) -> None:
+    def __init__(self, logic: Logic, *, ordered: bool, effort: int) -> None:
         self.open: dict[Place, None] = {}
+        self._effort = effort
         self._logic = logic
         self._nodes = logic.nodes
         self._ordered = ordered
-        self._expander = Expander(logic, ordered=ordered)
+        self._expander = Expander(logic, ordered=ordered, relaxed=effort == 0)
 
     def run(self, root: Literal) -> tuple[Goal, dict[Goal, Plan]]:
-        """The goal of a literal, and the plans of every goal reached from it."""
+        """The goal of a literal, and the plans of every goal reached from it.
+
+        Raises
+        ------
+        TooMuchWork
+            If the effort allows so many combinations that they cannot all be planned.
+        """
         goal = canonical([root], ordered=self._ordered)
         start: Goal = (root,) if goal is None else goal
         plans: dict[Goal, Plan] = {}
         agenda = [start]
+        combined = 0
         while agenda:
             goal = agenda.pop()
             if goal in plans:
@@ -110,6 +123,9 @@ class Planner:
             if len(plans) >= MAX_GOALS:
                 reason = f"the schema has more than {MAX_GOALS} combined sub-schemas"
                 raise GrammarError(self.where(goal), reason)
+            combined += len(goal) > 1 or any(literal & 1 for literal in goal)
+            if combined > MAX_COMBINED and self._effort:
+                raise TooMuchWork
             plans[goal] = self._plan(goal)
             agenda.extend(reversed(children(plans[goal])))
         return start, plans
@@ -213,7 +229,9 @@ class Planner:
             self._leave(literal, "an object has too many conditions that some member has to meet")
 
         try:
-            return ObjectPlanner(self._logic, case, ordered=self._ordered, relaxed=relaxed).plan()
+            return ObjectPlanner(
+                self._logic, case, ordered=self._ordered, marks=self._effort, relaxed=relaxed
+            ).plan()
         except TooManyClasses as error:
             raise GrammarError(
                 self.where(case), "`patternProperties` overlap in too many ways", "use fewer patterns"
@@ -221,7 +239,8 @@ class Planner:
 
 
 def _atoms(formula: Formula) -> list[Formula]:
-    todo, found = [formula], []
+    todo: list[Formula] = [formula]
+    found: list[Formula] = []
     while todo:
         part = todo.pop()
         if isinstance(part, AllOf | AnyOf):

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
-from gramspec.grammar.json_schema.numbers import number_value
-
 from gramspec.grammar.encoding import JSON_BODY, json_key_spellings, json_literal_string
 from gramspec.grammar.ir import (
     Call,
@@ -25,6 +23,7 @@ from gramspec.grammar.ir import (
 )
 from gramspec.grammar.json_schema.formulas import Numbers
 from gramspec.grammar.json_schema.layout import FALSE, NULL, TRUE, Layout
+from gramspec.grammar.json_schema.numbers import number_value
 from gramspec.grammar.json_schema.sources import Json
 
 
