@@ -18,13 +18,13 @@ from gramspec.grammar import ir
 from gramspec.grammar.ranges import SCALARS, Ranges
 from gramspec.grammar.regex.alphabet import Alphabet
 from gramspec.grammar.regex.edges import Edges, contains_char, joined_counts, merge
-from gramspec.grammar.regex.tree import Here, Tree, walk
+from gramspec.grammar.regex.tree import Chars, Choice, Here, Repetition, Sequence, Tree, fold, walk
 
 Context = tuple[int, int]
 Piece = Mapping[Context, ir.Expr]
 
 _ANY_CHAR: Final = ir.CharSet(SCALARS)
-_ANY_TEXT: Final = ir.repeat(_ANY_CHAR)
+ANY_TEXT: Final = ir.repeat(_ANY_CHAR)
 _NEWLINE: Final = ((10, 10),)
 _NEWLINE_CHAR: Final = ir.CharSet(_NEWLINE)
 _MAX_UNROLLED: Final = 1_000
@@ -141,13 +141,45 @@ class Builder:
         tail = self._power(self.alternatives([piece, {self.free: ir.EPSILON}]), maximum - minimum)
         return self._join(head, tail)
 
-    def finish(self, piece: Piece, *, search: bool) -> ir.Expr:
+    def finish(self, piece: Piece, *, search: bool = False) -> ir.Expr:
         """The texts that match as a whole, or that hold a match (`search`)."""
         if search:
-            anything: Piece = {self.free: _ANY_TEXT}
+            anything: Piece = {self.free: ANY_TEXT}
             piece = self._join(self._join(anything, piece), anything)
-        members = [term for (left, right), term in piece.items() if left & self.start and right & self.end]
+        members = self.kept(self.kept(piece, at_start=True), at_end=True).values()
         return merge([self._absorbed(language) for language in members])
+
+    def kept(self, piece: Piece, *, at_start: bool = False, at_end: bool = False) -> Piece:
+        """The terms that can stand at the start or at the end of the text, with that context alone."""
+        found: dict[Context, list[ir.Expr]] = {}
+        for (left, right), language in piece.items():
+            context = left & self.start if at_start else left, right & self.end if at_end else right
+            if all(context):
+                found.setdefault(context, []).append(language)
+        return {context: merge(items) for context, items in found.items()}
+
+    def complement(self, piece: Piece, *, ahead: bool) -> Piece | None:
+        """The texts from here to the end (`ahead`), or from the start to here, that are not in a piece.
+
+        None where a last newline is told from other newlines, which no complement can say.
+        """
+        sides = [context[0 if ahead else 1] for context in piece]
+        bits = [1 << number for number in range(self._alphabet.size + 1)]
+        if not ahead:
+            if any(side & self.last_newline and not side & self.newline for side in sides):
+                return None
+            bits = [bit | self.last_newline if bit == self.newline else bit for bit in bits]
+        groups: dict[tuple[int, ...], int] = {}
+        for bit in bits:
+            key = tuple(index for index, side in enumerate(sides) if side & bit)
+            groups[key] = groups.get(key, 0) | bit
+        languages = list(piece.values())
+        found: dict[Context, ir.Expr] = {}
+        for key, group in groups.items():
+            inside = merge([languages[index] for index in key])
+            context = (group, self.end) if ahead else (self.start, group)
+            found[context] = ANY_TEXT if isinstance(inside, ir.Empty) else ir.Not(inside)
+        return found
 
     def _absorbed(self, language: ir.Expr) -> ir.Expr:
         """Shorten what stands beside "any text": an optional part says nothing there."""
@@ -333,3 +365,23 @@ def _concat(first: ir.Expr, second: ir.Expr) -> ir.Expr:
     if long and not any(isinstance(part, ir.Epsilon | ir.Empty) for part in (first, second)):
         return ir.Concat((first, second))
     return ir.concat(first, second)
+
+
+def piece_of(pattern: Tree, builder: Builder, source: str) -> Piece:
+    """The piece of a tree without looks; `source` is the text of the pattern, for errors."""
+
+    def piece(node: Tree, inner: tuple[Piece, ...]) -> Piece:
+        match node:
+            case Chars():
+                return builder.one_char(node.ranges)
+            case Sequence():
+                return builder.sequence(inner)
+            case Choice():
+                return builder.alternatives(inner)
+            case Repetition():
+                return builder.repetition(inner[0], node.minimum, node.maximum, node.place, source)
+            case Here():
+                return builder.assertion(node)
+        raise TypeError("a look has no piece")
+
+    return fold(pattern, piece)

@@ -1,6 +1,6 @@
 """What the members of a character expression can begin and end with, and the part that does so.
 
-Law: a restriction keeps exactly the non-empty members whose edge is wanted; the result has no intersection.
+Law: a restriction keeps exactly the non-empty members whose edge is wanted; it adds no algebra of its own.
 Cost: linear in the number of distinct nodes, memoised by node; no recursion.
 """
 
@@ -11,7 +11,7 @@ from typing import Final
 
 from gramspec.errors import LimitError
 from gramspec.grammar import ir
-from gramspec.grammar.ranges import Ranges, intersect, is_subset, unite
+from gramspec.grammar.ranges import SCALARS, Ranges, intersect, is_subset, unite
 
 _MAX_ITEMS: Final = 2_000_000
 
@@ -27,7 +27,7 @@ class Facts:
 
 @dataclass(slots=True)
 class Edges:
-    """Facts and restrictions of the expressions of one pattern (`CharSet` leaves, no algebra)."""
+    """Facts and restrictions of the expressions of one pattern (`CharSet` leaves)."""
 
     _facts: dict[int, tuple[ir.Expr, Facts]] = field(default_factory=dict)
     _restrictions: dict[tuple[Ranges, bool], dict[int, ir.Expr]] = field(default_factory=dict)
@@ -73,6 +73,15 @@ class Edges:
             )
         if isinstance(node, ir.Repeat):
             return Facts(node.minimum == 0 or parts[0].nullable, parts[0].first, parts[0].last)
+        if isinstance(node, ir.And):
+            first, last = parts[0].first, parts[0].last
+            for part in parts[1:]:
+                first, last = intersect(first, part.first), intersect(last, part.last)
+            return Facts(all(part.nullable for part in parts), first, last)
+        if isinstance(node, ir.Not):
+            return Facts(not parts[0].nullable, SCALARS, SCALARS)
+        if isinstance(node, ir.Machine):
+            return Facts(node.accepting[0], SCALARS, SCALARS)
         return Facts(isinstance(node, ir.Epsilon), (), ())
 
     def restricted(self, root: ir.Expr, wanted: Ranges, *, last: bool) -> ir.Expr:
@@ -106,6 +115,10 @@ class Edges:
 
     def _edge_parts(self, node: ir.Expr, *, last: bool) -> list[ir.Expr]:
         """The parts of a node that its first (or last) character may come from."""
+        if isinstance(node, ir.And):
+            return [node.items[0]]
+        if isinstance(node, ir.Not | ir.Machine):
+            return []
         if not isinstance(node, ir.Concat):
             return list(_parts(node))
         found: list[ir.Expr] = []
@@ -127,6 +140,11 @@ class Edges:
             rest = ir.repeat(node.item, low, None if node.maximum is None else node.maximum - 1)
             edge = known[id(node.item)]
             return ir.concat(rest, edge) if last else ir.concat(edge, rest)
+        if isinstance(node, ir.And):
+            return ir.And((known[id(node.items[0])], *node.items[1:]))
+        if isinstance(node, ir.Not | ir.Machine):
+            edge, rest = ir.CharSet(wanted), ir.repeat(ir.CharSet(SCALARS))
+            return ir.And((node, ir.concat(rest, edge) if last else ir.concat(edge, rest)))
         assert isinstance(node, ir.Concat)
         found: list[ir.Expr] = []
         for index, part in enumerate(parts):
@@ -181,13 +199,20 @@ def _char_facts(node: ir.Expr, parts: list[tuple[bool, bool]], point: int) -> tu
     if isinstance(node, ir.Repeat):
         empty, single = parts[0]
         return node.minimum == 0 or empty, single and (node.minimum <= 1 or empty)
+    if isinstance(node, ir.And):
+        return all(empty for empty, _ in parts), all(single for _, single in parts)
+    if isinstance(node, ir.Not):
+        return not parts[0][0], not parts[0][1]
+    if isinstance(node, ir.Machine):
+        steps = [(item, node.accepting[target]) for item, target in node.arcs[0]]
+        return node.accepting[0], any(ends and contains_char(item, point) for item, ends in steps)
     return isinstance(node, ir.Epsilon), False
 
 
 def _parts(node: ir.Expr) -> tuple[ir.Expr, ...]:
-    if isinstance(node, ir.Concat | ir.Union):
+    if isinstance(node, ir.Concat | ir.Union | ir.And):
         return node.items
-    return (node.item,) if isinstance(node, ir.Repeat) else ()
+    return (node.item,) if isinstance(node, ir.Repeat | ir.Not) else ()
 
 
 def merge(items: list[ir.Expr]) -> ir.Expr:
