@@ -44,6 +44,8 @@ class Engine:
         # What grammars share (numbers, strings, any JSON value) is then loaded once per engine.
         self.rules: dict[int, tuple[ir.Rule, int]] = {}
         self.nodes: dict[int, tuple[ir.Expr, int]] = {}
+        # The same for names of key classes, which are spelled by other bytes than their own.
+        self.names: dict[int, tuple[ir.Expr, int]] = {}
 
     @property
     def exhausted(self) -> bool:

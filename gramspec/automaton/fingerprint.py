@@ -59,7 +59,14 @@ def _payload(node: ir.Expr) -> str:
         case ir.TokenEdge():
             return repr(node.token)
         case ir.JsonObject():
-            names = [(p.name, p.required) for p in node.properties]
-            return f"{names!r},{node.order},{node.additional is not None}"
+            declared = [(p.name, p.required, p.late, _marks(p.marked)) for p in node.properties]
+            classes = [_marks(c.marked) for c in node.classes]
+            others = (node.additional is not None, _marks(node.marked))
+            bounds = (node.least, node.most, node.marks)
+            return f"{declared!r},{node.order},{classes!r},{others!r},{bounds!r}"
         case _:
             return ""
+
+
+def _marks(alternatives: ir.Marked) -> list[int]:
+    return [marks for _, marks in alternatives]

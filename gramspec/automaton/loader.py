@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gramspec.automaton.engine import Engine
 from gramspec.errors import EmptyLanguageError, GrammarError, LimitError, VocabularyError
@@ -19,6 +19,7 @@ _EMPTY = 0
 _EPSILON = 1
 _LONGEST = 1 << 59
 _EVERY_BYTE = b"\xff" * 32
+_MOST_MARKS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ class _Loader:
         self.core = engine.core
         self.special_tokens = special_tokens
         self.nodes = engine.nodes
-        self.fresh_nodes: list[int] = []
+        self.spelled = False
+        self.fresh_nodes: list[tuple[dict[int, tuple[ir.Expr, int]], int]] = []
         self.fresh_rules: list[int] = []
         self.fresh_rule_keys: list[int] = []
         self.pending: list[ir.Rule] = []
@@ -71,14 +73,14 @@ class _Loader:
             if id(node) in nodes:
                 continue
             if not ready:
-                children = ir.children(node)
+                children = _children(node)
                 if children:
                     stack.append((node, True))
                     stack.extend((child, False) for child in children if id(child) not in nodes)
                     continue
             self._count()
             nodes[id(node)] = (node, self._build(node))
-            self.fresh_nodes.append(id(node))
+            self.fresh_nodes.append((nodes, id(node)))
         return self._of(root)
 
     def _of(self, node: ir.Expr) -> int:
@@ -86,8 +88,8 @@ class _Loader:
 
     def forget(self) -> None:
         """Undo after a failure: nothing half-defined may be found by a later grammar."""
-        for key in self.fresh_nodes:
-            del self.nodes[key]
+        for nodes, key in self.fresh_nodes:
+            del nodes[key]
         for key in self.fresh_rule_keys:
             del self.engine.rules[key]
         self.core.finalise([])  # no rule is pending any more
@@ -104,7 +106,7 @@ class _Loader:
         core, of = self.core, self._of
         match node:
             case ir.ByteSet():
-                return int(core.byte_set(node.mask.to_bytes(32, "little")))
+                return int(core.byte_set(node.mask.to_bytes(32, "little"), self.spelled))
             case ir.Concat():
                 return int(core.concat([of(item) for item in node.items]))
             case ir.Union():
@@ -118,7 +120,7 @@ class _Loader:
             case ir.And():
                 return self._regular("And", lambda: core.intersect([of(item) for item in node.items]))
             case ir.Not():
-                writable = core.repeat(core.byte_set(_EVERY_BYTE), 0, None)
+                writable = core.repeat(core.byte_set(_EVERY_BYTE, self.spelled), 0, None)
                 return self._regular(
                     "Not", lambda: core.intersect([writable, core.complement(of(node.item))])
                 )
@@ -186,17 +188,56 @@ class _Loader:
 
     def _object(self, node: ir.JsonObject) -> int:
         of = self._of
-        properties = [(p.name.encode("utf-8"), of(p.key), of(p.value), p.required) for p in node.properties]
+        bits = self._mark_bits(node.marks)
+
+        def marked(values: ir.Marked) -> list[tuple[int, int]]:
+            return [(of(value), _dense(marks, bits)) for value, marks in values]
+
+        properties = [
+            (p.name.encode("utf-8"), of(p.key), of(p.value), marked(p.marked), p.required, p.late)
+            for p in node.properties
+        ]
         if len({p.name for p in node.properties}) != len(properties):
             raise GrammarError("", "an object declares the same key twice")
+        classes = [(self._names(c.names), of(c.value), marked(c.marked)) for c in node.classes]
         additional = None if node.additional is None else of(node.additional)
-        ordered = node.order == "schema"
+        most = None if node.most is None or node.most > _LONGEST else max(node.most, -1)
         try:
             return int(
-                self.core.json_object(properties, additional, ordered, of(node.gap), of(node.free_key))
+                self.core.json_object(
+                    properties,
+                    classes,
+                    additional,
+                    marked(node.marked),
+                    node.order == "schema",
+                    of(node.gap),
+                    of(node.free_key),
+                    min(node.least, _LONGEST),
+                    most,
+                    _dense(node.marks, bits),
+                )
             )
         except ValueError as error:
             raise GrammarError("", str(error), "write them without rules, objects and token edges") from None
+
+    @staticmethod
+    def _mark_bits(marks: int) -> list[int]:
+        """The bits set, in order; the native core numbers them without gaps."""
+        bits = [i for i in range(marks.bit_length()) if marks >> i & 1]
+        if len(bits) > _MOST_MARKS:
+            raise LimitError(
+                "max_states",
+                f"an object has {len(bits)} conditions on its members, more than {_MOST_MARKS}",
+            )
+        return bits
+
+    def _names(self, root: ir.Expr) -> int:
+        """Names are not written as they stand: bytes that no token has are left in."""
+        written, self.nodes, self.spelled = self.nodes, self.engine.names, True
+        try:
+            return self._expr(root)
+        finally:
+            self.nodes, self.spelled = written, False
 
 
 def load(engine: Engine, root: ir.Expr, special_tokens: Mapping[str, int] | None = None) -> Loaded:
@@ -220,6 +261,20 @@ def load(engine: Engine, root: ir.Expr, special_tokens: Mapping[str, int] | None
     if core.live(expr) or _has_member(root, names):
         raise VocabularyError("the vocabulary cannot spell any member of the grammar")
     raise EmptyLanguageError("", "no string satisfies the grammar")
+
+
+def _children(node: ir.Expr) -> tuple[ir.Expr, ...]:
+    """What is loaded before a node; the names of key classes are loaded apart."""
+    if not isinstance(node, ir.JsonObject) or not node.classes:
+        return ir.children(node)
+    parts = list(ir.children(replace(node, classes=())))
+    for group in node.classes:
+        parts += (group.value, *(value for value, _ in group.marked))
+    return tuple(parts)
+
+
+def _dense(marks: int, bits: list[int]) -> int:
+    return sum(1 << place for place, bit in enumerate(bits) if marks >> bit & 1)
 
 
 def _load(engine: Engine, root: ir.Expr, names: Mapping[str, int]) -> int:

@@ -197,8 +197,7 @@ void Configs::pop(Id s, Returned& out) {
   out.unknown = out.unknown || set.unknown;
   for (const auto& [frame, below] : set.frames) {
     if (exprs_.node(frame).kind == Kind::kKeyFrame) {
-      const Objects::Resolved r = objects_.resolve(frame);
-      if (r.head != kNone) canonical(r.head, push(r.tail, below), out);
+      for (const Objects::Resolved& r : objects_.resolve(frame)) canonical(r.head, push(r.tail, below), out);
     } else {
       canonical(frame, below, out);
     }
@@ -428,7 +427,7 @@ std::int64_t Configs::stack_longest(Id s) {
     const Node n = exprs_.node(frame);  // a copy: lengths may make expressions
     std::int64_t own = exprs_.shortest(frame);
     if (n.kind == Kind::kKeyFrame) own = objects_.after_key(frame).most;
-    if (n.kind == Kind::kKeyOpen) own = add_length(own, objects_.name_slack(n.a, ""));
+    if (n.kind == Kind::kKeyOpen) own = add_length(own, objects_.open_slack(n.a));
     best = std::min(best, add_length(own, stack_shortest(below)));
   }
   return stack_longest_[static_cast<std::size_t>(s)] = best;

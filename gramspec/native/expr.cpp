@@ -63,6 +63,10 @@ Id Exprs::make(const Node& n, std::int32_t depth) { return intern(n, false, dept
 Id Exprs::bytes(const ByteSet& wanted) {
   ByteSet set = wanted;
   for (std::size_t i = 0; i < set.words.size(); ++i) set.words[i] &= allowed_.words[i];
+  return all_bytes(set);
+}
+
+Id Exprs::all_bytes(const ByteSet& set) {
   if (!set.any()) return kEmptyId;
   const auto [it, fresh] = set_index_.try_emplace(set.words, static_cast<Id>(sets_.size()));
   if (fresh) sets_.push_back(set);
@@ -147,7 +151,7 @@ Id Exprs::union_of(std::vector<Id> items) {
       add(e);
     }
   }
-  if (any_bytes) flat.push_back(bytes(all));
+  if (any_bytes) flat.push_back(all_bytes(all));
   if (flat.size() > 1) merge_repeats(flat);
   std::sort(flat.begin(), flat.end());
   flat.erase(std::unique(flat.begin(), flat.end()), flat.end());

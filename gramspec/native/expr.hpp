@@ -3,6 +3,7 @@
 // Source: Brzozowski, JACM 11(4), 1964 (derivatives); Antimirov, TCS 155, 1996 (linear forms).
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <string_view>
@@ -27,6 +28,7 @@ enum class Kind : std::uint8_t {
   kNonNull,  // a without the empty string
   kToken,    // one token edge a
   kObject,   // rest of a JSON object in state a; b = 1 right after the opening brace
+  kSpelled,  // JSON spellings of the words of a (b = 1: one each); lo, hi: place in an escape
   kKeyOpen,  // the key, from after its opening quote, of object state a
   kKeyFrame  // frame below a key being written: object state a, text b written so far
 };
@@ -104,6 +106,18 @@ class Exprs {
   [[nodiscard]] std::int64_t size() const noexcept { return static_cast<std::int64_t>(nodes_.size()); }
 
   Id bytes(const ByteSet& set);
+  // The same for text that is not written as it stands: no byte is taken out.
+  Id all_bytes(const ByteSet& set);
+  [[nodiscard]] bool writable(std::uint8_t byte) const noexcept { return allowed_.test(byte); }
+  [[nodiscard]] bool everything_writable() const noexcept {
+    return std::ranges::all_of(allowed_.words, [](std::uint64_t word) { return ~word == 0; });
+  }
+  // Spellings, between the quotes of a JSON string, of the words of a regular expression (UTF-8); canonical:
+  // the shortest spelling of each that the bytes allow.
+  Id spelled(Id words, bool canonical);
+  // What is left of a regular expression without calls after a byte, or after a text.
+  Id derive(Id e, std::uint8_t byte);
+  Id derive(Id e, std::string_view text);
   Id byte(std::uint8_t value);
   Id concat(Id a, Id b);
   Id union_of(std::vector<Id> items);
@@ -150,6 +164,8 @@ class Exprs {
   std::int64_t shortest_part(Id e);
   Head raw_head(Id e);
   std::vector<Arc> state_arcs(const MachineState& state);
+  Head spelled_head(const Node& n);
+  Id digit_target(const Node& n, std::uint32_t digit, int left);
   void filter(Head& head);
   // Search over derivatives of a Boolean expression: length of a shortest member.
   std::int64_t explore_shortest(Id e);

@@ -167,6 +167,9 @@ Head Exprs::raw_head(Id e) {
     case Kind::kToken:
       h.tokens.emplace_back(n.a, kEpsilonId);
       break;
+    case Kind::kSpelled:
+      h = spelled_head(n);
+      break;
     case Kind::kObject:
       h = head(objects_->body(n.a, n.b == 1));
       break;

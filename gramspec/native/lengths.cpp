@@ -53,6 +53,9 @@ bool Exprs::nullable(Id e) {
     case Kind::kCall:
       value = nullable(n.a);
       break;
+    case Kind::kSpelled:
+      value = n.lo == 0 && nullable(n.a);
+      break;
     case Kind::kRule:
       value = rule(n.a).nullable;
       break;
@@ -130,6 +133,7 @@ std::int64_t Exprs::shortest_part(Id e) {
       break;
     case Kind::kAnd:
     case Kind::kNot:
+    case Kind::kSpelled:
       return explore_shortest(e);
     case Kind::kCall:
       value = shortest(n.a);
@@ -186,7 +190,8 @@ std::int64_t Exprs::shortest_non_empty(Id e) {
       value = shortest_non_empty(n.a);
       break;
     case Kind::kAnd:
-    case Kind::kNot: {
+    case Kind::kNot:
+    case Kind::kSpelled: {
       const Head h = head(e);
       for (const Arc& arc : h.arcs) value = std::min(value, add_length(1, shortest(arc.target)));
       break;
@@ -242,7 +247,7 @@ std::int64_t Exprs::explore_shortest(Id e) {
     queue.pop();
     if (distance > seen.at(state).distance) continue;
     const Kind kind = node(state).kind;
-    const bool boolean = kind == Kind::kAnd || kind == Kind::kNot;
+    const bool boolean = kind == Kind::kAnd || kind == Kind::kNot || kind == Kind::kSpelled;
     std::int64_t rest = boolean ? shortest_[static_cast<std::size_t>(state)] : shortest(state);
     if (rest < 0 && nullable(state)) rest = 0;
     if (rest >= 0) {
@@ -275,6 +280,8 @@ std::int64_t Exprs::shortest_bound(Id e) {
   if (const std::int64_t known = shortest_[static_cast<std::size_t>(e)]; known >= 0) return known;
   const Kind kind = node(e).kind;
   if (kind == Kind::kNot) return nullable(e) ? 0 : 1;
+  // No spelling is shorter than the word in UTF-8.
+  if (kind == Kind::kSpelled) return node(e).lo == 0 ? shortest_bound(node(e).a) : 1;
   if (kind != Kind::kAnd) return shortest(e);
   std::int64_t value = nullable(e) ? 0 : 1;
   const std::vector<Id> items = members(e);

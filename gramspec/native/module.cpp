@@ -17,7 +17,6 @@ using gramspec::ByteSet;
 using gramspec::Configs;
 using gramspec::Engine;
 using gramspec::Id;
-using gramspec::kNone;
 
 namespace {
 
@@ -37,16 +36,28 @@ void check_token(const Engine& engine, Id token) {
     throw nb::index_error("token id outside the vocabulary");
 }
 
-Id make_object(Engine& engine, const std::vector<std::tuple<nb::bytes, Id, Id, bool>>& properties,
-               std::optional<Id> additional, bool ordered, Id gap, Id free_key) {
+using MarkedValues = std::vector<std::pair<Id, gramspec::Marks>>;
+using PropertyTuple = std::tuple<nb::bytes, Id, Id, MarkedValues, bool, bool>;
+using GroupTuple = std::tuple<Id, Id, MarkedValues>;
+
+Id make_object(Engine& engine, const std::vector<PropertyTuple>& properties,
+               const std::vector<GroupTuple>& groups, std::optional<Id> additional,
+               const MarkedValues& marked, bool ordered, Id gap, Id free_key, std::int64_t least,
+               std::optional<std::int64_t> most, gramspec::Marks marks) {
   gramspec::ObjectSpec spec;
-  for (const auto& [name, key, value, required] : properties) {
-    spec.properties.push_back({to_string(name), key, value, required});
+  for (const auto& [name, key, value, alternatives, required, late] : properties) {
+    spec.properties.push_back({to_string(name), key, {value, alternatives}, required, late});
   }
-  spec.additional = additional.value_or(kNone);
+  for (const auto& [names, value, alternatives] : groups) {
+    spec.groups.push_back({names, {value, alternatives}});
+  }
+  spec.additional = {additional.value_or(gramspec::Exprs::kEmptyId), marked};
   spec.ordered = ordered;
   spec.gap = gap;
   spec.free_key = free_key;
+  spec.least = least;
+  spec.most = most.value_or(gramspec::kInfinite);
+  spec.marks = marks;
   return engine.objects.expr(engine.objects.add_spec(std::move(spec)));
 }
 
@@ -84,16 +95,18 @@ NB_MODULE(_native, m) {
           },
           nb::arg("tokens"), nb::arg("bounds"))
       // expressions
-      .def("byte_set",
-           [](Engine& e, const nb::bytes& mask) {
-             if (mask.size() != 32) throw std::invalid_argument("a byte set has 32 bytes");
-             ByteSet set;
-             const auto* data = reinterpret_cast<const std::uint8_t*>(mask.data());
-             for (unsigned b = 0; b < 256; ++b) {
-               if ((data[b >> 3] >> (b & 7U)) & 1U) set.set(b);
-             }
-             return e.exprs.bytes(set);
-           })
+      .def(
+          "byte_set",
+          [](Engine& e, const nb::bytes& mask, bool spelled) {
+            if (mask.size() != 32) throw std::invalid_argument("a byte set has 32 bytes");
+            ByteSet set;
+            const auto* data = reinterpret_cast<const std::uint8_t*>(mask.data());
+            for (unsigned b = 0; b < 256; ++b) {
+              if ((data[b >> 3] >> (b & 7U)) & 1U) set.set(b);
+            }
+            return spelled ? e.exprs.all_bytes(set) : e.exprs.bytes(set);
+          },
+          nb::arg("mask"), nb::arg("spelled") = false)
       .def("concat",
            [](Engine& e, const std::vector<Id>& items) {
              Id out = gramspec::Exprs::kEpsilonId;
@@ -116,8 +129,9 @@ NB_MODULE(_native, m) {
       .def("rule", [](Engine& e, Id rule) { return e.exprs.rule_expr(rule); })
       .def("define", [](Engine& e, Id rule, Id body) { e.exprs.set_body(rule, body); })
       .def("finalise", [](Engine& e, const std::vector<Id>& rules) { e.exprs.finalise(rules); })
-      .def("json_object", &make_object, nb::arg("properties"), nb::arg("additional").none(),
-           nb::arg("ordered"), nb::arg("gap"), nb::arg("free_key"))
+      .def("json_object", &make_object, nb::arg("properties"), nb::arg("groups"),
+           nb::arg("additional").none(), nb::arg("marked"), nb::arg("ordered"), nb::arg("gap"),
+           nb::arg("free_key"), nb::arg("least"), nb::arg("most").none(), nb::arg("marks"))
       .def_prop_ro("complete", [](Engine& e) { return e.complete; })
       .def("live", [](Engine& e, Id expr) { return e.exprs.live(expr); })
       .def("shortest",

@@ -6,88 +6,53 @@
 
 namespace gramspec {
 
-namespace {
-
-void append_utf8(std::string& out, std::uint32_t c) {
-  if (c < 0x80) {
-    out.push_back(static_cast<char>(c));
-  } else if (c < 0x800) {
-    out.push_back(static_cast<char>(0xC0 | (c >> 6)));
-    out.push_back(static_cast<char>(0x80 | (c & 0x3F)));
-  } else if (c < 0x10000) {
-    out.push_back(static_cast<char>(0xE0 | (c >> 12)));
-    out.push_back(static_cast<char>(0x80 | ((c >> 6) & 0x3F)));
-    out.push_back(static_cast<char>(0x80 | (c & 0x3F)));
-  } else {
-    out.push_back(static_cast<char>(0xF0 | (c >> 18)));
-    out.push_back(static_cast<char>(0x80 | ((c >> 12) & 0x3F)));
-    out.push_back(static_cast<char>(0x80 | ((c >> 6) & 0x3F)));
-    out.push_back(static_cast<char>(0x80 | (c & 0x3F)));
-  }
-}
-
-// Four hex digits at body[i]; false if the body ends before them.
-bool hex4(const std::string& body, std::size_t i, std::uint32_t& out) {
-  if (i + 4 > body.size()) return false;
-  out = 0;
-  for (std::size_t k = i; k < i + 4; ++k) {
-    const char c = body[k];
-    const std::uint32_t digit =
-        c <= '9' ? static_cast<std::uint32_t>(c - '0') : static_cast<std::uint32_t>((c | 0x20) - 'a') + 10;
-    out = out * 16 + digit;
-  }
-  return true;
-}
-
-}  // namespace
-
-bool unescape(const std::string& body, std::string& out) {
-  out.clear();
-  for (std::size_t i = 0; i < body.size();) {
-    if (body[i] != '\\') {
-      out.push_back(body[i++]);
-      continue;
-    }
-    if (i + 1 >= body.size()) return false;
-    const char kind = body[i + 1];
-    if (kind != 'u') {
-      static constexpr std::string_view from = "bfnrt";
-      static constexpr std::string_view to = "\b\f\n\r\t";
-      const auto at = from.find(kind);
-      out.push_back(at == std::string_view::npos ? kind : to[at]);
-      i += 2;
-      continue;
-    }
-    std::uint32_t c = 0;
-    if (!hex4(body, i + 2, c)) return false;
-    i += 6;
-    if (c >= 0xD800 && c < 0xDC00) {
-      std::uint32_t low = 0;
-      if (i + 2 > body.size() || !hex4(body, i + 2, low)) return false;
-      c = 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00);
-      i += 6;
-    }
-    append_utf8(out, c);
-  }
-  return true;
-}
-
 std::size_t Objects::HashState::operator()(const State& s) const noexcept {
   std::size_t seed = mix(static_cast<std::size_t>(s.spec), static_cast<std::size_t>(s.next));
   for (std::uint64_t word : s.written) seed = mix(seed, word);
-  return mix(seed, static_cast<std::size_t>(s.extras));
+  seed = mix(seed, static_cast<std::size_t>(s.members));
+  return mix(mix(seed, s.marks), static_cast<std::size_t>(s.extras));
 }
 
 Id Objects::add_spec(ObjectSpec spec) {
-  const bool regular = exprs_.regular(spec.gap) && exprs_.regular(spec.free_key) &&
-                       std::all_of(spec.properties.begin(), spec.properties.end(),
-                                   [&](const Property& p) { return exprs_.regular(p.key); });
+  bool regular = exprs_.regular(spec.gap) && exprs_.regular(spec.free_key);
+  for (const Property& p : spec.properties) regular = regular && exprs_.regular(p.key);
+  for (const KeyGroup& g : spec.groups) regular = regular && exprs_.regular(g.names);
   if (!regular) throw std::invalid_argument("keys and white space of an object must be regular");
   // The frame of a key must lie directly below the bytes of the key: no frames inside.
   spec.free_key = exprs_.strip_calls(spec.free_key);
-  for (Property& p : spec.properties) p.key = exprs_.strip_calls(p.key);
-  for (std::size_t i = 0; i < spec.properties.size(); ++i)
-    spec.names.emplace(spec.properties[i].name, static_cast<Id>(i));
+  std::int64_t required = 0;
+  const auto settle = [&](Values& values) {
+    std::vector<Id> plain{values.plain};
+    for (const auto& [value, marks] : values.marked) {
+      if ((marks & spec.marks) == 0) plain.push_back(value);
+    }
+    values.plain = exprs_.union_of(std::move(plain));
+    std::erase_if(values.marked, [&](const auto& v) { return (v.second & spec.marks) == 0; });
+    for (auto& [value, marks] : values.marked) marks &= spec.marks;
+    return values.plain == Exprs::kEmptyId && values.marked.empty();
+  };
+  for (std::size_t i = 0; i < spec.properties.size(); ++i) {
+    Property& p = spec.properties[i];
+    p.key = exprs_.strip_calls(p.key);
+    p.late = p.late && spec.ordered;
+    settle(p.values);
+    spec.names.emplace(p.name, static_cast<Id>(i));
+    spec.late = spec.late || p.late;
+    required += p.required ? 1 : 0;
+  }
+  for (KeyGroup& g : spec.groups) {
+    g.names = exprs_.strip_calls(g.names);
+    settle(g.values);
+  }
+  const bool closed = settle(spec.additional);
+  // Bounds that every object keeps are none.
+  if (required >= spec.least) spec.least = 0;
+  if (closed && spec.groups.empty() && spec.most >= static_cast<std::int64_t>(spec.properties.size())) {
+    spec.most = kInfinite;
+  }
+  spec.counted = spec.least > 0 || spec.most != kInfinite || spec.marks != 0;
+  spec.members_kept = spec.most == kInfinite ? spec.least : spec.most;
+  spec.simple = !spec.counted && spec.groups.empty() && (closed || words_.endless(spec.free_key));
   specs_.push_back(std::move(spec));
   return static_cast<Id>(specs_.size()) - 1;
 }
@@ -106,39 +71,61 @@ Id Objects::intern_name(const std::string& name) {
 
 Id Objects::expr(Id spec) {
   const ObjectSpec& s = specs_[static_cast<std::size_t>(spec)];
-  State start{spec, 0, {}, 0};
-  if (!s.ordered) start.written.assign((s.properties.size() + 63) / 64, 0);
+  State start{spec, 0, {}, 0, 0, 0};
+  if (!s.ordered || s.late) start.written.assign((s.properties.size() + 63) / 64, 0);
   std::int32_t depth = 1;
   const auto holds = [&](Id e) { depth = std::max(depth, e == kNone ? 1 : exprs_.depth_of(e) + 1); };
+  const auto hold_all = [&](const Values& values) {
+    holds(values.plain);
+    for (const auto& [value, marks] : values.marked) holds(value);
+  };
   for (const Property& p : s.properties) {
     holds(p.key);
-    holds(p.value);
+    hold_all(p.values);
   }
-  holds(s.additional);
+  for (const KeyGroup& g : s.groups) hold_all(g.values);
+  hold_all(s.additional);
   return exprs_.concat(exprs_.byte('{'), exprs_.make({Kind::kObject, intern(std::move(start)), 1}, depth));
+}
+
+const Values& Objects::values_of(const ObjectSpec& spec, KeyClass key) {
+  if (key.what == KeyClass::What::kDeclared) return property(spec, key.index).values;
+  return key.index < group_count(spec) ? spec.groups[static_cast<std::size_t>(key.index)].values
+                                       : spec.additional;
 }
 
 // Whether members can be written at all: the vocabulary may lack a byte of the syntax.
 bool Objects::members_writable() { return exprs_.live(exprs_.byte('"')) && exprs_.live(exprs_.byte(':')); }
 
-bool Objects::usable(Id property, const ObjectSpec& spec) {
-  if (!members_writable()) return false;
-  const Property& p = spec.properties[static_cast<std::size_t>(property)];
-  return exprs_.live(p.value) && exprs_.live(p.key);
+bool Objects::live(const Values& values) {
+  return exprs_.live(values.plain) || std::any_of(values.marked.begin(), values.marked.end(),
+                                                  [&](const auto& v) { return exprs_.live(v.first); });
 }
 
-bool Objects::free_keys(Id id) {
-  const ObjectSpec& spec = spec_of(id);
-  if (spec.additional == kNone || !exprs_.live(spec.additional) || !members_writable()) return false;
-  return !spec.ordered || complete(id);
+bool Objects::usable(Id i, const ObjectSpec& spec) {
+  return members_writable() && live(property(spec, i).values) && exprs_.live(property(spec, i).key);
+}
+
+bool Objects::sequence_done(const ObjectSpec& spec, const State& s) {
+  if (!spec.ordered) return true;
+  return std::none_of(spec.properties.begin() + s.next, spec.properties.end(),
+                      [](const Property& p) { return p.required && !p.late; });
+}
+
+bool Objects::undeclared(Id id) {
+  for (Id g = 0; g <= group_count(spec_of(id)); ++g) {
+    if (!options(id, {KeyClass::What::kUndeclared, g}).empty()) return true;
+  }
+  return false;
 }
 
 bool Objects::complete(Id id) {
   const State& s = state(id);
   const ObjectSpec& spec = spec_of(id);
+  if (s.members < spec.least || s.marks != spec.marks) return false;
   const auto n = static_cast<Id>(spec.properties.size());
-  for (Id i = spec.ordered ? s.next : 0; i < n; ++i) {
-    if (spec.properties[static_cast<std::size_t>(i)].required && (spec.ordered || !has(s, i))) return false;
+  for (Id i = spec.ordered && !spec.late ? s.next : 0; i < n; ++i) {
+    if (property(spec, i).required && !is_written(spec, s, i)) return false;
   }
   return true;
 }
@@ -147,11 +134,19 @@ std::vector<Id> Objects::candidates(Id id) {
   const State& s = state(id);
   const ObjectSpec& spec = spec_of(id);
   std::vector<Id> out;
+  const auto offer = [&](Id i) {
+    const bool can = spec.counted ? !options(id, {KeyClass::What::kDeclared, i}).empty() : usable(i, spec);
+    if (can) out.push_back(i);
+  };
   const auto n = static_cast<Id>(spec.properties.size());
-  for (Id i = spec.ordered ? s.next : 0; i < n; ++i) {
-    if (!spec.ordered && has(s, i)) continue;
-    if (usable(i, spec)) out.push_back(i);
-    if (spec.ordered && spec.properties[static_cast<std::size_t>(i)].required) break;
+  bool done = true;  // the sequence may be left behind
+  for (Id i = spec.ordered ? s.next : 0; i < n && done; ++i) {
+    if (property(spec, i).late || is_written(spec, s, i)) continue;
+    offer(i);
+    done = !spec.ordered || !property(spec, i).required;
+  }
+  for (Id i = 0; spec.late && done && i < n; ++i) {
+    if (property(spec, i).late && !has(s, i)) offer(i);
   }
   return out;
 }
@@ -175,23 +170,6 @@ Id Objects::body(Id id, bool first) {
   return bodies_[key] = exprs_.union_of({p.close, member});
 }
 
-Id Objects::key_language(Id id) {
-  if (const auto it = key_languages_.find(id); it != key_languages_.end()) return it->second;
-  Id language = Exprs::kEmptyId;
-  if (free_keys(id)) {
-    // Declared keys are spelled like any other; closing the frame tells which one it was.
-    language = exprs_.concat(spec_of(id).free_key, exprs_.byte('"'));
-  } else {
-    std::vector<Id> keys;
-    for (Id i : candidates(id)) {
-      keys.push_back(
-          exprs_.concat(spec_of(id).properties[static_cast<std::size_t>(i)].key, exprs_.byte('"')));
-    }
-    language = exprs_.union_of(std::move(keys));
-  }
-  return key_languages_[id] = language;
-}
-
 Id Objects::key_frame(Id id, Id text) { return exprs_.make({Kind::kKeyFrame, id, text}); }
 
 std::string Objects::text(Id frame) const {
@@ -205,87 +183,115 @@ std::string Objects::text(Id frame) const {
 
 Id Objects::append(Id frame, std::uint8_t byte) {
   const Node n = exprs_.node(frame);
-  if (n.b == kFreshText) return frame;
+  if (n.b <= kFreshText) return append_fresh(n, byte);
   const auto [it, fresh] = text_index_.try_emplace(pair_key(n.b, byte), static_cast<Id>(texts_.size()));
   if (fresh) texts_.push_back({n.b, byte});
   return key_frame(n.a, it->second);
 }
 
-KeyClass Objects::classify(Id id, const std::string& key) const {
+KeyClass Objects::classify(Id id, const std::string& key) {
   const State& s = state(id);
   const ObjectSpec& spec = spec_of(id);
   if (const auto it = spec.names.find(key); it != spec.names.end()) {
     const Id i = it->second;
+    if (is_written(spec, s, i)) return {};
     if (spec.ordered) {
-      if (i < s.next) return {};
-      for (Id k = s.next; k < i; ++k) {
-        if (spec.properties[static_cast<std::size_t>(k)].required) return {};
-      }
-    } else if (has(s, i)) {
-      return {};
+      const auto last = property(spec, i).late ? spec.properties.end() : spec.properties.begin() + i;
+      const bool skips =
+          std::any_of(spec.properties.begin() + s.next, std::max(last, spec.properties.begin() + s.next),
+                      [](const Property& p) { return p.required && !p.late; });
+      if (skips) return {};
     }
     return {KeyClass::What::kDeclared, i};
   }
-  if (spec.additional == kNone) return {};
   if (const auto it = name_index_.find(key); it != name_index_.end()) {
     const std::vector<Id>& extras = extras_[static_cast<std::size_t>(s.extras)];
     if (std::binary_search(extras.begin(), extras.end(), it->second)) return {};
   }
-  return {KeyClass::What::kAdditional, kNone};
+  return {KeyClass::What::kUndeclared, group_of(s.spec, key)};
 }
 
-Id Objects::head_of(Id id, const KeyClass& key) {
+const std::vector<Objects::Option>& Objects::options(Id id, KeyClass key) {
+  static const std::vector<Option> none;
   const ObjectSpec& spec = spec_of(id);
-  if (key.what == KeyClass::What::kDead) return kNone;
+  if (key.what == KeyClass::What::kDead || !members_writable()) return none;
   const bool declared = key.what == KeyClass::What::kDeclared;
-  if (declared && !usable(key.property, spec)) return kNone;
-  if (!declared && !free_keys(id)) return kNone;
-  const Id value = declared ? spec.properties[static_cast<std::size_t>(key.property)].value : spec.additional;
-  return exprs_.concat(spec.gap, exprs_.concat(exprs_.byte(':'), exprs_.concat(spec.gap, value)));
+  const Id code = declared ? key.index : static_cast<Id>(spec.properties.size()) + key.index;
+  const auto [it, fresh] = options_.try_emplace(pair_key(id, code));
+  std::vector<Option>& out = it->second;
+  if (!fresh) return out;
+  if (declared ? !usable(key.index, spec) : !sequence_done(spec, state(id))) return out;
+  const Marks before = state(id).marks;
+  std::map<Marks, std::vector<Id>> alternatives;
+  const Values& values = values_of(spec, key);
+  const auto add = [&](Id value, Marks marks) {
+    if (!exprs_.live(value)) return;
+    if (spec.counted && !feasible(situation(id, key, before | marks))) return;
+    alternatives[before | marks].push_back(value);
+  };
+  try {
+    add(values.plain, 0);
+    for (const auto& [value, marks] : values.marked) add(value, marks);
+  } catch (const LimitExceeded&) {
+    options_.erase(pair_key(id, code));  // not known, rather than none
+    throw;
+  }
+  for (auto& [marks, languages] : alternatives) {
+    const Id value = exprs_.union_of(std::move(languages));
+    const Id rest = exprs_.concat(exprs_.byte(':'), exprs_.concat(spec.gap, value));
+    out.push_back({exprs_.concat(spec.gap, rest), marks});
+  }
+  return out;
 }
 
-Id Objects::tail_of(Id id, const KeyClass& key, const std::string& name) {
+Id Objects::add_extra(Id known, Id name) {
+  std::vector<Id> extras = extras_[static_cast<std::size_t>(known)];
+  extras.push_back(name);
+  std::sort(extras.begin(), extras.end());
+  if (const auto it = extras_index_.find(extras); it != extras_index_.end()) return it->second;
+  exprs_.count_members(extras.size());
+  const auto id = static_cast<Id>(extras_.size());
+  extras_index_[extras] = id;
+  extras_.push_back(std::move(extras));
+  return id;
+}
+
+Id Objects::tail_of(Id id, KeyClass key, const std::string* name, Marks marks) {
   State s = state(id);
   const ObjectSpec& spec = spec_of(id);
-  if (key.what == KeyClass::What::kDeclared) {
-    if (spec.ordered) {
-      s.next = key.property + 1;
-    } else {
-      s.written[static_cast<std::size_t>(key.property) >> 6] |=
-          std::uint64_t{1} << (static_cast<unsigned>(key.property) & 63U);
-    }
-  } else {
-    if (spec.ordered) s.next = static_cast<Id>(spec.properties.size());
-    if (!name.empty() || key.property != kFreshText) {
-      std::vector<Id> extras = extras_[static_cast<std::size_t>(s.extras)];
-      extras.push_back(intern_name(name));
-      std::sort(extras.begin(), extras.end());
-      const auto known = extras_index_.find(extras);
-      if (known != extras_index_.end()) {
-        s.extras = known->second;
-      } else {
-        exprs_.count_members(extras.size());
-        s.extras = extras_index_[extras] = static_cast<Id>(extras_.size());
-        extras_.push_back(std::move(extras));
-      }
-    }
+  const bool declared = key.what == KeyClass::What::kDeclared;
+  if (declared && (!spec.ordered || property(spec, key.index).late)) {
+    s.written[static_cast<std::size_t>(key.index) >> 6] |= std::uint64_t{1}
+                                                           << (static_cast<unsigned>(key.index) & 63U);
   }
+  if (spec.ordered) {
+    s.next =
+        declared && !property(spec, key.index).late ? key.index + 1 : static_cast<Id>(spec.properties.size());
+  }
+  if (!declared && name != nullptr) s.extras = add_extra(s.extras, intern_name(*name));
+  s.members = std::min(s.members + 1, spec.members_kept);
+  s.marks = marks;
   return exprs_.make({Kind::kObject, intern(std::move(s)), 0});
 }
 
-Objects::Resolved Objects::resolve(Id frame) {
+std::vector<Objects::Resolved> Objects::resolve(Id frame) {
   const Node n = exprs_.node(frame);
-  if (n.b == kFreshText) {
-    const KeyClass key{KeyClass::What::kAdditional, kFreshText};
-    const Id head = head_of(n.a, key);
-    return head == kNone ? Resolved{} : Resolved{head, tail_of(n.a, key, "")};
-  }
+  std::vector<Resolved> out;
   std::string name;
-  const std::string raw = text(frame);
-  if (!unescape(raw.substr(0, raw.size() - 1), name)) return {};
-  const KeyClass key = classify(n.a, name);
-  const Id head = head_of(n.a, key);
-  return head == kNone ? Resolved{} : Resolved{head, tail_of(n.a, key, name)};
+  const bool fresh = n.b <= kFreshText;
+  KeyClass key;
+  if (fresh) {
+    const Id closed = fresh_[static_cast<std::size_t>(kFreshText - n.b)].closed;
+    key = {KeyClass::What::kUndeclared, closed == kNone ? group_count(spec_of(n.a)) : closed};
+  } else {
+    const std::string raw = text(frame);
+    if (!unescape(raw.substr(0, raw.size() - 1), name)) return out;
+    key = classify(n.a, name);
+  }
+  for (const Option& option : std::vector<Option>(options(n.a, key))) {
+    out.push_back({option.head, tail_of(n.a, key, fresh ? nullptr : &name, option.marks)});
+  }
+  return out;
 }
 
 std::vector<std::string> Objects::known_names(Id id, const std::string& prefix) const {
@@ -298,102 +304,6 @@ std::vector<std::string> Objects::known_names(Id id, const std::string& prefix) 
     if (name.starts_with(prefix)) out.push_back(name);
   }
   return out;
-}
-
-Id Objects::relax(Id frame) {
-  const Node n = exprs_.node(frame);
-  if (n.b == kFreshText || !free_keys(n.a)) return frame;
-  std::string prefix;
-  unescape(text(frame), prefix);
-  return known_names(n.a, prefix).empty() ? key_frame(n.a, kFreshText) : frame;
-}
-
-std::int64_t Objects::member_length(const ObjectSpec& spec, const Property& p) {
-  const std::int64_t gap = exprs_.shortest(spec.gap);
-  return add_length(add_length(exprs_.shortest(p.key), exprs_.shortest(p.value)), add_length(3, 2 * gap));
-}
-
-std::int64_t Objects::shortest(Id id, bool first) {
-  const State& s = state(id);
-  const ObjectSpec& spec = spec_of(id);
-  const std::int64_t gap = exprs_.shortest(spec.gap);
-  std::int64_t total = add_length(gap, exprs_.shortest(exprs_.byte('}')));
-  std::int64_t members = 0;
-  const auto n = static_cast<Id>(spec.properties.size());
-  for (Id i = spec.ordered ? s.next : 0; i < n; ++i) {
-    const Property& p = spec.properties[static_cast<std::size_t>(i)];
-    if (!p.required || (!spec.ordered && has(s, i))) continue;
-    ++members;
-    total = add_length(total, member_length(spec, p));
-  }
-  if (members == 0) return total;
-  if (!members_writable()) return kUnreachable;
-  const std::int64_t commas = first ? members - 1 : members;
-  if (commas > 0 && !exprs_.live(exprs_.byte(','))) return kUnreachable;
-  return add_length(total, add_length(multiply_length(2 * gap + 1, commas), first ? gap : 0));
-}
-
-std::int64_t Objects::after_value(Id id, const KeyClass& key) {
-  const Id value = key.what == KeyClass::What::kDeclared
-                       ? spec_of(id).properties[static_cast<std::size_t>(key.property)].value
-                       : spec_of(id).additional;
-  const Id tail = tail_of(id, key, "");
-  return add_length(exprs_.shortest(value), shortest(exprs_.node(tail).a, false));
-}
-
-// A new name is at most this much longer than a shortest one: each known name can be in the way once.
-std::int64_t Objects::name_slack(Id id, const std::string& prefix) {
-  const auto known = static_cast<std::int64_t>(known_names(id, prefix).size());
-  return multiply_length(exprs_.shortest_non_empty(spec_of(id).free_key), known + 1);
-}
-
-Objects::Lengths Objects::after_key(Id frame) {
-  if (const auto it = pass_.find(frame); it != pass_.end()) return it->second;
-  const Node n = exprs_.node(frame);
-  const Id id = n.a;
-  const bool fresh = n.b == kFreshText;
-  std::string prefix;
-  // A character begun as an escape is the top's own, whichever it becomes.
-  const bool whole = unescape(text(frame), prefix);
-  const bool free = free_keys(id);
-  Lengths out{kUnreachable, free ? kUnreachable : 0};
-  if (!fresh) {
-    for (Id i : candidates(id)) {
-      const std::string& name = spec_of(id).properties[static_cast<std::size_t>(i)].name;
-      if (!name.starts_with(prefix)) continue;
-      // Below free text the rest of the name is yet to be written; below literal keys it is the top's own.
-      const std::size_t open = name.size() - prefix.size();
-      const std::size_t begun = whole ? 0 : std::min<std::size_t>(open, 4);
-      const auto rest = static_cast<std::int64_t>(free ? open - begun : 0);
-      const std::int64_t length = add_length(rest, after_value(id, {KeyClass::What::kDeclared, i}));
-      out.least = std::min(out.least, length);
-      if (!free) out.most = std::max(out.most, length);
-    }
-  }
-  if (free) {
-    const bool clash = !fresh && whole && classify(id, prefix).what != KeyClass::What::kAdditional;
-    const std::int64_t length = after_value(id, {KeyClass::What::kAdditional, kFreshText});
-    out.least = std::min(out.least, add_length(clash ? 1 : 0, length));
-    out.most = add_length(fresh ? 0 : name_slack(id, prefix), length);
-  }
-  const std::int64_t colon = 2 * exprs_.shortest(spec_of(id).gap) + 1;
-  out = {add_length(out.least, colon), add_length(out.most, colon)};
-  return pass_[frame] = out;
-}
-
-std::int64_t Objects::shortest_from_key(Id id) {
-  std::int64_t best = kUnreachable;
-  for (Id i : candidates(id)) {
-    const Property& p = spec_of(id).properties[static_cast<std::size_t>(i)];
-    best =
-        std::min(best, add_length(exprs_.shortest(p.key), after_value(id, {KeyClass::What::kDeclared, i})));
-  }
-  if (free_keys(id)) {
-    const bool clash = classify(id, "").what != KeyClass::What::kAdditional;
-    best =
-        std::min(best, add_length(clash ? 1 : 0, after_value(id, {KeyClass::What::kAdditional, kFreshText})));
-  }
-  return add_length(best, 2 * exprs_.shortest(spec_of(id).gap) + 2);
 }
 
 }  // namespace gramspec

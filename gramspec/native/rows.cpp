@@ -378,24 +378,47 @@ void Rows::finish_open(Id escapes, Id frame, Id below, std::span<std::uint32_t> 
   if (!nodes(f.escapes).empty()) finish_key(f.escapes, escapes, key, below, out, furthest, todo);
 }
 
+// Escapes whose part of the key makes it one of a group, of which `rest` is still to be spelled.
+const std::vector<Id>& Rows::group_ends(Id escapes, Id base, Id rest) {
+  const auto [it, is_new] = group_ends_.try_emplace({escapes, base, rest});
+  if (!is_new) return it->second;
+  for (Id n : nodes(escapes)) {
+    const Id left = exprs_.derive(rest, key_part(n, base));
+    if (left != Exprs::kEmptyId && exprs_.nullable(left)) it->second.push_back(n);
+  }
+  spend(static_cast<std::int64_t>(nodes(escapes).size()));
+  charge(static_cast<std::int64_t>(it->second.size()) * 4 + 64);
+  return it->second;
+}
+
 // A key ends at each escape: what follows depends on which key it was. Nearly all are undeclared
-// and share one continuation, so only names that are declared or written are looked up; the rest of
-// the object (which must remember the key) is only built for tokens that also close the value.
+// and share the continuation of their group, so only names that are declared or written are looked up; the
+// rest of the object (which must remember the key) is only built for tokens that also close the value.
 void Rows::finish_key(Id escapes, Id base, Id frame, Id below, std::span<std::uint32_t> out,
                       std::int64_t& furthest, Below& todo) {
+  using Continuation = std::pair<Id, Marks>;
   const Id state = exprs_.node(frame).a;
   const std::string written = objects_.text(frame);
-  const bool fresh = exprs_.node(frame).b == kFreshText;
-  const KeyClass other{KeyClass::What::kAdditional, fresh ? kFreshText : kNone};
+  const bool fresh = exprs_.node(frame).b <= kFreshText;
   const auto name_at = [&](Id n) {
     std::string name;
     if (!fresh) unescape(written + key_part(n, base), name);
     return name;
   };
-  std::map<Id, std::vector<Id>> groups;  // continuation -> escapes
-  const Id other_head = objects_.head_of(state, other);
+  std::map<Continuation, std::vector<Id>> groups;  // -> escapes
+  const auto follow = [&](KeyClass key, const std::vector<Id>& ends) {
+    for (const Objects::Option& option : objects_.options(state, key)) {
+      std::vector<Id>& group = groups[{option.head, option.marks}];
+      group.insert(group.end(), ends.begin(), ends.end());
+    }
+  };
+  const auto without = [](const std::vector<Id>& all, const std::vector<Id>& some) {
+    std::vector<Id> left;
+    std::set_difference(all.begin(), all.end(), some.begin(), some.end(), std::back_inserter(left));
+    return left;
+  };
   std::string prefix;
-  if (other_head != kNone && (fresh || unescape(written, prefix))) {
+  if (objects_.undeclared(state) && (fresh || unescape(written, prefix))) {
     std::vector<Id> known;
     if (!fresh) {
       const KeyEnds& ends = key_ends(escapes, base);
@@ -403,23 +426,25 @@ void Rows::finish_key(Id escapes, Id base, Id frame, Id below, std::span<std::ui
         const auto it = ends.find(name.substr(prefix.size()));
         if (it == ends.end()) continue;
         known.insert(known.end(), it->second.begin(), it->second.end());
-        const Id head = objects_.head_of(state, objects_.classify(state, name));
-        if (head == kNone) continue;
-        std::vector<Id>& group = groups[head];
-        group.insert(group.end(), it->second.begin(), it->second.end());
+        follow(objects_.classify(state, name), it->second);
       }
       std::sort(known.begin(), known.end());
     }
-    std::vector<Id>& rest = groups[other_head];
-    std::set_difference(nodes(escapes).begin(), nodes(escapes).end(), known.begin(), known.end(),
-                        std::back_inserter(rest));
-  } else {
-    for (Id n : nodes(escapes)) {
-      const Id head = objects_.head_of(state, objects_.classify(state, name_at(n)));
-      if (head != kNone) groups[head].push_back(n);
+    std::vector<Id> left = without(nodes(escapes), known);
+    Id group = 0;
+    for (Id rest : objects_.group_rests(frame)) {
+      const KeyClass key{KeyClass::What::kUndeclared, group++};
+      if (rest == Exprs::kEmptyId || left.empty()) continue;
+      const std::vector<Id> others = without(left, group_ends(escapes, base, rest));
+      follow(key, without(left, others));
+      left = others;
     }
+    follow({KeyClass::What::kUndeclared, group}, left);
+  } else {
+    for (Id n : nodes(escapes)) follow(objects_.classify(state, name_at(n)), {n});
   }
-  for (auto& [head, members] : groups) {
+  for (auto& [continuation, members] : groups) {
+    const auto& [head, marks] = continuation;
     std::sort(members.begin(), members.end());
     const std::vector<Id> owners = members;
     const Finish& f = finish(intern_nodes(std::move(members)), head);
@@ -430,7 +455,8 @@ void Rows::finish_key(Id escapes, Id base, Id frame, Id below, std::span<std::ui
       // The owner is the last escape at or before n in preorder: keys end at different nodes.
       const auto owner = std::upper_bound(owners.begin(), owners.end(), n) - owners.begin() - 1;
       const std::string name = name_at(owners[static_cast<std::size_t>(owner)]);
-      const Id tail = objects_.tail_of(state, fresh ? other : objects_.classify(state, name), name);
+      const KeyClass key = fresh ? KeyClass{KeyClass::What::kUndeclared, 0} : objects_.classify(state, name);
+      const Id tail = objects_.tail_of(state, key, fresh ? nullptr : &name, marks);
       todo.emplace_back(intern_nodes({n}), configs_.push(tail, below));
     }
   }

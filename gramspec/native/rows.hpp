@@ -76,6 +76,7 @@ class Rows {
   using KeyEnds = std::unordered_map<std::string, std::vector<Id>>;
   // Escapes of a key by the part of the key that they complete.
   const KeyEnds& key_ends(Id escapes, Id base);
+  const std::vector<Id>& group_ends(Id escapes, Id base, Id rest);
   // Spelling from the last node of `base` above n (the root if the list is empty) to before the closing
   // quote.
   [[nodiscard]] std::string key_part(Id n, Id base) const;
@@ -100,6 +101,7 @@ class Rows {
   std::deque<std::vector<Id>> node_lists_;
   std::unordered_map<std::vector<Id>, Id, HashIds> node_index_;
   std::unordered_map<std::uint64_t, KeyEnds, HashPair> key_ends_;
+  std::map<std::array<Id, 3>, std::vector<Id>> group_ends_;
   std::vector<Id> references_;  // tops whose rows are wide
   std::size_t oldest_ = 0;      // the one to give way next
   std::int64_t steps_ = 0;

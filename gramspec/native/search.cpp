@@ -124,8 +124,10 @@ void Search::saturate() {
     if (exprs_.nullable(s.expr)) {
       if (s.key == kNone) {
         add_exit(s.run, s.node);
-      } else if (const Objects::Resolved r = objects_.resolve(s.key); r.head != kNone) {
-        add_state(s.run, exprs_.concat(r.head, r.tail), kNone, s.node);
+      } else {
+        for (const Objects::Resolved& r : objects_.resolve(s.key)) {
+          add_state(s.run, exprs_.concat(r.head, r.tail), kNone, s.node);
+        }
       }
     }
     for (Id child = s.node + 1; child < trie_.end(s.node); child = trie_.end(child)) {
@@ -137,7 +139,7 @@ void Search::saturate() {
         Id key = s.key;
         if (key != kNone) key = objects_.append(key, byte);
         if (key != kNone && arc.target != Exprs::kEpsilonId) {
-          const Id relaxed = objects_.relax(key);
+          const Id relaxed = objects_.forget(key);
           forgot_keys_ = forgot_keys_ || relaxed != key;
           key = relaxed;
         }

@@ -1,0 +1,357 @@
+// How short the rest of an object can be, and so whether it can be ended at all.
+// Law: a length is finite iff enough different keys are left for the members and marks that are missing.
+// Cost: one pass over the declared keys; over the sets of open marks as well where there are any.
+// Source: architecture, "Payload frames" (liveness by value).
+#include <algorithm>
+#include <bit>
+#include <map>
+
+#include "expr.hpp"
+#include "object.hpp"
+
+namespace gramspec {
+
+namespace {
+
+constexpr int kOpenMarks = 12;                   // of one object; all their subsets are looked at
+constexpr std::int64_t kMarkSteps = 20'000'000;  // of one search over subsets
+
+// Costs of one more member by the marks that it sets.
+using Alternatives = std::vector<std::pair<Marks, std::int64_t>>;
+
+}  // namespace
+
+void Objects::forget_pass() { pass_.clear(); }
+
+std::int64_t Objects::value_length(const Values& values) {
+  std::int64_t best = exprs_.shortest(values.plain);
+  for (const auto& [value, marks] : values.marked) best = std::min(best, exprs_.shortest(value));
+  return best;
+}
+
+// Without its value: quotes, colon, the white space around, and the comma.
+std::int64_t Objects::member_overhead(const ObjectSpec& spec) {
+  return add_length(4, 4 * exprs_.shortest(spec.gap));
+}
+
+std::int64_t Objects::member_length(const ObjectSpec& spec, const Property& p) {
+  return add_length(add_length(exprs_.shortest(p.key), value_length(p.values)), member_overhead(spec));
+}
+
+Objects::Situation Objects::situation(Id id, KeyClass key, Marks marks) const {
+  const State& s = state(id);
+  const bool declared = key.what == KeyClass::What::kDeclared;
+  return {spec_of(id),   s,    declared ? key.index : kNone, declared ? kNone : key.index, !declared,
+          s.members + 1, marks};
+}
+
+// Declared keys left, in declaration order.
+template <class Visit>
+void Objects::each_left(const Situation& at, Visit&& visit) {
+  const ObjectSpec& spec = at.spec;
+  const auto n = static_cast<Id>(spec.properties.size());
+  Id next = at.state.next;
+  if (spec.ordered && at.undeclared) next = n;
+  if (spec.ordered && at.property != kNone) next = property(spec, at.property).late ? n : at.property + 1;
+  for (Id i = spec.ordered && !spec.late ? next : 0; i < n; ++i) {
+    const Property& p = property(spec, i);
+    if (i == at.property) continue;
+    if (spec.ordered && !p.late ? i < next : has(at.state, i)) continue;
+    visit(i, p);
+  }
+}
+
+std::vector<Words::Layer> Objects::names_left(const Situation& at, Id group, std::int64_t wanted) {
+  const ObjectSpec& spec = at.spec;
+  std::vector<bool> one(spec.groups.size() + 1, false);
+  one[static_cast<std::size_t>(group)] = true;
+  const Id spellings = spelled_names(spec, one);
+  std::map<std::int64_t, std::int64_t> known;  // length -> names of that length that are not to be had
+  std::int64_t taken = 0;
+  std::string spelling;
+  const auto take = [&](const std::string& name) {
+    if (group_of(at.state.spec, name) != group || !canonical_spelling(exprs_, name, spelling)) return;
+    const Id rest = exprs_.derive(spellings, spelling);
+    if (rest == Exprs::kEmptyId || !exprs_.nullable(rest)) return;
+    ++known[static_cast<std::int64_t>(spelling.size())];
+    ++taken;
+  };
+  for (const Property& p : spec.properties) take(p.name);
+  for (Id extra : extras_[static_cast<std::size_t>(at.state.extras)]) {
+    take(names_[static_cast<std::size_t>(extra)]);
+  }
+  std::int64_t skipped = at.group == group ? 1 : 0;
+  std::vector<Words::Layer> out;
+  for (Words::Layer layer : words_.shortest(spellings, std::min(kMany, wanted + taken + skipped))) {
+    layer.words -= known[layer.length];
+    const std::int64_t skip = std::min(skipped, layer.words);
+    skipped -= skip;
+    layer.words -= skip;
+    if (layer.words > 0) out.push_back(layer);
+  }
+  return out;
+}
+
+// Members that may still be written, in a place where the next needs a comma first or not.
+std::int64_t Objects::member_room(const Situation& at, bool comma) {
+  if (!members_writable()) return 0;
+  const std::int64_t room = at.spec.most == kInfinite ? kMany : at.spec.most - at.members;
+  if (exprs_.live(exprs_.byte(','))) return room;
+  return std::min<std::int64_t>(room, comma ? 0 : 1);
+}
+
+std::int64_t Objects::shortest_members(const Situation& at, std::int64_t room, std::int64_t fewest) {
+  const ObjectSpec& spec = at.spec;
+  if (spec.marks != at.marks) return marked_members(at, room, fewest);
+  std::int64_t total = 0;
+  std::int64_t required = 0;
+  std::int64_t optional = 0;
+  each_left(at, [&](Id, const Property& p) {
+    if (!p.required) {
+      ++optional;
+      return;
+    }
+    ++required;
+    total = add_length(total, member_length(spec, p));
+  });
+  if (required > room) return kUnreachable;
+  const std::int64_t needed = std::max(fewest, spec.least - at.members) - required;
+  if (needed <= 0 || total >= kUnreachable) return total;
+  if (needed > room - required) return kUnreachable;
+  std::map<std::int64_t, std::int64_t> costs;  // bytes -> members to be had for so many
+  if (optional > 0) {
+    each_left(at, [&](Id i, const Property& p) {
+      if (!p.required && usable(i, spec)) ++costs[member_length(spec, p)];
+    });
+  }
+  for (Id g = 0; g <= group_count(spec); ++g) {
+    const std::int64_t value = value_length(values_of(spec, {KeyClass::What::kUndeclared, g}));
+    if (value >= kUnreachable) continue;
+    for (const auto& [length, words] : names_left(at, g, needed)) {
+      costs[add_length(length, add_length(value, member_overhead(spec)))] += words;
+    }
+  }
+  std::int64_t left = needed;
+  for (const auto& [cost, members] : costs) {
+    const std::int64_t now = std::min(left, members);
+    total = add_length(total, multiply_length(cost, now));
+    left -= now;
+    if (left == 0) return total;
+  }
+  return kUnreachable;
+}
+
+// Least cost by (marks set, members beyond the required ones). A cheapest choice has no more members than
+// are needed or than there are marks: another would add nothing.
+std::int64_t Objects::marked_members(const Situation& at, std::int64_t room, std::int64_t fewest) {
+  const ObjectSpec& spec = at.spec;
+  const Marks open = spec.marks & ~at.marks;
+  const int bits = std::popcount(open);
+  if (bits > kOpenMarks) {
+    throw LimitExceeded(
+        "max_states", "an object has more than " + std::to_string(kOpenMarks) + " conditions on its members");
+  }
+  const auto dense = [&](Marks marks) {
+    Marks out = 0;
+    int at_bit = 0;
+    for (Marks left = open; left != 0; left &= left - 1, ++at_bit) {
+      if ((marks & left & (~left + 1)) != 0) out |= Marks{1} << at_bit;
+    }
+    return out;
+  };
+  const auto alternatives = [&](const Values& values, std::int64_t key) {
+    std::map<Marks, std::int64_t> cheapest;
+    const auto add = [&](Id value, Marks marks) {
+      const std::int64_t length = add_length(exprs_.shortest(value), add_length(key, member_overhead(spec)));
+      if (length >= kUnreachable) return;
+      const auto [it, fresh] = cheapest.try_emplace(dense(marks), length);
+      if (!fresh) it->second = std::min(it->second, length);
+    };
+    add(values.plain, 0);
+    for (const auto& [value, marks] : values.marked) add(value, marks);
+    return Alternatives(cheapest.begin(), cheapest.end());
+  };
+  const std::size_t sets = std::size_t{1} << bits;
+  std::vector<std::int64_t> forced(sets, kUnreachable);
+  forced[0] = 0;
+  std::int64_t required = 0;
+  std::int64_t steps = 0;
+  const auto spend = [&](std::size_t more) {
+    steps += static_cast<std::int64_t>(more);
+    if (steps > kMarkSteps) {
+      throw LimitExceeded("max_states", "the conditions on the members of an object need more than " +
+                                            std::to_string(kMarkSteps) + " steps");
+    }
+  };
+  std::map<Alternatives, std::int64_t> choices;  // -> members that offer them
+  each_left(at, [&](Id i, const Property& p) {
+    Alternatives own;
+    if (usable(i, spec)) own = alternatives(p.values, exprs_.shortest(p.key));
+    if (!p.required) {
+      if (!own.empty()) ++choices[own];
+      return;
+    }
+    ++required;
+    std::vector<std::int64_t> next(sets, kUnreachable);
+    spend(sets * (own.size() + 1));
+    for (const auto& [marks, cost] : own) {
+      for (std::size_t set = 0; set < sets; ++set) {
+        next[set | marks] = std::min(next[set | marks], add_length(forced[set], cost));
+      }
+    }
+    forced = std::move(next);
+  });
+  const std::int64_t needed = std::max<std::int64_t>(0, std::max(fewest, spec.least - at.members) - required);
+  const std::int64_t most = std::min(room - required, std::max<std::int64_t>(needed, bits));
+  if (needed > most) return kUnreachable;
+  for (Id g = 0; g <= group_count(spec); ++g) {
+    const Values& values = values_of(spec, {KeyClass::What::kUndeclared, g});
+    if (value_length(values) >= kUnreachable) continue;
+    for (const auto& [length, words] : names_left(at, g, most))
+      choices[alternatives(values, length)] += words;
+  }
+  const auto width = static_cast<std::size_t>(most) + 1;
+  spend(sets * width);
+  std::vector<std::int64_t> best(sets * width, kUnreachable);
+  for (std::size_t set = 0; set < sets; ++set) best[set * width] = forced[set];
+  for (const auto& [own, members] : choices) {
+    for (std::int64_t k = 0; k < std::min(most, members); ++k) {
+      spend(sets * width * own.size());
+      for (std::size_t n = width - 1; n > 0; --n) {
+        for (const auto& [marks, cost] : own) {
+          for (std::size_t set = 0; set < sets; ++set) {
+            std::int64_t& to = best[(set | marks) * width + n];
+            to = std::min(to, add_length(best[set * width + n - 1], cost));
+          }
+        }
+      }
+    }
+  }
+  const auto end = best.begin() + static_cast<std::ptrdiff_t>((sets - 1) * width);
+  return *std::min_element(end + needed, end + most + 1);
+}
+
+bool Objects::feasible(const Situation& at) {
+  return shortest_members(at, member_room(at, true), 0) < kUnreachable;
+}
+
+std::int64_t Objects::closing(const Situation& at) {
+  const std::int64_t end = add_length(exprs_.shortest(at.spec.gap), exprs_.shortest(exprs_.byte('}')));
+  return add_length(end, shortest_members(at, member_room(at, true), 0));
+}
+
+std::int64_t Objects::shortest(Id id, bool first) {
+  const Situation at = situation(id);
+  const std::int64_t gap = exprs_.shortest(at.spec.gap);
+  const std::int64_t end = add_length(gap, exprs_.shortest(exprs_.byte('}')));
+  const std::int64_t members = shortest_members(at, member_room(at, !first), 0);
+  // The first member has no comma and no white space before one.
+  return add_length(end, first && members > 0 && members < kUnreachable ? members - gap - 1 : members);
+}
+
+std::int64_t Objects::after_value(Id id, KeyClass key, bool upper) {
+  std::int64_t best = kUnreachable;
+  const Values& values = values_of(spec_of(id), key);
+  const auto add = [&](Id value, Marks marks) {
+    if (!exprs_.live(value)) return;
+    Situation at = situation(id, key, state(id).marks | marks);
+    if (!upper) at.group = kNone;
+    best = std::min(best, add_length(exprs_.shortest(value), closing(at)));
+  };
+  add(values.plain, 0);
+  for (const auto& [value, marks] : values.marked) add(value, marks);
+  return best;
+}
+
+// A new name is at most this much longer than a shortest one: each known name can be in the way once.
+std::int64_t Objects::name_slack(Id id, const std::string& prefix) {
+  const auto known = static_cast<std::int64_t>(known_names(id, prefix).size());
+  return multiply_length(exprs_.shortest_non_empty(spec_of(id).free_key), known + 1);
+}
+
+std::int64_t Objects::open_slack(Id id) { return spec_of(id).simple ? name_slack(id, "") : 0; }
+
+// Names known already begin like the key: the next of them in length is new.
+std::int64_t Objects::new_name_length(Id frame, const std::string& prefix, bool whole) {
+  const Node n = exprs_.node(frame);
+  const auto known = static_cast<std::int64_t>(known_names(n.a, prefix).size());
+  if (known == 0) return 0;
+  std::string spelling;
+  if (!whole || !canonical_spelling(exprs_, prefix, spelling)) return kUnreachable;
+  const Id rest = exprs_.derive(spelled_names(spec_of(n.a), usable_groups(n.a)), spelling);
+  std::int64_t words = 0;
+  for (const Words::Layer& layer : words_.shortest(rest, known + 1)) {
+    words += layer.words;
+    if (words > known) return layer.length;
+  }
+  return 0;  // so few that none of the known ones is in the language of the key
+}
+
+Objects::Lengths Objects::after_key(Id frame) {
+  if (const auto it = pass_.find(frame); it != pass_.end()) return it->second;
+  const Node n = exprs_.node(frame);
+  const Id id = n.a;
+  const ObjectSpec& spec = spec_of(id);
+  const bool fresh = n.b <= kFreshText;
+  std::string prefix;
+  // A character begun as an escape is the top's own, whichever it becomes.
+  const bool whole = unescape(text(frame), prefix);
+  const bool undeclared_too = undeclared(id);
+  const bool free = spec.simple && undeclared_too;
+  Lengths out{kUnreachable, free ? kUnreachable : 0};
+  const auto offer = [&](std::int64_t rest, KeyClass key) {
+    out.least = std::min(out.least, add_length(rest, after_value(id, key, false)));
+    if (!free) out.most = std::max(out.most, after_value(id, key, true));
+  };
+  if (!fresh) {
+    for (Id i : candidates(id)) {
+      const std::string& name = property(spec, i).name;
+      if (!name.starts_with(prefix)) continue;
+      // Below free text the rest of the name is yet to be written; else it is the top's own.
+      const std::size_t open = name.size() - prefix.size();
+      const std::size_t begun = whole ? 0 : std::min<std::size_t>(open, 4);
+      offer(static_cast<std::int64_t>(free ? open - begun : 0), {KeyClass::What::kDeclared, i});
+    }
+  }
+  if (free) {
+    const KeyClass key{KeyClass::What::kUndeclared, 0};
+    const bool clash = !fresh && whole && classify(id, prefix) != key;
+    const std::int64_t length = after_value(id, key, false);
+    out.least = std::min(out.least, add_length(clash ? 1 : 0, length));
+    out.most = add_length(fresh ? 0 : name_slack(id, prefix), length);
+  } else if (undeclared_too) {
+    const std::vector<Id> rests = group_rests(frame);
+    for (Id g = 0; g <= group_count(spec); ++g) {
+      if (options(id, {KeyClass::What::kUndeclared, g}).empty()) continue;
+      if (g < static_cast<Id>(rests.size()) && !exprs_.live(rests[static_cast<std::size_t>(g)])) continue;
+      offer(0, {KeyClass::What::kUndeclared, g});
+    }
+    if (!fresh) out.most = add_length(out.most, new_name_length(frame, prefix, whole));
+  }
+  const std::int64_t colon = 2 * exprs_.shortest(spec.gap) + 1;
+  out = {add_length(out.least, colon), add_length(out.most, colon)};
+  return pass_[frame] = out;
+}
+
+std::int64_t Objects::shortest_from_key(Id id) {
+  const ObjectSpec& spec = spec_of(id);
+  if (!spec.simple) {
+    const Situation at = situation(id);
+    const std::int64_t end = add_length(exprs_.shortest(spec.gap), exprs_.shortest(exprs_.byte('}')));
+    const std::int64_t members = shortest_members(at, member_room(at, false), 1);
+    const std::int64_t opened = 2 * exprs_.shortest(spec.gap) + 2;
+    return members >= kUnreachable ? kUnreachable : add_length(end, members - opened);
+  }
+  std::int64_t best = kUnreachable;
+  for (Id i : candidates(id)) {
+    const std::int64_t after = after_value(id, {KeyClass::What::kDeclared, i}, false);
+    best = std::min(best, add_length(exprs_.shortest(property(spec, i).key), after));
+  }
+  if (const KeyClass key{KeyClass::What::kUndeclared, 0}; undeclared(id)) {
+    const bool clash = classify(id, "") != key;
+    best = std::min(best, add_length(clash ? 1 : 0, after_value(id, key, false)));
+  }
+  return add_length(best, 2 * exprs_.shortest(spec.gap) + 2);
+}
+
+}  // namespace gramspec

@@ -1,0 +1,303 @@
+// JSON spellings of words: escapes, raw characters, and the expression of all spellings of a language.
+// Law: spelled(words) holds exactly the string bodies that unescape to a word.
+// Source: RFC 8259 section 7; RFC 3629 (UTF-8 by ranges of bytes).
+#include "spelling.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "expr.hpp"
+
+namespace gramspec {
+
+namespace {
+
+constexpr std::string_view kShortForms = "\"\\/bfnrt";
+constexpr std::string_view kShortCharacters = "\"\\/\b\f\n\r\t";
+
+// Places in an escape (Node::lo of kSpelled); Node::hi holds the digits read.
+constexpr std::int64_t kPlain = 0;
+constexpr std::int64_t kBackslash = 1;
+constexpr std::int64_t kDigits = 2;  // to 5: digits read so far
+constexpr std::int64_t kHigh = 6;    // behind a high surrogate; hi is its value
+constexpr std::int64_t kHighBackslash = 7;
+constexpr std::int64_t kLowDigits = 8;  // to 11; hi is the high surrogate, then the digits
+
+constexpr std::uint32_t kFirstHigh = 0xD800, kFirstLow = 0xDC00, kAfterLow = 0xE000;
+
+void append_utf8(std::string& out, std::uint32_t c) {
+  if (c < 0x80) {
+    out.push_back(static_cast<char>(c));
+  } else if (c < 0x800) {
+    out.push_back(static_cast<char>(0xC0 | (c >> 6)));
+    out.push_back(static_cast<char>(0x80 | (c & 0x3F)));
+  } else if (c < 0x10000) {
+    out.push_back(static_cast<char>(0xE0 | (c >> 12)));
+    out.push_back(static_cast<char>(0x80 | ((c >> 6) & 0x3F)));
+    out.push_back(static_cast<char>(0x80 | (c & 0x3F)));
+  } else {
+    out.push_back(static_cast<char>(0xF0 | (c >> 18)));
+    out.push_back(static_cast<char>(0x80 | ((c >> 12) & 0x3F)));
+    out.push_back(static_cast<char>(0x80 | ((c >> 6) & 0x3F)));
+    out.push_back(static_cast<char>(0x80 | (c & 0x3F)));
+  }
+}
+
+// Four hex digits at body[i]; false if the body ends before them.
+bool hex4(const std::string& body, std::size_t i, std::uint32_t& out) {
+  if (i + 4 > body.size()) return false;
+  out = 0;
+  for (std::size_t k = i; k < i + 4; ++k) {
+    const char c = body[k];
+    const std::uint32_t digit =
+        c <= '9' ? static_cast<std::uint32_t>(c - '0') : static_cast<std::uint32_t>((c | 0x20) - 'a') + 10;
+    out = out * 16 + digit;
+  }
+  return true;
+}
+
+bool raw_writable(const Exprs& exprs, std::uint32_t c) {
+  if (c < 0x20 || c == '"' || c == '\\') return false;
+  std::string raw;
+  append_utf8(raw, c);
+  return std::all_of(raw.begin(), raw.end(),
+                     [&](char b) { return exprs.writable(static_cast<std::uint8_t>(b)); });
+}
+
+bool short_writable(const Exprs& exprs, std::uint32_t c) {
+  const auto at = c < 0x80 ? kShortCharacters.find(static_cast<char>(c)) : std::string_view::npos;
+  return at != std::string_view::npos && exprs.writable('\\') &&
+         exprs.writable(static_cast<std::uint8_t>(kShortForms[at]));
+}
+
+// Whether some word of e, from byte k of an encoding on, begins with one in [lo, hi] (equally long).
+bool begins(Exprs& exprs, Id e, const std::string& lo, const std::string& hi, std::size_t k, bool low,
+            bool high) {
+  if (k == lo.size()) return true;
+  const int from = low ? static_cast<std::uint8_t>(lo[k]) : 0x80;
+  const int to = high ? static_cast<std::uint8_t>(hi[k]) : 0xBF;
+  for (const Arc& arc : exprs.head(e).arcs) {
+    const int a = std::max<int>(arc.lo, from);
+    const int b = std::min<int>(arc.hi, to);
+    if (a > b) continue;
+    const bool at_low = low && a == from;
+    const bool at_high = high && b == to;
+    if (a == b) {
+      if (begins(exprs, arc.target, lo, hi, k + 1, at_low, at_high)) return true;
+      continue;
+    }
+    if (at_low && begins(exprs, arc.target, lo, hi, k + 1, true, false)) return true;
+    if (at_high && begins(exprs, arc.target, lo, hi, k + 1, false, true)) return true;
+    if (b - a + 1 - (at_low ? 1 : 0) - (at_high ? 1 : 0) > 0 &&
+        begins(exprs, arc.target, lo, hi, k + 1, false, false)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// Whether some word of e begins with a character of [lo, hi].
+bool begins_with(Exprs& exprs, Id e, std::uint32_t lo, std::uint32_t hi) {
+  static constexpr std::array<std::uint32_t, 4> last = {0x7F, 0x7FF, 0xFFFF, 0x10FFFF};
+  for (std::uint32_t end : last) {
+    if (lo > end) continue;
+    std::string from, to;
+    append_utf8(from, lo);
+    append_utf8(to, std::min(hi, end));
+    if (begins(exprs, e, from, to, 0, true, true)) return true;
+    if (hi <= end) return false;
+    lo = end + 1;
+  }
+  return false;
+}
+
+// Whether some character of [lo, hi] may have to be written as an escape of hex digits.
+bool escapes_within(const Exprs& exprs, std::uint32_t lo, std::uint32_t hi) {
+  if (!exprs.everything_writable()) return true;
+  for (std::uint32_t c = lo; c <= std::min<std::uint32_t>(hi, 0x1F); ++c) {
+    if (!short_writable(exprs, c)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool unescape(const std::string& body, std::string& out) {
+  out.clear();
+  for (std::size_t i = 0; i < body.size();) {
+    if (body[i] != '\\') {
+      out.push_back(body[i++]);
+      continue;
+    }
+    if (i + 1 >= body.size()) return false;
+    const char kind = body[i + 1];
+    if (kind != 'u') {
+      const auto at = kShortForms.find(kind);
+      out.push_back(at == std::string_view::npos ? kind : kShortCharacters[at]);
+      i += 2;
+      continue;
+    }
+    std::uint32_t c = 0;
+    if (!hex4(body, i + 2, c)) return false;
+    i += 6;
+    if (c >= kFirstHigh && c < kFirstLow) {
+      std::uint32_t low = 0;
+      if (i + 2 > body.size() || !hex4(body, i + 2, low)) return false;
+      c = 0x10000 + ((c - kFirstHigh) << 10) + (low - kFirstLow);
+      i += 6;
+    }
+    append_utf8(out, c);
+  }
+  return true;
+}
+
+bool canonical_spelling(const Exprs& exprs, const std::string& name, std::string& out) {
+  out.clear();
+  const auto put = [&](char c) {
+    out.push_back(c);
+    return exprs.writable(static_cast<std::uint8_t>(c));
+  };
+  const auto unit = [&](std::uint32_t value) {
+    bool ok = put('\\') && put('u');
+    for (int shift = 12; shift >= 0; shift -= 4) {
+      const std::uint32_t digit = (value >> shift) & 0xF;
+      const auto lower = static_cast<char>(digit < 10 ? '0' + digit : 'a' + digit - 10);
+      const bool upper = digit >= 10 && !exprs.writable(static_cast<std::uint8_t>(lower));
+      ok = put(upper ? static_cast<char>(lower - 0x20) : lower) && ok;
+    }
+    return ok;
+  };
+  for (std::size_t i = 0; i < name.size();) {
+    const auto lead = static_cast<std::uint8_t>(name[i]);
+    const std::size_t length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+    if (i + length > name.size()) return false;
+    std::uint32_t c = length == 1 ? lead : lead & (0x7FU >> length);
+    for (std::size_t k = 1; k < length; ++k) c = (c << 6) | (static_cast<std::uint8_t>(name[i + k]) & 0x3FU);
+    if (raw_writable(exprs, c)) {
+      out.append(name, i, length);
+    } else if (short_writable(exprs, c)) {
+      out.push_back('\\');
+      out.push_back(kShortForms[kShortCharacters.find(static_cast<char>(c))]);
+    } else if (c < 0x10000) {
+      if (!unit(c)) return false;
+    } else if (!unit(kFirstHigh + ((c - 0x10000) >> 10)) || !unit(kFirstLow + ((c - 0x10000) & 0x3FF))) {
+      return false;
+    }
+    i += length;
+  }
+  return true;
+}
+
+Id Exprs::spelled(Id words, bool canonical) {
+  if (words == kEmptyId || words == kEpsilonId) return words;
+  return intern({Kind::kSpelled, words, canonical ? 1 : 0, kPlain, 0}, true, depth_of(words) + 1);
+}
+
+Id Exprs::derive(Id e, std::uint8_t byte) {
+  const std::vector<Arc>& arcs = head(e).arcs;
+  const auto it = std::partition_point(arcs.begin(), arcs.end(), [&](const Arc& a) { return a.hi < byte; });
+  return it == arcs.end() || it->lo > byte ? kEmptyId : it->target;
+}
+
+Id Exprs::derive(Id e, std::string_view text) {
+  for (std::size_t i = 0; i < text.size() && e != kEmptyId; ++i) {
+    e = derive(e, static_cast<std::uint8_t>(text[i]));
+  }
+  return e;
+}
+
+// One more hex digit of an escape, `left` still to come: kEmptyId where no character it can become goes on.
+Id Exprs::digit_target(const Node& n, std::uint32_t digit, int left) {
+  const bool canonical = n.b == 1;
+  const auto read = static_cast<std::uint32_t>(n.hi);
+  const bool low = n.lo >= kLowDigits;
+  const std::uint32_t value = (low ? (read & 0xFFFU) << 4 : read << 4) | digit;
+  const std::uint32_t first = value << (4 * left);
+  const std::uint32_t last = first + (1U << (4 * left)) - 1;
+  const auto goes_on = [&](std::uint32_t lo, std::uint32_t hi) {
+    return lo <= hi && (!canonical || escapes_within(*this, lo, hi)) && begins_with(*this, n.a, lo, hi);
+  };
+  const auto finished = [&](std::uint32_t c) {
+    if (canonical && (raw_writable(*this, c) || short_writable(*this, c))) return kEmptyId;
+    std::string raw;
+    append_utf8(raw, c);
+    return spelled(derive(n.a, raw), canonical);
+  };
+  const auto place = [&](std::int64_t at, std::int64_t digits) {
+    return intern({Kind::kSpelled, n.a, n.b, at, digits}, true, depth_of(n.a) + 1);
+  };
+  if (low) {
+    const std::uint32_t high = read >> 16;
+    const std::uint32_t base = 0x10000 + ((high - kFirstHigh) << 10);
+    const std::uint32_t from = std::max(first, kFirstLow);
+    const std::uint32_t to = std::min(last, kAfterLow - 1);
+    if (from > to) return kEmptyId;
+    if (left == 0) return finished(base + value - kFirstLow);
+    if (!goes_on(base + from - kFirstLow, base + to - kFirstLow)) return kEmptyId;
+    return place(n.lo + 1, (static_cast<std::int64_t>(high) << 16) | value);
+  }
+  const std::uint32_t from = std::max(first, kFirstHigh);
+  const std::uint32_t to = std::min(last, kFirstLow - 1);
+  const bool pairs = from <= to && goes_on(0x10000 + ((from - kFirstHigh) << 10),
+                                           0x10000 + ((to - kFirstHigh) << 10) + 0x3FF);
+  if (left == 0 && from <= to) return pairs ? place(kHigh, static_cast<std::int64_t>(value) << 16) : kEmptyId;
+  if (left == 0) return value >= kFirstLow && value < kAfterLow ? kEmptyId : finished(value);
+  if (!pairs && !goes_on(first, std::min(last, kFirstHigh - 1)) &&
+      !goes_on(std::max(first, kAfterLow), last)) {
+    return kEmptyId;
+  }
+  return place(n.lo + 1, value);
+}
+
+// Places inside an escape are kept only where some word goes on with a character they can become.
+Head Exprs::spelled_head(const Node& n) {
+  Head h;
+  const bool canonical = n.b == 1;
+  const auto place = [&](Id words, std::int64_t at, std::int64_t digits) {
+    if (words == kEmptyId) return kEmptyId;
+    return intern({Kind::kSpelled, words, n.b, at, digits}, true, depth_of(words) + 1);
+  };
+  const auto arc = [&](std::uint8_t byte, Id target) {
+    if (writable(byte) && target != kEmptyId) h.arcs.push_back({byte, byte, target});
+  };
+  if (n.lo == kPlain) {
+    h.nullable = nullable(n.a);
+    for (const Arc& a : std::vector<Arc>(head(n.a).arcs)) {
+      for (int b = std::max<int>(a.lo, 0x20); b <= a.hi; ++b) {
+        if (b == '"' || b == '\\' || !writable(static_cast<std::uint8_t>(b))) continue;
+        const Id target = spelled(a.target, canonical);
+        if (!h.arcs.empty() && h.arcs.back().target == target && h.arcs.back().hi + 1 == b) {
+          h.arcs.back().hi = static_cast<std::uint8_t>(b);
+        } else {
+          h.arcs.push_back({static_cast<std::uint8_t>(b), static_cast<std::uint8_t>(b), target});
+        }
+      }
+    }
+    arc('\\', place(n.a, kBackslash, 0));
+  } else if (n.lo == kBackslash) {
+    for (std::size_t i = 0; i < kShortForms.size(); ++i) {
+      const auto c = static_cast<std::uint8_t>(kShortCharacters[i]);
+      if (canonical && raw_writable(*this, c)) continue;
+      arc(static_cast<std::uint8_t>(kShortForms[i]), spelled(derive(n.a, c), canonical));
+    }
+    arc('u', place(n.a, kDigits, 0));
+  } else if (n.lo == kHigh || n.lo == kHighBackslash) {
+    arc(n.lo == kHigh ? '\\' : 'u', place(n.a, n.lo == kHigh ? kHighBackslash : kLowDigits, n.hi));
+  } else {
+    const bool low = n.lo >= kLowDigits;
+    const std::int64_t left = 3 - (n.lo - (low ? kLowDigits : kDigits));  // digits after this one
+    for (std::uint32_t digit = 0; digit < 16; ++digit) {
+      const Id target = digit_target(n, digit, static_cast<int>(left));
+      if (target == kEmptyId) continue;
+      const auto lower = static_cast<std::uint8_t>(digit < 10 ? '0' + digit : 'a' + digit - 10);
+      arc(lower, target);
+      if (digit >= 10 && !(canonical && writable(lower)))
+        arc(static_cast<std::uint8_t>(lower - 0x20), target);
+    }
+  }
+  std::sort(h.arcs.begin(), h.arcs.end(), [](const Arc& x, const Arc& y) { return x.lo < y.lo; });
+  return h;
+}
+
+}  // namespace gramspec
