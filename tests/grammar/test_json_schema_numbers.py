@@ -8,12 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from gramspec.grammar.json_schema.numbers import (
-    MAX_EXPONENT,
-    numbers_among,
-    numbers_between,
-    rfc8259_number,
-)
+from gramspec.grammar.json_schema.exponents import MAX_EXPONENT
+from gramspec.grammar.json_schema.intervals import numbers_among, numbers_between, rfc8259_number
 from tests.grammar.ir_oracle import accepts, node_count
 
 WHOLE = ["0", "1", "5", "9", "10", "12", "99", "100", "101", "255", "256", "1000", "01", ""]

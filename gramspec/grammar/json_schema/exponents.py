@@ -58,9 +58,9 @@ def exponent(low: int, high: int) -> Expr:
     return concat(MARK, union(*parts))
 
 
-def integral_tail(low: int, high: int) -> Expr:
-    """``f e E`` with E in ``0 <= low..high``: f has a nonzero digit, the last one at most E places in."""
-    return _tails(low, high)[0]
+def rounded_tail(low: int, high: int, place: int) -> Expr:
+    """``f e E`` with E in ``low..high``: f has a nonzero digit, the last at most ``E - place`` places in."""
+    return _tails(low, high, place)[0]
 
 
 def in_decade(significand: Expr, at: int) -> Expr:
@@ -79,20 +79,21 @@ def in_decades(low: int | None, high: int) -> Expr:
     return And((_above(low), _below(high)))
 
 
-def integers_in_decades(low: int, high: int) -> Expr:
-    """``0^z d f e E`` of integral value, d > 0, in the decades ``0 <= low..high``."""
+def rounded_in_decades(low: int, high: int, place: int) -> Expr:
+    """``0^z d f e E``, d > 0, in the decades ``place <= low..high``, multiples of ``10**place``."""
     if high < MAX_EXPONENT - 1:
-        return union(*(_integers_in_decade(at) for at in range(low, high + 1)))
-    if low == 0:
-        return integral_tail(0, MAX_EXPONENT)
-    # Up to low + 1 significant digits the decade alone decides; with more the last digit's place does.
-    short = concat(ZEROS, DIGIT_1, repeat(DIGIT, 0, low), ZEROS, MARK, SIGN, DIGITS_1)
-    return union(And((short, _above(low))), _long_integers(low))
+        return union(*(_rounded_in_decade(at, place) for at in range(low, high + 1)))
+    if low == place:
+        return rounded_tail(-MAX_EXPONENT, MAX_EXPONENT, place)
+    # Up to `more` + 1 significant digits the decade alone decides; with others the last digit's place does.
+    more = low - place
+    short = concat(ZEROS, DIGIT_1, repeat(DIGIT, 0, more), ZEROS, MARK, SIGN, DIGITS_1)
+    return union(And((short, _above(low))), _long_rounded(more, place))
 
 
-@cache
-def _integers_in_decade(at: int) -> Expr:
-    return in_decade(concat(DIGIT_1, repeat(DIGIT, 0, at), ZEROS), at)
+@lru_cache(maxsize=4096)
+def _rounded_in_decade(at: int, place: int) -> Expr:
+    return in_decade(concat(DIGIT_1, repeat(DIGIT, 0, at - place), ZEROS), at)
 
 
 def _one_decade(at: int) -> Expr:
@@ -129,23 +130,23 @@ def _chain(exponents: list[Expr], end: Expr) -> tuple[Expr, ...]:
 
 
 @lru_cache(maxsize=256)
-def _tails(low: int, high: int) -> tuple[Expr, ...]:
-    """What may follow the first i digits of an `integral_tail`, for each i."""
+def _tails(low: int, high: int, place: int) -> tuple[Expr, ...]:
+    """What may follow the first i digits of a `rounded_tail`, for each i."""
     tail: Expr = EMPTY
     links = [tail]
-    for count in range(high, 0, -1):
-        tail = union(concat(DIGIT_1, ZEROS, exponent(max(low, count), high)), concat(DIGIT, tail))
+    for count in range(high - place, 0, -1):
+        tail = union(concat(DIGIT_1, ZEROS, exponent(max(low, count + place), high)), concat(DIGIT, tail))
         links.append(tail)
     return tuple(reversed(links))
 
 
 @lru_cache(maxsize=64)
-def _long_integers(more: int) -> Expr:
-    """``0^z d f e E`` of integral value with more than `more` + 1 significant digits."""
-    tails = _tails(0, MAX_EXPONENT)
+def _long_rounded(more: int, place: int) -> Expr:
+    """``0^z d f e E``, multiples of ``10**place`` with more than `more` + 1 significant digits."""
+    tails = _tails(-MAX_EXPONENT, MAX_EXPONENT, place)
     first = concat(DIGIT_1, repeat(DIGIT, more, more))
     link: Expr = EMPTY
-    for zeros in range(MAX_EXPONENT - more - 1, -1, -1):
+    for zeros in range(MAX_EXPONENT - place - more - 1, -1, -1):
         link = union(concat(first, tails[zeros + more + 1]), concat(NOUGHT, link))
     return link
 

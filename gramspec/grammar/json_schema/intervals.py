@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache, lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from gramspec.grammar.ir import EMPTY, EPSILON, Empty, Expr, concat, literal, optional, repeat, union
 from gramspec.grammar.json_schema.exponents import (
@@ -30,8 +30,8 @@ from gramspec.grammar.json_schema.exponents import (
     exponent,
     in_decade,
     in_decades,
-    integers_in_decades,
-    integral_tail,
+    rounded_in_decades,
+    rounded_tail,
 )
 
 ZERO = Decimal(0)
@@ -52,9 +52,14 @@ def rfc8259_number() -> Expr:
 
 @lru_cache(maxsize=4096)
 def numbers_between(
-    low: Decimal | None, low_strict: bool, high: Decimal | None, high_strict: bool, style: Style
+    low: Decimal | None,
+    low_strict: bool,
+    high: Decimal | None,
+    high_strict: bool,
+    style: Style,
+    place: int | None = None,
 ) -> Expr:
-    """Spellings of the numbers in an interval.
+    """Spellings of the numbers in an interval, or of those that are multiples of a power of ten.
 
     Parameters
     ----------
@@ -64,6 +69,8 @@ def numbers_between(
         Whether the end itself is left out.
     style : {"number", "integer", "digits"}
         Which spellings count.
+    place : int, optional
+        Only multiples of ``10**place`` count.
 
     Returns
     -------
@@ -71,27 +78,30 @@ def numbers_between(
         Regular; `EMPTY` when the interval holds no such number.
     """
     if style != "number":
-        low, low_strict = _whole(low, low_strict, up=True), False
-        high, high_strict = _whole(high, high_strict, up=False), False
+        place = max(place or 0, 0)
+    kind = _Kind(place, style != "digits")
+    if place is not None:
+        low, low_strict = _rounded(low, low_strict, place, up=True), False
+        high, high_strict = _rounded(high, high_strict, place, up=False), False
     if low is not None and high is not None and (low > high or (low == high and (low_strict or high_strict))):
         return EMPTY
     above: Expr = EMPTY
     if high is None or high > 0:
         if low is None or low <= 0:
-            above = _positive(ZERO, True, high, high_strict, style)
+            above = _positive(ZERO, True, high, high_strict, kind)
         else:
-            above = _positive(low, low_strict, high, high_strict, style)
+            above = _positive(low, low_strict, high, high_strict, kind)
     below: Expr = EMPTY
     if low is None or low < 0:
         far = None if low is None else low.copy_abs()
         if high is None or high >= 0:
-            below = _positive(ZERO, True, far, low_strict, style)
+            below = _positive(ZERO, True, far, low_strict, kind)
         else:
-            below = _positive(high.copy_abs(), high_strict, far, low_strict, style)
+            below = _positive(high.copy_abs(), high_strict, far, low_strict, kind)
     zero_in = (low is None or low < 0 or (low == 0 and not low_strict)) and (
         high is None or high > 0 or (high == 0 and not high_strict)
     )
-    zero = _zero(style) if zero_in else EMPTY
+    zero = _zero(kind.fraction) if zero_in else EMPTY
     if above is below:
         return concat(optional(MINUS), union(zero, above))
     return union(concat(MINUS, union(zero, below)), zero, above)
@@ -103,11 +113,11 @@ def numbers_among(values: Iterable[Decimal]) -> Expr:
     decades: dict[tuple[bool, int], dict[Decimal, None]] = {}
     for value in values:
         if value == 0:
-            parts.append(concat(optional(MINUS), _zero("number")))
+            parts.append(concat(optional(MINUS), _zero(True)))
         else:
             decades.setdefault((value < 0, value.adjusted()), {})[value.copy_abs()] = None
     for (negative, at), sizes in decades.items():
-        texts = [_plain(size, False, size, False, "number") for size in sizes]
+        texts = [_plain(size, False, size, False, _ANY) for size in sizes]
         digits = [size.as_tuple().digits for size in sizes]
         whole, shifted = (
             union(*(_Layout(point, None, True).between(d, False, d, False) for d in digits))
@@ -150,47 +160,65 @@ def _run(steps: Sequence[Expr]) -> Expr:
     return concat(*parts)
 
 
-def _whole(bound: Decimal | None, strict: bool, *, up: bool) -> Decimal | None:
-    """The nearest integer inside an interval's end."""
+class _Kind(NamedTuple):
+    """Which numbers of an interval count: multiples of ``10**place`` (None: all); how they are written."""
+
+    place: int | None
+    fraction: bool
+
+    def stop(self, at: int) -> int | None:
+        """Significant digits of the multiples in the decade `at`."""
+        return None if self.place is None else at + 1 - self.place
+
+
+_ANY = _Kind(None, True)
+
+
+def _rounded(bound: Decimal | None, strict: bool, place: int, *, up: bool) -> Decimal | None:
+    """The nearest multiple of ``10**place`` inside an interval's end."""
     if bound is None:
         return None
-    whole = bound.to_integral_value("ROUND_CEILING" if up else "ROUND_FLOOR")
+    sign, digits, last = bound.as_tuple()
+    assert isinstance(last, int), "a JSON number is finite"
+    scaled = Decimal((sign, digits, last - place))
+    whole = scaled.to_integral_value("ROUND_CEILING" if up else "ROUND_FLOOR")
     number = int(whole)
-    if strict and whole == bound:
+    if strict and whole == scaled:
         number += 1 if up else -1
-    return Decimal(number)
+    return Decimal((int(number < 0), Decimal(abs(number)).as_tuple().digits, place))
 
 
 @cache
-def _zero(style: Style) -> Expr:
-    if style == "digits":
+def _zero(fraction: bool) -> Expr:
+    if not fraction:
         return NOUGHT
     power = optional(exponent(-MAX_EXPONENT, MAX_EXPONENT))
     return concat(NOUGHT, optional(concat(DOT, ZEROS_1)), power)
 
 
 @lru_cache(maxsize=1024)
-def _positive(low: Decimal, low_strict: bool, high: Decimal | None, high_strict: bool, style: Style) -> Expr:
+def _positive(low: Decimal, low_strict: bool, high: Decimal | None, high_strict: bool, kind: _Kind) -> Expr:
     """Unsigned spellings of the positive numbers of an interval with ``0 <= low`` (strict at 0)."""
-    plain = _plain(low, low_strict, high, high_strict, style)
-    if style == "digits":
+    if kind.place is not None and kind.place < 0 and low == 0:
+        low, low_strict = Decimal((0, (1,), kind.place)), False
+    plain = _plain(low, low_strict, high, high_strict, kind)
+    if not kind.fraction:
         return plain
-    integer = style == "integer"
     parts = [plain]
     shifted: list[Expr] = []
-    first = 0 if integer else None
+    first = kind.place
     if low > 0:
         first = low.adjusted()
         if low_strict or low != Decimal((0, (1,), first)):
             first += 1
-            _add_decade(parts, shifted, low.adjusted(), low, low_strict, high, high_strict, style)
+            _add_decade(parts, shifted, low.adjusted(), low, low_strict, high, high_strict, kind)
     last = MAX_EXPONENT
     if high is not None:
         last = high.adjusted() - 1
         if low == 0 or first is None or first <= high.adjusted():
-            _add_decade(parts, shifted, high.adjusted(), ZERO, False, high, high_strict, style)
+            _add_decade(parts, shifted, high.adjusted(), ZERO, False, high, high_strict, kind)
     if first is None or first <= last:
-        _add_decades(parts, shifted, first, last, integer)
+        _add_decades(parts, shifted, first, last, kind.place)
     if shifted:
         parts.append(concat(_ZERO_POINT, union(*shifted)))
     return union(*parts)
@@ -204,11 +232,11 @@ def _add_decade(
     low_strict: bool,
     high: Decimal | None,
     high_strict: bool,
-    style: Style,
+    kind: _Kind,
 ) -> None:
     """Add the spellings with exponent that lie in one decade, which the interval cuts."""
     bottom, strict, top = _significands(at, low, low_strict, high)
-    stop = at + 1 if style == "integer" else None
+    stop = kind.stop(at)
     if -MAX_EXPONENT <= at <= MAX_EXPONENT:
         text = _Layout(1, stop, True).between(bottom, strict, top, high_strict)
         parts.append(concat(text, exponent(at, at)))
@@ -217,19 +245,20 @@ def _add_decade(
         shifted.append(in_decade(text, at))
 
 
-def _add_decades(parts: list[Expr], shifted: list[Expr], first: int | None, last: int, integer: bool) -> None:
+def _add_decades(
+    parts: list[Expr], shifted: list[Expr], first: int | None, last: int, place: int | None
+) -> None:
     """Add the spellings with exponent of all numbers in the decades ``first..last``."""
     low, high = -MAX_EXPONENT if first is None else max(first, -MAX_EXPONENT), min(last, MAX_EXPONENT)
-    if not integer:
+    if first is None or place is None:
         if low <= high:
             parts.append(concat(DIGIT_1, optional(concat(DOT, DIGITS_1)), exponent(low, high)))
         shifted.append(in_decades(first, last))
         return
-    if low > high:
-        return
-    tail = concat(optional(concat(DOT, ZEROS_1)), exponent(low, high))
-    parts.append(concat(DIGIT_1, union(tail, concat(DOT, integral_tail(low, high)))))
-    shifted.append(integers_in_decades(low, last))
+    if low <= high:
+        tail = concat(optional(concat(DOT, ZEROS_1)), exponent(low, high))
+        parts.append(concat(DIGIT_1, union(tail, concat(DOT, rounded_tail(low, high, place)))))
+    shifted.append(rounded_in_decades(first, last, place))
 
 
 def _significands(
@@ -244,36 +273,40 @@ def _significands(
     return bottom, strict, top
 
 
-def _plain(low: Decimal, low_strict: bool, high: Decimal | None, high_strict: bool, style: Style) -> Expr:
+def _plain(low: Decimal, low_strict: bool, high: Decimal | None, high_strict: bool, kind: _Kind) -> Expr:
     """The spellings without exponent among `_positive`."""
     parts: list[Expr] = []
-    if style == "number" and low < 1:
-        below_one = _Layout(0, None, True)
+    place = kind.place
+    if (place is None or place < 0) and low < 1:
+        below_one = _Layout(0, kind.stop(-1), True)
         top = None if high is None or high >= 1 else _fraction_digits(high)
         fraction = below_one.between(_fraction_digits(low), low_strict, top, high_strict)
         parts.append(concat(NOUGHT, fraction))
-    first = 0
+    whole_place = max(place or 0, 0)
+    first = whole_place
     if low >= 1:
         first = low.adjusted() + 1
-        parts.append(_decade(low.adjusted(), low, low_strict, high, high_strict, style))
+        parts.append(_decade(low.adjusted(), low, low_strict, high, high_strict, kind))
     last: int | None = None
     if high is not None:
         at = high.adjusted()
         last = at - 1
         if at >= 0 and (low == 0 or low.adjusted() < at):
-            parts.append(_decade(at, ZERO, False, high, high_strict, style))
+            parts.append(_decade(at, ZERO, False, high, high_strict, kind))
     if last is None or first <= last:
-        layout = _Layout(0, 0 if style == "integer" else None, style != "digits")
-        parts.append(concat(DIGIT_1, repeat(DIGIT, first, last), layout.free(0)))
+        layout = _Layout(0, None if place is None else max(-place, 0), kind.fraction)
+        most = None if last is None else last - whole_place
+        zeros = repeat(NOUGHT, whole_place, whole_place)
+        parts.append(concat(DIGIT_1, repeat(DIGIT, first - whole_place, most), zeros, layout.free(0)))
     return union(*parts)
 
 
 def _decade(
-    at: int, low: Decimal, low_strict: bool, high: Decimal | None, high_strict: bool, style: Style
+    at: int, low: Decimal, low_strict: bool, high: Decimal | None, high_strict: bool, kind: _Kind
 ) -> Expr:
     """The spellings without exponent in the decade ``10^at``, ``at >= 0``."""
     bottom, strict, top = _significands(at, low, low_strict, high)
-    layout = _Layout(at + 1, at + 1 if style == "integer" else None, style != "digits")
+    layout = _Layout(at + 1, kind.stop(at), kind.fraction)
     return layout.between(bottom, strict, top, high_strict)
 
 
@@ -317,17 +350,20 @@ class _Layout:
         final = union(
             ends[split],
             concat(dot, digit(bottom[split], bottom[split]), self._lower(low, split + 1, low_strict)),
-            concat(dot, digit(bottom[split] + 1, top[split] - 1), self.free(split + 1)),
+            concat(dot, self._digit(split, bottom[split] + 1, top[split] - 1), self.free(split + 1)),
             concat(dot, digit(top[split], top[split]), self._upper(high, split + 1, high_strict)),
         )
         return ladder([self._step(k, bottom[k]) for k in range(split)], [*ends[:split], final])
 
     def free(self, at: int) -> Expr:
         """Any continuation from position `at` on."""
-        if not self.fraction:
-            return repeat(DIGIT, self.point - at, self.point - at) if at < self.point else EPSILON
         if at < self.point:
-            return concat(repeat(DIGIT, self.point - at, self.point - at), self.free(self.point))
+            chosen = max(0, (self.point if self.stop is None else min(self.point, self.stop)) - at)
+            zeros = self.point - at - chosen
+            whole = concat(repeat(DIGIT, chosen, chosen), repeat(NOUGHT, zeros, zeros))
+            return concat(whole, self.free(self.point))
+        if not self.fraction:
+            return EPSILON
         if self.stop is None:
             return optional(concat(DOT, DIGITS_1)) if at == self.point else DIGITS
         room = max(0, self.stop - at)
@@ -347,6 +383,10 @@ class _Layout:
         if not self.fraction:
             return EMPTY
         return DOT if at == self.point else EPSILON
+
+    def _digit(self, at: int, low: int, high: int) -> Expr:
+        """A digit between two at a position where there may be one that is not zero."""
+        return digit(low, high if self.stop is None or at < self.stop else min(high, 0))
 
     def _step(self, at: int, value: int) -> Expr:
         return concat(self._dot(at), digit(value, value))
@@ -369,7 +409,9 @@ class _Layout:
         size = len(low)
         if at >= size:
             return self._nonzero(at) if strict else self.free(at)
-        leaves = [concat(self._dot(k), digit(low[k] + 1, 9), self.free(k + 1)) for k in range(at, size)]
+        leaves = [
+            concat(self._dot(k), self._digit(k, low[k] + 1, 9), self.free(k + 1)) for k in range(at, size)
+        ]
         leaves.append(self._nonzero(size) if strict else self.free(size))
         return ladder([self._step(k, low[k]) for k in range(at, size)], leaves)
 
@@ -377,7 +419,7 @@ class _Layout:
         """Continuations not above (strictly below) those of `high` from `at` on."""
         size = len(high)
         leaves = [
-            union(concat(self._dot(k), digit(0, high[k] - 1), self.free(k + 1)), self._end(k))
+            union(concat(self._dot(k), self._digit(k, 0, high[k] - 1), self.free(k + 1)), self._end(k))
             for k in range(at, size)
         ]
         leaves.append(EMPTY if strict else self._zeros(size))

@@ -1,6 +1,6 @@
 """Spellings of the multiples of a number: decimals, and exponents as far as API section 1 documents them.
 
-Cost: about m states for every prime power m of the divisor, 400 for the place where the last digit may stand.
+Cost: m states for a modulus m of the significant digits, and an interval for every place of the last one.
 Source: with divisor r q^c 10^k (q 2 or 5, r coprime to 10), a number of significant digits n, the last one at
 place w, is a multiple iff r divides n, w >= k and q^c divides n 10^(w-k); 10 being a unit modulo r.
 """
@@ -11,28 +11,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache, cached_property, lru_cache
 
-from gramspec.grammar.ir import And, Expr, Machine, byte_set, concat, optional, repeat, union
-from gramspec.grammar.json_schema.exponents import (
-    DIGIT,
-    DIGIT_1,
-    DIGITS,
-    DIGITS_1,
-    DOT,
-    MARK,
-    MAX_EXPONENT,
-    MINUS,
-    NOUGHT,
-    SIGN,
-    ZEROS,
-    ZEROS_1,
-    exponent,
-)
+from gramspec.grammar.ir import And, Empty, Expr, Machine, byte_set, concat, union
+from gramspec.grammar.json_schema.exponents import DIGITS_1, MARK, MINUS, SIGN
+from gramspec.grammar.json_schema.intervals import Style, numbers_between
 
 MAX_STATES = 20_000
 """States that the residues of one divisor may take; the multiples of a larger one are only approximated."""
 
-_MAX_PLACE = 1_000  # places of digits, to the left and to the right of the point
+_MAX_PLACE = 500  # places of digits, to the left and to the right of the point
 _ANY_EXPONENT = concat(MARK, SIGN, DIGITS_1)
+_POINT = ord(".") - ord("0")
 
 
 @dataclass(frozen=True)
@@ -93,66 +81,43 @@ def significant(value: Decimal) -> tuple[int, int]:
 
 
 def is_enforced(value: Decimal) -> bool:
-    """Whether `multiples` is exact for a divisor."""
+    """Whether there are machines for the multiples of a divisor, within the budget."""
     return Divisor.of(value).ways is not None
 
 
-@lru_cache(maxsize=256)
-def multiples(value: Decimal) -> Expr:
-    """Spellings of the multiples of a positive number, zero among them.
+@lru_cache(maxsize=1024)
+def multiples_between(
+    value: Decimal,
+    low: Decimal | None,
+    low_strict: bool,
+    high: Decimal | None,
+    high_strict: bool,
+    style: Style,
+) -> Expr:
+    """Spellings of the multiples of a positive number in an interval.
 
     Parameters
     ----------
     value : Decimal
         The divisor, for which `is_enforced` holds.
+    low, low_strict, high, high_strict, style
+        As for `intervals.numbers_between`.
 
     Returns
     -------
     Expr
-        Regular.
+        Regular; `EMPTY` when the interval surely holds no multiple.
     """
     ways = Divisor.of(value).ways
     if ways is None:
         raise ValueError(f"the multiples of {value} take too many states")
     texts = []
     for moduli, place in ways:
-        parts = (multiples_of_power(place), *(residues(modulus) for modulus in moduli))
-        texts.append(And(parts) if len(parts) > 1 else parts[0])
-    return concat(optional(MINUS), union(*texts))
-
-
-@lru_cache(maxsize=256)
-def multiples_of_power(place: int) -> Expr:
-    """Spellings, without sign, of the multiples of ``10**place``."""
-    whole = union(NOUGHT, concat(DIGIT_1, DIGITS))
-    if place > 0:
-        whole = union(NOUGHT, concat(DIGIT_1, DIGITS, repeat(NOUGHT, place, place)))
-    fraction = concat(repeat(DIGIT, 1, -place), ZEROS) if place < 0 else ZEROS_1
-    return union(concat(whole, optional(concat(DOT, fraction))), _with_exponent(place))
-
-
-def _with_exponent(place: int) -> Machine:
-    """The spellings with exponent among `multiples_of_power`.
-
-    A last digit other than zero in the fraction's place i asks for an exponent of i + `place` at least:
-    state 2 + i has read i digits of the fraction, one of the next being the last that is not zero.
-    """
-
-    def at_least(low: int) -> Expr:
-        return exponent(max(-MAX_EXPONENT, low), MAX_EXPONENT)
-
-    end = 1
-    zeros = optional(concat(DOT, ZEROS_1))
-    first = [(concat(NOUGHT, zeros, at_least(-MAX_EXPONENT)), end)]
-    if place <= MAX_EXPONENT:
-        first.append((concat(DIGIT_1, zeros, at_least(place)), end))
-    rows: list[tuple[tuple[Expr, int], ...]] = []
-    for i in range(1, MAX_EXPONENT - place + 1):
-        last = (concat(DIGIT_1, ZEROS, at_least(i + place)), end)
-        rows.append((last, (DIGIT, 2 + i)) if i < MAX_EXPONENT - place else (last,))
-    if rows:
-        first.append((concat(DIGIT, DOT), 2))
-    return Machine((tuple(first), (), *rows), (False, True, *(False for _ in rows)))
+        text = numbers_between(low, low_strict, high, high_strict, style, place)
+        if moduli and not isinstance(text, Empty):
+            text = And((text, *(residues(modulus) for modulus in moduli)))
+        texts.append(text)
+    return union(*texts)
 
 
 @lru_cache(maxsize=256)
@@ -172,10 +137,10 @@ def residues(modulus: int) -> Machine:
             stays = state == 0 and digit == 0
             divisible = stays or (after == 0 and digit > 0)
             targets.setdefault(0 if divisible else after + 1, []).append(digit)
-        targets.setdefault(state, []).append(-2)  # the point
+        targets.setdefault(state, []).append(_POINT)
         row = [(_bytes(tuple(found)), target) for target, found in targets.items()]
         if state == 0:
-            row.append((_ANY_EXPONENT, end))
+            row += [(MINUS, 0), (_ANY_EXPONENT, end)]
         arcs.append(tuple(row))
     arcs.append(())
     return Machine(tuple(arcs), (True, *(False for _ in range(modulus)), True))

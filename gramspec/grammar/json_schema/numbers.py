@@ -7,7 +7,7 @@ Source: JSON Schema Validation, section 6.2; API section 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -16,6 +16,7 @@ from math import ceil, floor, lcm
 
 from gramspec.grammar.ir import EMPTY, And, Expr, Not, union
 from gramspec.grammar.json_schema.formulas import (
+    EVERYTHING,
     AllOf,
     AnyOf,
     Between,
@@ -25,8 +26,6 @@ from gramspec.grammar.json_schema.formulas import (
     Negation,
     Numbers,
     Plain,
-    all_of,
-    any_of,
     negation,
 )
 from gramspec.grammar.json_schema.intervals import (
@@ -36,7 +35,7 @@ from gramspec.grammar.json_schema.intervals import (
     numbers_between,
     rfc8259_number,
 )
-from gramspec.grammar.json_schema.multiples import Divisor, is_enforced, multiples
+from gramspec.grammar.json_schema.multiples import Divisor, is_enforced, multiples_between
 
 __all__ = [
     "Style",
@@ -55,7 +54,8 @@ ONE = Decimal(1)
 _MAX_DIGITS = 1_000  # digits, and places of digits, of a number that the automaton looks at
 _FEW = 64  # numbers that are rather listed than intersected
 _SOME = 1_000  # numbers that are tried one by one to find out whether there are any
-_ALTERNATIVES = 256  # conjunctions looked at for the same
+_ALTERNATIVES = 256  # conjunctions that a formula may be spread into
+_PRODUCTS = 4_096  # pairs of conjunctions looked at on the way
 
 
 def number_value(formula: Formula) -> Expr:
@@ -116,71 +116,80 @@ def number_holds(formula: Formula, value: Decimal, *, plain: bool = False) -> bo
 @lru_cache(maxsize=1024)
 def number_empty(formula: Formula) -> bool:
     """Whether surely no number satisfies a formula."""
-    found = _alternatives(formula, _ALTERNATIVES)
-    return found is not None and all(_Conjunction.of(parts).is_empty() for parts in found)
+    found = _alternatives(formula)
+    return found is not None and all(one.is_empty() for one in found)
 
 
 @lru_cache(maxsize=1024)
 def _spelled(formula: Formula) -> tuple[Expr, bool]:
-    match formula:
-        case AllOf(()):
-            return rfc8259_number(), True
-        case AllOf(parts):
-            return _Conjunction.of(parts).spelled()
-        case AnyOf(parts):
-            found = [_spelled(part) for part in parts]
-            return union(*(expr for expr, _ in found)), all(exact for _, exact in found)
-        case Negation(AnyOf() | AllOf() | Between() | Negation()):
-            return _spelled(_inverse(formula.part))
-    return _Conjunction.of((formula,)).spelled()
+    """Spellings, and whether they are exact."""
+    if formula == EVERYTHING:
+        return rfc8259_number(), True
+    found = _alternatives(formula)
+    if found is None:
+        return _documented(), False
+    texts = [one.spelled() for one in found if not one.is_empty()]
+    return union(*(text for text, _ in texts)), all(exact for _, exact in texts)
 
 
-def _inverse(formula: Formula) -> Formula:
-    """The negation, pushed one level down where that is possible."""
+def _documented() -> Expr:
+    """All that is not refused where numbers are constrained."""
+    return numbers_between(None, False, None, False, "number")
+
+
+def _alternatives(formula: Formula) -> list[_Conjunction] | None:
+    """Conjunctions any of which suffices; None when there are too many."""
     match formula:
         case AllOf(parts):
-            return any_of(*(_inverse(part) for part in parts))
+            out = {_Conjunction(): None}
+            for part in parts:
+                more = _alternatives(part)
+                if more is None or len(out) * len(more) > _PRODUCTS:
+                    return None
+                both = (one.meet(other) for one in out for other in more)
+                out = {one: None for one in both if not one.is_nowhere}
+                if len(out) > _ALTERNATIVES:
+                    return None
+            return list(out)
         case AnyOf(parts):
-            return all_of(*(_inverse(part) for part in parts))
-        case Negation(part):
-            return part
-        case Between(low, low_strict, high, high_strict):
-            outside: list[Formula] = []
+            out = {}
+            for part in parts:
+                more = _alternatives(part)
+                if more is None or len(out) + len(more) > _ALTERNATIVES:
+                    return None
+                out.update(dict.fromkeys(more))
+            return list(out)
+        case Negation(AllOf(parts)):
+            return _alternatives(AnyOf(tuple(map(negation, parts))))
+        case Negation(AnyOf(parts)):
+            return _alternatives(AllOf(tuple(map(negation, parts))))
+        case Negation(Negation(part)):
+            return _alternatives(part)
+        case Negation(Between(low, low_strict, high, high_strict)):
+            out = {}
             if low is not None:
-                outside.append(Between(None, False, low, not low_strict))
+                out[_Conjunction(high=low, high_strict=not low_strict)] = None
             if high is not None:
-                outside.append(Between(high, not high_strict, None, False))
-            return any_of(*outside)
-    return negation(formula)
+                out[_Conjunction(low=high, low_strict=not high_strict)] = None
+            return list(out)
+        case Between(low, low_strict, high, high_strict):
+            return [_Conjunction(low, low_strict, high, high_strict)]
+        case Multiple(divisor):
+            return [_Conjunction(divisors=(divisor,))]
+        case Integral():
+            return [_Conjunction(divisors=(ONE,))]
+        case Plain():
+            return [_Conjunction(divisors=(ONE,), plain=True)]
+        case Numbers(values):
+            return [_Conjunction(values=values)]
+        case Negation(Multiple() | Integral() | Plain() | Numbers() as part):
+            return [_Conjunction(excluded=(part,))]
+    raise TypeError(f"{formula!r} says nothing about numbers")
 
 
-def _alternatives(formula: Formula, most: int) -> list[tuple[Formula, ...]] | None:
-    """Conjunctions of atoms and negated atoms, any of which suffices; None when there are too many."""
-    match formula:
-        case AllOf(parts):
-            out: list[tuple[Formula, ...]] = [()]
-            for part in parts:
-                more = _alternatives(part, most)
-                if more is None or len(out) * len(more) > most:
-                    return None
-                out = [(*one, *other) for one in out for other in more]
-            return out
-        case AnyOf(parts):
-            out = []
-            for part in parts:
-                more = _alternatives(part, most)
-                if more is None or len(out) + len(more) > most:
-                    return None
-                out += more
-            return out
-        case Negation(AnyOf() | AllOf() | Between() | Negation()):
-            return _alternatives(_inverse(formula.part), most)
-    return [(formula,)]
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Conjunction:
-    """Formulas that hold together, those of a kind made one."""
+    """What atoms and negated atoms say together."""
 
     low: Decimal | None = None
     low_strict: bool = False
@@ -189,101 +198,97 @@ class _Conjunction:
     divisors: tuple[Decimal, ...] = ()
     plain: bool = False
     values: frozenset[Decimal] | None = None
-    others: tuple[Formula, ...] = ()
+    excluded: tuple[Multiple | Integral | Plain | Numbers, ...] = ()
 
-    @classmethod
-    def of(cls, parts: Iterable[Formula]) -> _Conjunction:
-        out = cls()
-        for part in _flat(parts):
-            match part:
-                case Between(low, low_strict, high, high_strict):
-                    if low is not None and (out.low is None or (low, low_strict) > (out.low, out.low_strict)):
-                        out.low, out.low_strict = low, low_strict
-                    if high is not None and (
-                        out.high is None or (high, not high_strict) < (out.high, not out.high_strict)
-                    ):
-                        out.high, out.high_strict = high, high_strict
-                case Multiple(divisor):
-                    out.divisors = (*out.divisors, divisor)
-                case Integral():
-                    out.divisors = (*out.divisors, ONE)
-                case Plain():
-                    out.divisors, out.plain = (*out.divisors, ONE), True
-                case Numbers(values):
-                    out.values = values if out.values is None else out.values & values
-                case _:
-                    out.others = (*out.others, part)
-        out.divisors = _joined(out.divisors)
-        return out
-
-    def is_empty(self) -> bool:
-        """Whether surely nothing satisfies it; its `others` are negated atoms."""
-        if self.plain and Negation(Plain()) in self.others:
-            return True
-        values = self.candidates(_SOME)
-        if values is not None:
-            return not any(self.holds(value, self.others) for value in values)
-        excluded = [_divisor_of(part) for part in self.others]
-        return any(
-            other is not None and Divisor.of(other).divides(divisor)
-            for other in excluded
-            for divisor in self.divisors
+    def meet(self, other: _Conjunction) -> _Conjunction:
+        """Both."""
+        lows = [(low, strict) for low, strict in (self._lower(), other._lower()) if low is not None]
+        highs = [(high, not strict) for high, strict in (self._upper(), other._upper()) if high is not None]
+        low, low_strict = max(lows, default=(None, False))
+        high, high_loose = min(highs, default=(None, True))
+        values = self.values
+        if other.values is not None:
+            values = other.values if values is None else values & other.values
+        return _Conjunction(
+            low,
+            low_strict,
+            high,
+            not high_loose,
+            _joined((*self.divisors, *other.divisors)),
+            self.plain or other.plain,
+            values,
+            tuple(dict.fromkeys((*self.excluded, *other.excluded))),
         )
 
-    def holds(self, value: Decimal, others: Iterable[Formula]) -> bool:
-        """Whether it may hold for a number, however that is written."""
+    def _lower(self) -> tuple[Decimal | None, bool]:
+        return self.low, self.low_strict
+
+    def _upper(self) -> tuple[Decimal | None, bool]:
+        return self.high, self.high_strict
+
+    @property
+    def is_nowhere(self) -> bool:
+        """Whether the interval is empty, or nothing is listed."""
+        if self.values is not None and not self.values:
+            return True
+        if self.low is None or self.high is None:
+            return False
+        return self.low > self.high or (self.low == self.high and (self.low_strict or self.high_strict))
+
+    def is_empty(self) -> bool:
+        """Whether surely nothing satisfies it."""
+        if self.is_nowhere or (self.plain and Plain() in self.excluded):
+            return True
+        candidates = self.candidates(_SOME)
+        if candidates is not None:
+            return not any(map(self.holds, candidates))
+        excluded = [part.divisor for part in self.excluded if isinstance(part, Multiple)]
+        if Integral() in self.excluded:
+            excluded.append(ONE)
+        return any(Divisor.of(one).divides(divisor) for one in excluded for divisor in self.divisors)
+
+    def holds(self, value: Decimal) -> bool:
+        """Whether it holds for a number in some spelling."""
         return (
             number_holds(Between(self.low, self.low_strict, self.high, self.high_strict), value)
+            and (self.values is None or value in self.values)
             and all(Divisor.of(divisor).divides(value) for divisor in self.divisors)
-            and all(number_holds(part, value) for part in others if not _is_about_spelling(part))
+            and not any(number_holds(part, value) for part in self.excluded)
         )
 
     def candidates(self, most: int) -> list[Decimal] | None:
         """At most so many numbers, among which are all that satisfy it; None when there are more."""
         if self.values is not None:
-            return sorted(self.values) if len(self.values) <= most else None
+            return sorted(self.values)
         if self.low is None or self.high is None:
             return None
-        if self.low > self.high:
-            return []
         if self.low == self.high:
             return [self.low]
         if not (self.divisors and all(map(_is_moderate, (self.low, self.high, *self.divisors)))):
             return None
-        # The divisors that could not be joined are tested one by one.
-        step = Fraction(max(self.divisors))
-        first, last = ceil(Fraction(self.low) / step), floor(Fraction(self.high) / step)
-        if last - first >= most:
-            return None
-        return [_times(max(self.divisors), count) for count in range(first, last + 1)]
+        step = max(self.divisors)  # the others are tested one by one
+        first, last = _first(self.low, False, step), -_first(self.high.copy_negate(), False, step)
+        return None if last - first >= most else [_times(step, n) for n in range(first, last + 1)]
 
     def spelled(self) -> tuple[Expr, bool]:
         """Its spellings, and whether they are exact."""
-        exact = True
-        values = self.candidates(_FEW if self.values is None else len(self.values))
-        later = self.others
-        if values is not None and all(map(_is_moderate, values)):
-            later = tuple(part for part in self.others if _is_about_spelling(part))
-            chosen = [value for value in values if self.holds(value, self.others)]
-            texts = [numbers_among(chosen)]
+        candidates = self.candidates(_FEW)
+        if candidates is not None:
+            candidates = [value for value in candidates if self.holds(value)]
+        listed = candidates is not None and all(map(_is_moderate, candidates))
+        if listed and candidates is not None:
+            texts, exact = [numbers_among(candidates)], True
             if self.plain:
                 texts.append(numbers_between(None, False, None, False, "digits"))
         else:
             texts, exact = self._intersected()
-        for part in later:
-            match part:
-                case Negation(Multiple(divisor)) if not is_enforced(divisor):
-                    exact = False
-                case Negation(Multiple() | Integral() | Plain() | Numbers()) if all(
-                    map(_is_moderate, _values_of(part.part))
-                ):
-                    texts.append(Not(_spelled(part.part)[0]))
-                case Negation(Numbers()):
-                    exact = False
-                case _:
-                    expr, sure = _spelled(part)
-                    texts.append(expr)
-                    exact = exact and sure
+        for part in self.excluded:
+            if listed and not isinstance(part, Plain):
+                continue
+            text, sure = _spelled(part)
+            if sure:
+                texts.append(Not(text))
+            exact = exact and sure
         if EMPTY in texts:
             return EMPTY, exact
         return (texts[0] if len(texts) == 1 else And(tuple(texts))), exact
@@ -291,56 +296,38 @@ class _Conjunction:
     def _intersected(self) -> tuple[list[Expr], bool]:
         """What the interval and the divisors say, and whether that is all."""
         exact = self.values is None
-        divisors = []
-        for divisor in self.divisors:
-            if is_enforced(divisor):
-                divisors.append(divisor)
-            else:
-                exact = False
         low, low_strict, high, high_strict = self.low, self.low_strict, self.high, self.high_strict
         if low is not None and not _is_moderate(low):
             low, low_strict, exact = _below(low), False, False
         if high is not None and not _is_moderate(high):
             above = _below(high.copy_negate())
             high, high_strict, exact = above if above is None else above.copy_negate(), False, False
-        style: Style = "digits" if self.plain else "integer" if ONE in divisors else "number"
-        if style == "number" and divisors:
-            # Bounds that are multiples themselves leave less to search where nothing follows.
-            step = max(divisors)
-            if low is not None:
-                low, low_strict = _times(step, _first(low, low_strict, step)), False
-            if high is not None:
-                last = -_first(high.copy_negate(), high_strict, step)
-                high, high_strict = _times(step, last), False
-        rest = [multiples(divisor) for divisor in divisors if divisor != ONE]
-        if rest and low is None and high is None and style != "digits":
-            return rest, exact
-        return [numbers_between(low, low_strict, high, high_strict, style), *rest], exact
-
-
-def _flat(parts: Iterable[Formula]) -> Iterator[Formula]:
-    for part in parts:
-        match part:
-            case AllOf(inner):
-                yield from _flat(inner)
-            case Negation(AnyOf() | AllOf() | Between() | Negation()):
-                yield from _flat((_inverse(part.part),))
-            case AnyOf((only,)):
-                yield from _flat((only,))
-            case _:
-                yield part
+        style: Style = "digits" if self.plain else "number"
+        texts = []
+        for step in self.divisors:
+            if is_enforced(step):
+                # Bounds that are multiples themselves leave less to search where nothing follows.
+                least = None if low is None else _times(step, _first(low, low_strict, step))
+                most = None if high is None else _times(step, -_first(high.copy_negate(), high_strict, step))
+                texts.append(multiples_between(step, least, False, most, False, style))
+            else:
+                place = Divisor.of(step).place
+                rough = place if abs(place) <= _MAX_DIGITS // 2 else None
+                texts.append(numbers_between(low, low_strict, high, high_strict, style, rough))
+                exact = False
+        return texts or [numbers_between(low, low_strict, high, high_strict, style)], exact
 
 
 def _joined(divisors: Iterable[Decimal]) -> tuple[Decimal, ...]:
     """Their least common multiple, if it is enforced or they are not; else those that say something."""
     found = sorted(set(divisors))
+    if len(found) < 2:
+        return tuple(found)
     found = [one for one in found if not any(one != two and Divisor.of(one).divides(two) for two in found)]
     if len(found) < 2 or not all(map(_is_moderate, found)):
         return tuple(found)
     place = min(_place(one) for one in found)
-    number = 1
-    for one in found:
-        number = lcm(number, int(Fraction(one) / Fraction(10) ** place))
+    number = lcm(*(int(Fraction(one) / Fraction(10) ** place) for one in found))
     least = _decimal(number, place)
     return (least,) if is_enforced(least) or not all(map(is_enforced, found)) else tuple(found)
 
@@ -388,26 +375,3 @@ def _below(value: Decimal) -> Decimal | None:
     kept = digits[: value.adjusted() + 1 + _MAX_DIGITS]
     short = Decimal((sign, kept, value.adjusted() - len(kept) + 1))
     return short if value > 0 else _decimal(int(Fraction(short) * 10**_MAX_DIGITS) - 1, -_MAX_DIGITS)
-
-
-def _divisor_of(part: Formula) -> Decimal | None:
-    """The divisor of a negated atom."""
-    match part:
-        case Negation(Multiple(divisor)):
-            return divisor
-        case Negation(Integral()):
-            return ONE
-    return None
-
-
-def _values_of(part: Formula) -> Iterable[Decimal]:
-    return part.values if isinstance(part, Numbers) else ()
-
-
-def _is_about_spelling(formula: Formula) -> bool:
-    match formula:
-        case AllOf(parts) | AnyOf(parts):
-            return any(_is_about_spelling(part) for part in parts)
-        case Negation(part):
-            return _is_about_spelling(part)
-    return isinstance(formula, Plain)
