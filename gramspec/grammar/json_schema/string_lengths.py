@@ -62,7 +62,12 @@ def meet(one: ir.Repeat, other: ir.Repeat) -> ir.Repeat:
     """The intersection of two repetitions of character classes; see `repetition`."""
     assert isinstance(one.item, ir.CharSet) and isinstance(other.item, ir.CharSet)
     chars = intersect(one.item.ranges, other.item.ranges)
-    return ir.Repeat(ir.CharSet(chars), max(one.minimum, other.minimum), _least(one.maximum, other.maximum))
+    return ir.Repeat(ir.CharSet(chars), max(one.minimum, other.minimum), shorter(one.maximum, other.maximum))
+
+
+def shorter(one: int | None, other: int | None) -> int | None:
+    """The smaller of two upper bounds; None is no bound."""
+    return other if one is None else one if other is None else min(one, other)
 
 
 def bounds(expr: ir.Expr) -> Bounds:
@@ -112,7 +117,7 @@ def _bounds(node: ir.Expr, parts: list[Bounds]) -> Bounds:
         case ir.And():
             low, high = 0, None
             for part in parts:
-                low, high = max(low, part[0]), _least(high, part[1])
+                low, high = max(low, part[0]), shorter(high, part[1])
             return _NONE if high is not None and low > high else (low, high)
         case ir.Repeat():
             return _repeated(node, parts[0])
@@ -168,12 +173,8 @@ def _fold_repeat(node: ir.Repeat, least: int, most: int | None, item: Bounds) ->
     if size != high or size == 0:
         return None
     low = max(node.minimum, -(-least // size))
-    top = _least(node.maximum, None if most is None else most // size)
+    top = shorter(node.maximum, None if most is None else most // size)
     return ir.EMPTY if top is not None and low > top else ir.repeat(node.item, low, top)
-
-
-def _least(one: int | None, other: int | None) -> int | None:
-    return other if one is None else one if other is None else min(one, other)
 
 
 def _sum(values: Iterable[int | None]) -> int | None:

@@ -37,6 +37,7 @@ from gramspec.grammar.json_schema.string_lengths import (
     meet,
     of_length,
     repetition,
+    shorter,
 )
 from gramspec.grammar.ranges import SCALARS
 from gramspec.grammar.regex import characters, parse_regex
@@ -226,7 +227,7 @@ def _conjunction(parts: list[Formula]) -> Formula:
                 return NOTHING
             case Length():
                 least = max(least, part.least)
-                most = part.most if most is None or part.most is None else min(most, part.most)
+                most = shorter(most, part.most)
             case Words():
                 words = part.words if words is None else words & part.words
             case _:
@@ -345,8 +346,10 @@ def _intersection(parts: tuple[Formula, ...]) -> ir.Expr:
 
 def _tree(words: list[str], depth: int, budget: int) -> ir.Expr:
     """The union of sorted words that agree before `depth`, common prefixes written once."""
-    if budget == 0 or len(words) == 1:
-        return ir.union(*(_text(word[depth:]) for word in words))
+    if len(words) == 1:
+        return _text(words[0][depth:])
+    if budget == 0:
+        return _machine([word[depth:] for word in words])
     parts: list[ir.Expr] = []
     for _, group in groupby(words, key=lambda word: word[depth : depth + 1]):
         same = list(group)
@@ -354,6 +357,23 @@ def _tree(words: list[str], depth: int, budget: int) -> ir.Expr:
         shared = depth + sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], islice(ends, depth, None)))
         parts.append(ir.concat(_text(same[0][depth:shared]), _tree(same, shared, budget - 1)))
     return ir.union(*parts)
+
+
+def _machine(words: list[str]) -> ir.Expr:
+    """A prefix tree of any depth: one state for each prefix."""
+    arcs: list[dict[str, int]] = [{}]
+    accepting = [False]
+    for word in words:
+        state = 0
+        for char in word:
+            state = arcs[state].setdefault(char, len(arcs))
+            if state == len(arcs):
+                arcs.append({})
+                accepting.append(False)
+        accepting[state] = True
+    return ir.Machine(
+        tuple(tuple((_char(char), target) for char, target in row.items()) for row in arcs), tuple(accepting)
+    )
 
 
 def _text(text: str) -> ir.Expr:
