@@ -14,7 +14,6 @@ from typing import Final
 import idna
 
 from gramspec.grammar import ir
-from gramspec.grammar.ranges import SCALARS
 from gramspec.grammar.regex import parse_regex
 
 LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?"
@@ -34,9 +33,9 @@ def hostname() -> ir.Expr:
 
 @lru_cache(maxsize=1)
 def plain_hostname() -> ir.Expr:
-    """Host names of at most 253 characters whose labels have no hyphens in places three and four."""
-    reserved = parse_regex(r"(?s:(?:.*\.)?[^.]{2}--.*)", "python")
-    return ir.And((hostname(), ir.repeat(ir.CharSet(SCALARS), 1, NAME_LENGTH), ir.Not(reserved)))
+    """Up to four labels of up to 61 characters without two hyphens in a row: short and no A-labels."""
+    label = r"[A-Za-z0-9](?:-?[A-Za-z0-9]){0,30}"
+    return parse_regex(rf"{label}(?:\.{label}){{0,3}}", "python")
 
 
 def is_hostname(text: str) -> bool:
