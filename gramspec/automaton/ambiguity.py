@@ -21,6 +21,7 @@ from gramspec.grammar import ir
 Kind: TypeAlias = Literal["alternatives", "sequence", "repetition"]
 
 _REPORTED = 10
+_FEW = 50
 # A state of the search: configurations of the runs, first the number of those past the place of the choice.
 _State: TypeAlias = tuple[int, ...]
 
@@ -81,23 +82,29 @@ def find_ambiguity(graph: TextGraph, *, max_pairs: int, max_pairs_each: int) -> 
     """
     search = _Search(graph, max_pairs)
     nodes, atomic = _nodes(graph.grammar.expr)
-    witnesses: list[Witness] = []
-    searched = unfinished = 0
-    for node in nodes:
-        if search.left <= 0:
-            unfinished += 1
-            continue
-        searched += 1
-        search.each = min(search.left, max_pairs_each)
-        try:
-            found, complete = search.node(node)
-        except (_OutOfStepsError, LimitError):
-            found, complete = None, False
-        if found is not None:
-            witnesses.append(found)
-        elif not complete:
-            unfinished += 1
-    return AmbiguityReport(tuple(witnesses[:_REPORTED]), len(witnesses), searched, unfinished, atomic)
+    found: dict[int, Witness] = {}
+    begun: set[int] = set()
+    pending = list(range(len(nodes)))
+    # Most nodes need few steps: those that need many must not keep the others from being searched.
+    for bound in (_FEW, max_pairs_each):
+        unfinished: list[int] = []
+        for index in pending:
+            if search.left <= 0:
+                unfinished.append(index)
+                continue
+            begun.add(index)
+            search.each = min(search.left, bound)
+            try:
+                witness, complete = search.node(nodes[index])
+            except (_OutOfStepsError, LimitError):
+                witness, complete = None, False
+            if witness is not None:
+                found[index] = witness
+            elif not complete:
+                unfinished.append(index)
+        pending = unfinished
+    witnesses = [found[index] for index in sorted(found)]
+    return AmbiguityReport(tuple(witnesses[:_REPORTED]), len(witnesses), len(begun), len(pending), atomic)
 
 
 def _nodes(root: ir.Expr) -> tuple[list[ir.Expr], int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,14 @@ from rich.text import Text
 from gramspec.automaton.analysis import Analysis, analyse
 from gramspec.automaton.drawing import DrawingLimits, draw
 from gramspec.automaton.wording import byte_words, visible
+from gramspec.cli.keywords import Enforced, enforced_keywords
 from gramspec.cli.sources import GrammarRequest, Source, read_grammar
 from gramspec.cli.vocabularies import read_vocabulary
 from gramspec.errors import OptionError
 from gramspec.matching import compile as compile_grammar
 
 _LONGEST_SHOWN = 300
+_LISTED = ("automaton", "object frame", "nothing: annotation")
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ def explain(request: CompileRequest) -> None:
             drawing = draw(source.grammar, limits=DrawingLimits(max_boxes=request.max_boxes))
         bar.update(task, description="analysing")
         analysis = analyse(source.grammar, seed=request.seed)
+        keywords = _keywords(source, request.grammar, analysis)
         figures = None
         if request.vocabulary != "none":
             bar.update(task, description="compiling for the vocabulary")
@@ -76,9 +80,11 @@ def explain(request: CompileRequest) -> None:
         assert request.svg is not None
         _save(request.svg, drawing)
     if request.as_json:
-        sys.stdout.write(json.dumps(_document(source, analysis, figures), ensure_ascii=False) + "\n")
+        sys.stdout.write(
+            json.dumps(_document(source, analysis, keywords, figures), ensure_ascii=False) + "\n"
+        )
     else:
-        _show(Console(highlight=False), source, analysis, figures)
+        _show(Console(highlight=False), source, analysis, keywords, figures)
 
 
 def _measure(source: Source, request: CompileRequest) -> dict[str, Any]:
@@ -109,7 +115,20 @@ def _save(path: str, drawing: str) -> None:
         raise OptionError(f"--svg {path}: {error}") from None
 
 
-def _document(source: Source, analysis: Analysis, figures: dict[str, Any] | None) -> dict[str, Any]:
+def _keywords(source: Source, request: GrammarRequest, analysis: Analysis) -> list[Enforced]:
+    if source.kind != "json-schema":
+        return []
+    return enforced_keywords(
+        source.text,
+        draft=request.draft,
+        assert_formats=request.formats == "assert",
+        residuals=analysis.residuals,
+    )
+
+
+def _document(
+    source: Source, analysis: Analysis, keywords: list[Enforced], figures: dict[str, Any] | None
+) -> dict[str, Any]:
     language, ambiguity = analysis.language, analysis.ambiguity
     return {
         "name": source.name,
@@ -129,6 +148,7 @@ def _document(source: Source, analysis: Analysis, figures: dict[str, Any] | None
         "samples": [_decoded(text) for text in analysis.samples],
         "samples_refused": analysis.samples_refused,
         "frames": [asdict(frame) for frame in analysis.frames],
+        "keywords": [keyword._asdict() for keyword in keywords],
         "residuals": [place._asdict() for place in analysis.residuals],
         "ambiguity": {
             "witnesses": [{"kind": w.kind, "text": _decoded(w.text)} for w in ambiguity.witnesses],
@@ -141,11 +161,17 @@ def _document(source: Source, analysis: Analysis, figures: dict[str, Any] | None
     }
 
 
-def _show(console: Console, source: Source, analysis: Analysis, figures: dict[str, Any] | None) -> None:
+def _show(
+    console: Console,
+    source: Source,
+    analysis: Analysis,
+    keywords: list[Enforced],
+    figures: dict[str, Any] | None,
+) -> None:
     for title, rows in (
         (f"{source.name} ({source.kind})", _size_rows(analysis)),
         ("Members", _member_rows(analysis)),
-        ("Enforced by", _enforcement_rows(analysis)),
+        ("Enforced by", _enforcement_rows(analysis, keywords)),
         ("Ambiguity", _ambiguity_rows(analysis)),
         ("On the vocabulary", _vocabulary_rows(figures)),
     ):
@@ -189,8 +215,12 @@ def _member_rows(analysis: Analysis) -> list[tuple[str, str]]:
     return rows
 
 
-def _enforcement_rows(analysis: Analysis) -> list[tuple[str, str]]:
+def _enforcement_rows(analysis: Analysis, keywords: list[Enforced]) -> list[tuple[str, str]]:
     rows = [("automaton", "everything that is not named below")]
+    if keywords:
+        counts = {by: Counter(k.keyword for k in keywords if k.by == by) for by in _LISTED}
+        words = {by: ", ".join(f"{k} ({n})" for k, n in c.most_common()) for by, c in counts.items() if c}
+        rows = [(f"{by}: keywords", text) for by, text in words.items()]
     rows += [(f"frame: {f.kind}", f"{f.enforces} ({f.count})") for f in analysis.frames]
     rows += [("residual predicate", str(place)) for place in analysis.residuals]
     return rows

@@ -66,11 +66,14 @@ class Source:
         One of `KINDS`.
     name : str
         The file's name, or the pattern.
+    text : str
+        What was read.
     """
 
     grammar: Grammar
     kind: str
     name: str
+    text: str
 
 
 def read_grammar(request: GrammarRequest) -> Source:
@@ -85,7 +88,7 @@ def read_grammar(request: GrammarRequest) -> Source:
     """
     kind = _kind(request)
     text = _text(request.source)
-    return Source(_grammar(kind, text, request), kind, request.source)
+    return Source(_grammar(kind, text, request), kind, request.source, text)
 
 
 def read_text(path: str, option: str) -> str:

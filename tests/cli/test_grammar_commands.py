@@ -114,7 +114,7 @@ def test_check_names_the_predicate_that_says_no(capsys, monkeypatch):
     schema = {"type": "array", "items": {"type": "integer"}}
     grammar = Grammar(gs.json_schema(schema).expr, residuals=(Unique(),))
     monkeypatch.setattr(
-        check_module, "read_grammar", lambda request: Source(grammar, "json-schema", "x.json")
+        check_module, "read_grammar", lambda request: Source(grammar, "json-schema", "x.json", "")
     )
     code, out, _ = call(capsys, "check", "x.json", "[4,4]")
     assert code == 1 and "in /1, by uniqueItems of /uniqueItems" in out
@@ -123,6 +123,13 @@ def test_check_names_the_predicate_that_says_no(capsys, monkeypatch):
         {"pointer": "/uniqueItems", "keyword": "uniqueItems", "reason": "for the test", "where": "/1"}
     ]
     assert call(capsys, "check", "x.json", "[4,5]")[0] == 0
+
+
+def test_check_says_where_a_residual_predicate_fails(capsys, file):
+    schema = file("unique.json", '{"type": "array", "items": {"type": "array", "uniqueItems": true}}')
+    code, out, _ = call(capsys, "check", schema, "[[1,2],[1,1.0]]")
+    assert code == 1 and "in /1, by uniqueItems of /items/uniqueItems" in out
+    assert call(capsys, "check", schema, "[[1,2],[1,2]]")[0] == 0
 
 
 def test_options_of_schemas_reach_the_front_end(capsys, file):
@@ -174,7 +181,7 @@ def test_samples_that_are_no_text(capsysbinary, monkeypatch):
     from gramspec.cli import sample
 
     grammar = gs.literal(b"a\xff")
-    monkeypatch.setattr(sample, "read_grammar", lambda request: Source(grammar, "regex", "x"))
+    monkeypatch.setattr(sample, "read_grammar", lambda request: Source(grammar, "regex", "x", ""))
     assert main(["sample", "x", "--n", "1"]) == 0
     assert capsysbinary.readouterr().out == b"a\xff\n"
     assert main(["sample", "x", "--n", "1", "--jsonl"]) == 0
@@ -203,6 +210,44 @@ def test_compile_in_json(capsys):
     assert facts["alphabet"] == [97, 98, 99] and facts["residuals"] == []
     code, again, _ = call(capsys, "compile", "regex:(a|ab)(bc|c)", "--json")
     assert again == out
+
+
+def test_compile_says_keyword_by_keyword_what_enforces_it(capsys, file):
+    schema = {
+        "type": "object",
+        "properties": {
+            "tags": {"type": "array", "uniqueItems": True, "items": {"$ref": "#/$defs/tag"}},
+            "when": {"format": "date"},
+            "x": {"format": "nonsense"},
+        },
+        "required": ["tags"],
+        "$defs": {"tag": {"maxLength": 5}, "unused": {"minLength": 1}},
+        "dependencies": {"x": ["when"]},
+        "divisibleBy": 3,
+    }
+    path = file("s.json", json.dumps(schema))
+    code, out, err = call(capsys, "compile", path, "--json")
+    assert code == 0, err
+    facts = json.loads(out)
+    assert {(k["pointer"], k["by"]) for k in facts["keywords"]} == {
+        ("/type", "automaton"),
+        ("/properties", "object frame"),
+        ("/required", "object frame"),
+        ("/dependencies", "object frame"),
+        ("/properties/tags/type", "automaton"),
+        ("/properties/tags/uniqueItems", "residual predicate"),
+        ("/properties/tags/items", "automaton"),
+        ("/$defs/tag/maxLength", "automaton"),
+        ("/properties/tags/items/$ref", "automaton"),
+        ("/properties/when/format", "automaton"),
+        ("/properties/x/format", "nothing: annotation"),
+    }
+    assert [place["keyword"] for place in facts["residuals"]] == ["uniqueItems"]
+    code, out, _ = call(capsys, "compile", path, "--json", "--formats", "annotate", "--draft", "2020-12")
+    by = {k["pointer"]: k["by"] for k in json.loads(out)["keywords"]}
+    assert by["/properties/when/format"] == "nothing: annotation" and "/dependencies" not in by
+    code, out, _ = call(capsys, "compile", path)
+    assert code == 0 and "object frame: keywords" in out and "/properties/tags/uniqueItems" in out
 
 
 def test_compile_for_a_vocabulary(capsys, tmp_path):
