@@ -1,7 +1,7 @@
 """The verdict of `jsonschema` on texts, with numbers read exactly.
 
 Law: numbers of integral value are ints (to draft 4 those without fraction and exponent), others decimals.
-Source: jsonschema, formats off, the draft by ``$schema``.
+Source: jsonschema, formats off unless asked for, the draft by ``$schema``.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ _LARGEST = 1000
 
 
 class Oracle:
-    """One schema, given as JSON text."""
+    """One schema, given as JSON text; `formats`: those of every draft are asserted, where the library can."""
 
-    def __init__(self, schema: str) -> None:
+    def __init__(self, schema: str, *, formats: bool = False) -> None:
         plain = json.loads(schema)
         kind = validator_for(plain, default=jsonschema.Draft202012Validator)
         self.draft4 = kind is jsonschema.Draft4Validator
-        self.validator = kind(json.loads(schema, parse_float=_integral))
+        checker = jsonschema.FormatChecker() if formats else None
+        self.validator = kind(json.loads(schema, parse_float=_integral), format_checker=checker)
 
     def verdict(self, text: str) -> bool | None:
         """Whether the text is valid; None where the library loops or trips over itself."""
@@ -41,6 +42,8 @@ class Oracle:
 
 def sound(schema: Any) -> bool:
     """Whether a schema satisfies its metaschema."""
+    if not isinstance(schema, dict | bool):
+        return False
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
