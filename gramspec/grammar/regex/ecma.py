@@ -13,13 +13,13 @@ from typing import Final, NoReturn
 from gramspec.errors import GrammarError, UnsupportedError
 from gramspec.grammar.ranges import SCALARS, Ranges, complement, normalise, unite
 from gramspec.grammar.regex import tree
+from gramspec.grammar.regex.properties import unicode_property
 from gramspec.grammar.regex.tree import ANY_LEFT, ANY_RIGHT, Here, Left, Right, Tree
 from gramspec.grammar.regex.unicode import (
     ASCII_DIGITS,
     ASCII_WORDS,
     ECMA_LINE_ENDS,
     ecma_ignoring_case,
-    ecma_property,
     ecma_space,
 )
 
@@ -36,10 +36,6 @@ _BRACED: Final = re.compile(r"u\{([0-9A-Fa-f]+)\}")
 _PROPERTY: Final = re.compile(r"[pP]\{([A-Za-z0-9_]+)(?:=([A-Za-z0-9_]+))?\}")
 _SCOPED_FLAGS: Final = re.compile(r"\(\?([ims]*)(?:-([ims]*))?:")
 _LOOKS: Final = {"(?=": (True, False), "(?!": (True, True), "(?<=": (False, False), "(?<!": (False, True)}
-_KNOWN_PROPERTIES: Final = (
-    "known are the general categories, Any, ASCII, ASCII_Hex_Digit, Assigned, White_Space, "
-    "Uppercase, Lowercase, XID_Start and XID_Continue"
-)
 _MAX_DIGITS: Final = 18
 
 
@@ -314,11 +310,10 @@ class _Parser:
                 self.fail(start, "malformed Unicode property", "write \\p{Name} or \\p{Name=Value}")
             self.at += 1
             return ord(letter)
-        ranges = ecma_property(found[1], found[2])
+        ranges = unicode_property(found[1], found[2])
         if ranges is None:
-            raise UnsupportedError(
-                f"@{start}", f"the Unicode property {found[0][2:-1]}", _KNOWN_PROPERTIES, self.text
-            )
+            hint = "write \\p{Script=Greek}, \\p{Lu}, \\p{Emoji}; names are told apart by case"
+            self.fail(start, f"there is no Unicode property {found[0][2:-1]}", hint)
         self.at = found.end()
         return complement(ranges) if letter == "P" else ranges
 

@@ -10,7 +10,7 @@ import re
 import sys
 import unicodedata
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache, lru_cache
 from itertools import chain, groupby
 from typing import Final
@@ -20,20 +20,7 @@ from gramspec.grammar.ranges import SCALARS, Ranges, intersect, normalise, subtr
 ASCII_DIGITS: Final[Ranges] = ((0x30, 0x39),)
 ASCII_WORDS: Final[Ranges] = ((0x30, 0x39), (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A))
 ECMA_LINE_ENDS: Final[Ranges] = ((0x0A, 0x0A), (0x0D, 0x0D), (0x2028, 0x2029))
-_WHITE_SPACE: Final[Ranges] = (
-    (0x09, 0x0D),
-    (0x20, 0x20),
-    (0x85, 0x85),
-    (0xA0, 0xA0),
-    (0x1680, 0x1680),
-    (0x2000, 0x200A),
-    (0x2028, 0x2029),
-    (0x202F, 0x202F),
-    (0x205F, 0x205F),
-    (0x3000, 0x3000),
-)
-
-_CATEGORIES: Final = {
+CATEGORIES: Final = {
     "L": ("Letter", ("Lu", "Ll", "Lt", "Lm", "Lo")),
     "LC": ("Cased_Letter", ("Lu", "Ll", "Lt")),
     "Lu": ("Uppercase_Letter", ("Lu",)),
@@ -73,8 +60,6 @@ _CATEGORIES: Final = {
     "Co": ("Private_Use", ("Co",)),
     "Cn": ("Unassigned", ("Cn",)),
 }
-_ALIASES: Final = {"Combining_Mark": "M", "digit": "Nd", "punct": "P", "cntrl": "Cc"}
-_LONG_NAMES: Final = {long: short for short, (long, _) in _CATEGORIES.items()} | _ALIASES
 
 
 @cache
@@ -120,15 +105,17 @@ def ecma_ignoring_case(ranges: Ranges) -> Ranges:
 
 @cache
 def _simple_folds() -> tuple[dict[int, Ranges], Ranges]:
-    """The characters that fold to the same one, by character; and all that fold together with others."""
+    """The characters that fold to the same one, by character; and all that fold together with others.
+
+    Two characters have the same simple folding exactly when they have the same full one.
+    """
     groups: dict[str, list[int]] = {}
-    for char in chain.from_iterable(_scalar_texts()):
+    for char in chain.from_iterable(scalar_texts()):
         folded = char.casefold()
-        if len(folded) > 1:  # the full folding; the simple one is the lower case, or nothing
-            folded = char.lower() if len(char.lower()) == 1 else char
         if folded != char:
-            groups.setdefault(folded, [ord(folded)]).append(ord(char))
-    classes = {point: _points(group) for group in groups.values() for point in group}
+            start = [ord(folded)] if len(folded) == 1 else []
+            groups.setdefault(folded, start).append(ord(char))
+    classes = {point: _points(group) for group in groups.values() for point in group if len(group) > 1}
     return classes, _points(classes)
 
 
@@ -142,50 +129,13 @@ def ecma_space() -> Ranges:
 def category(name: str) -> Ranges:
     """The scalars of a general category, by its short name (``Lu``, ``L``, ``LC``, …)."""
     table = _category_table()
-    return unite(*(table.get(part, ()) for part in _CATEGORIES[name][1]))
-
-
-@cache
-def ecma_property(name: str, value: str | None) -> Ranges | None:
-    r"""The set of ``\p{name}`` or ``\p{name=value}``; None when the property is not known here."""
-    if value is not None:
-        if name not in {"General_Category", "gc"}:
-            return None
-        name = value
-    short = _LONG_NAMES.get(name, name)
-    if short in _CATEGORIES:
-        return category(short)
-    if value is not None:
-        return None
-    return _binary_property(name)
-
-
-def _binary_property(name: str) -> Ranges | None:
-    if name == "Any":
-        return SCALARS
-    if name == "ASCII":
-        return ((0, 0x7F),)
-    if name == "Assigned":
-        return subtract(SCALARS, category("Cn"))
-    if name in {"ASCII_Hex_Digit", "AHex"}:
-        return ((0x30, 0x39), (0x41, 0x46), (0x61, 0x66))
-    if name in {"White_Space", "space"}:
-        return _WHITE_SPACE
-    if name in {"Uppercase", "Upper"}:
-        return _points(point for point in _scalars() if chr(point).isupper())
-    if name in {"Lowercase", "Lower"}:
-        return _points(point for point in _scalars() if chr(point).islower())
-    if name in {"XID_Start", "XIDS"}:
-        return _points(point for point in _scalars() if point != 0x5F and chr(point).isidentifier())
-    if name in {"XID_Continue", "XIDC"}:
-        return _points(point for point in _scalars() if ("a" + chr(point)).isidentifier())
-    return None
+    return unite(*(table.get(part, ()) for part in CATEGORIES[name][1]))
 
 
 @cache
 def _category_table() -> dict[str, Ranges]:
     found: dict[str, list[tuple[int, int]]] = {}
-    for (low, _), text in zip(SCALARS, _scalar_texts(), strict=True):
+    for (low, _), text in zip(SCALARS, scalar_texts(), strict=True):
         start = low
         for name, group in groupby(map(unicodedata.category, text)):
             length = sum(1 for _ in group)
@@ -198,7 +148,7 @@ def _category_table() -> dict[str, Ranges]:
 def _cased() -> tuple[str, Ranges]:
     """All characters for which case matters in some way, as a text and as ranges."""
     points: set[int] = set()
-    for char in chain.from_iterable(_scalar_texts()):
+    for char in chain.from_iterable(scalar_texts()):
         lower, upper = char.lower(), char.upper()
         if lower != char or upper != char:
             points.update(map(ord, char + lower + upper))
@@ -208,20 +158,16 @@ def _cased() -> tuple[str, Ranges]:
 
 def _spans(pattern: re.Pattern[str]) -> Ranges:
     pairs: list[tuple[int, int]] = []
-    for (low, _), text in zip(SCALARS, _scalar_texts(), strict=True):
+    for (low, _), text in zip(SCALARS, scalar_texts(), strict=True):
         pairs.extend((low + match.start(), low + match.end() - 1) for match in pattern.finditer(text))
     return normalise(pairs)
 
 
 @cache
-def _scalar_texts() -> tuple[str, ...]:
+def scalar_texts() -> tuple[str, ...]:
+    """All scalars as texts, one for each range of `SCALARS`."""
     codec = f"utf-32-{sys.byteorder[0]}e"
     return tuple(array("I", range(low, high + 1)).tobytes().decode(codec) for low, high in SCALARS)
-
-
-def _scalars() -> Iterator[int]:
-    for low, high in SCALARS:
-        yield from range(low, high + 1)
 
 
 def _points(points: Iterable[int]) -> Ranges:
