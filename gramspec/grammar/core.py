@@ -36,6 +36,14 @@ class Place(NamedTuple):
         return f"{self.pointer or '(whole input)'}: {self.keyword} ({self.reason})"
 
 
+class Reading(Protocol):
+    """How far a predicate has read a text; immutable, so that sequences may share and forget it."""
+
+    def read(self, data: bytes) -> Reading | None:
+        """The reading after more bytes; None if no continuation of the text satisfies the predicate."""
+        ...
+
+
 class Residual(Protocol):
     """A predicate on the whole text: what neither automaton nor payload enforces."""
 
@@ -57,6 +65,10 @@ class Residual(Protocol):
         LimitError
             If the text cannot be decided within the limits.
         """
+        ...
+
+    def reading(self) -> Reading | None:
+        """The reading of the empty text; None where the predicate is only asked at the end."""
         ...
 
 
@@ -88,6 +100,10 @@ class Predicate:
     def holds(self, text: bytes) -> bool:
         """What the function says."""
         return self.test(text)
+
+    def reading(self) -> Reading | None:
+        """A function is asked at the end of the text."""
+        return None
 
 
 class Grammar:
@@ -204,6 +220,9 @@ class _OneSide:
 
     def holds(self, text: bytes) -> bool:
         return any(side.accepts(text) for side in self.sides)
+
+    def reading(self) -> Reading | None:
+        return None
 
 
 def _listed(residuals: Sequence[Residual]) -> str:

@@ -2,6 +2,7 @@
 
 Law: a token is in the mask iff some completion of the text after it belongs to the automaton's
 language; EOS iff the text satisfies the residual predicates too, each asked once per state at most.
+The mask is empty where one of them tells that no continuation can satisfy it.
 Cost: `advance` is one table look-up a byte; `fork` is O(1); `rollback(n)` is O(n).
 Source: API, section 3; architecture, "Residual predicates".
 """
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from gramspec.automaton.engine import Engine
 from gramspec.automaton.loader import Loaded
 from gramspec.errors import RejectedTokenError
-from gramspec.grammar.core import Residual
+from gramspec.grammar.core import Reading, Residual
 from gramspec.vocabulary import Vocabulary
 
 _FINISHED = -1
@@ -31,7 +32,7 @@ _HOLDS = -1
 class _Step:
     """A state on the way: forks share it, so what is known of it is asked once."""
 
-    __slots__ = ("config", "length", "parent", "refused", "token")
+    __slots__ = ("config", "length", "parent", "readings", "refused", "token")
 
     def __init__(self, config: int, parent: _Step | None, token: int, length: int) -> None:
         self.config = config
@@ -39,6 +40,7 @@ class _Step:
         self.token = token
         self.length = length
         self.refused = _UNASKED  # number of the residual that refuses the text, or _HOLDS
+        self.readings: tuple[Reading, ...] | None = None  # () where no continuation is left; None: not read
 
 
 class Matcher:
@@ -48,7 +50,7 @@ class Matcher:
     automaton, so it may lead to a dead end: a state whose mask is empty before EOS has come.
     """
 
-    __slots__ = ("_complete", "_core", "_engine", "_residuals", "_step", "_vocabulary")
+    __slots__ = ("_complete", "_core", "_engine", "_incremental", "_residuals", "_step", "_vocabulary")
 
     def __init__(
         self, engine: Engine, vocabulary: Vocabulary, loaded: Loaded, residuals: tuple[Residual, ...] = ()
@@ -59,6 +61,11 @@ class Matcher:
         self._complete = loaded.complete
         self._residuals = residuals
         self._step = _Step(int(self._core.start(loaded.expr)), None, -1, 0)
+        self._incremental = False
+        if residuals:
+            readings = (residual.reading() for residual in residuals)
+            self._step.readings = tuple(reading for reading in readings if reading is not None)
+            self._incremental = bool(self._step.readings)
 
     def fork(self) -> Matcher:
         """An independent matcher in the same state; O(1)."""
@@ -68,6 +75,7 @@ class Matcher:
         other._vocabulary = self._vocabulary
         other._complete = self._complete
         other._residuals = self._residuals
+        other._incremental = self._incremental
         other._step = self._step
         return other
 
@@ -120,6 +128,8 @@ class Matcher:
             return None
         if token_id in self._vocabulary.eos_ids:
             return _FINISHED if self._may_end() else None
+        if self._refuted():
+            return None
         following = int(self._core.advance(config, token_id))
         if following == 0 or not (self._complete or self._core.token_live(following)):
             return None
@@ -129,7 +139,30 @@ class Matcher:
         """Whether the automaton accepts and no residual predicate refuses the text."""
         if not self._core.accepts(self._step.config):
             return False
-        return not self._residuals or self._refusing() == _HOLDS
+        return not self._residuals or (not self._refuted() and self._refusing() == _HOLDS)
+
+    def _refuted(self) -> bool:
+        """Whether a residual predicate tells that no continuation of the text satisfies it."""
+        if not self._incremental:
+            return False
+        if self._step.readings is None:
+            self._read()
+        return not self._step.readings
+
+    def _read(self) -> None:
+        """Let the predicates read the tokens since the last state that they have read."""
+        unread: list[_Step] = []
+        step = self._step
+        while step.readings is None:
+            unread.append(step)
+            assert step.parent is not None
+            step = step.parent
+        readings = step.readings
+        for step in reversed(unread):
+            data = self._vocabulary.tokens[step.token] or b""
+            after = [reading.read(data) for reading in readings]
+            readings = () if None in after else tuple(reading for reading in after if reading is not None)
+            step.readings = readings
 
     def _refusing(self) -> int:
         """Number of the first residual predicate that refuses the text, or _HOLDS."""
@@ -156,10 +189,13 @@ class Matcher:
             return f"token {token_id} is outside the vocabulary of {len(self._vocabulary)} tokens"
         if token_id in self._vocabulary.eos_ids:
             reason = f"token {token_id} is EOS, but the text so far is not a member"
-            if self._core.accepts(self._step.config):
+            if self._core.accepts(self._step.config) and self._refusing() != _HOLDS:
                 places = self._residuals[self._refusing()].places
                 reason += "; it does not satisfy " + "; ".join(map(str, places))
             return reason
+        if self._refuted():
+            names = "; ".join(str(place) for residual in self._residuals for place in residual.places)
+            return f"token {token_id}: no continuation of the text satisfies {names}"
         spelled = self._vocabulary.tokens[token_id]
         if spelled is None and not self._core.has_token_edges(self._step.config):
             return f"token {token_id} has no bytes (special or unused) and is never allowed here"
@@ -174,7 +210,7 @@ class Matcher:
 
     def _words(self) -> NDArray[np.uint32]:
         words = np.zeros((len(self._vocabulary) + 31) // 32, dtype=np.uint32)
-        if not self.is_finished:
+        if not self.is_finished and not self._refuted():
             self._core.mask(self._step.config, self._complete, words)
             self._add_eos(words)
         return words
@@ -199,7 +235,7 @@ class Matcher:
             If the array has another dtype, shape, or is not contiguous along the row.
         """
         target = bitmask_row(array, row, len(self._vocabulary))
-        if self.is_finished:
+        if self.is_finished or self._refuted():
             target[:] = 0
             return
         self._core.mask(self._step.config, self._complete, target)
@@ -240,8 +276,9 @@ class Matcher:
     def viable(self, remaining: int | None, *, exact: bool = False) -> NDArray[np.bool_]:
         """Tokens after which the sequence can still end within a budget.
 
-        Residual predicates decide the EOS ids; of the other tokens they are not asked, so that with
-        them the answer is an upper bound, and so is `can_end_within`.
+        Residual predicates decide the EOS ids, and leave nothing where they tell that no continuation
+        satisfies them; otherwise they are not asked of other tokens, so that with them the answer is
+        an upper bound, and so is `can_end_within`.
 
         Parameters
         ----------
@@ -263,7 +300,7 @@ class Matcher:
             If the exact answer needs more than `Limits.search_steps`.
         """
         size = len(self._vocabulary)
-        if self.is_finished or (remaining is not None and remaining < 1):
+        if self.is_finished or self._refuted() or (remaining is not None and remaining < 1):
             return np.zeros(size, dtype=np.bool_)
         if remaining is None:
             return _unpack(self._words(), size)
@@ -293,7 +330,7 @@ class Matcher:
     def can_end_within(self, budget: int) -> bool:
         """Whether the sequence can still end with at most `budget` more tokens, EOS counted; exact.
 
-        With residual predicates, whether the automaton can.
+        With residual predicates, whether the automaton can and they do not tell that it is too late.
 
         Raises
         ------
@@ -302,7 +339,9 @@ class Matcher:
         """
         if self.is_finished:
             return True
-        return budget >= 1 and bool(self._core.within(self._step.config, self._complete, budget - 1))
+        if budget < 1 or self._refuted():
+            return False
+        return bool(self._core.within(self._step.config, self._complete, budget - 1))
 
     # -- forced continuations ---------------------------------------------------------------------
 
@@ -325,7 +364,7 @@ class Matcher:
         off the allowed tokens one after another. It is shorter too where only residual predicates
         refuse the ends before.
         """
-        if self.is_finished:
+        if self.is_finished or self._refuted():
             return b""
         return self._forced_by_bytes() if self._complete else self._forced_by_tokens()
 

@@ -1,7 +1,8 @@
 """`SchemaResidual`: the predicate left over when a schema is not enforced by its automaton alone.
 
 Law: holds iff the text is one JSON value without repeated keys that is valid against the whole schema.
-Cost: one validation of the text; asked at the end of a text. Source: architecture, "Residual predicates".
+Cost: one validation of the text at its end; repeated items are found as they are written.
+Source: architecture, "Residual predicates".
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from typing import Any, Literal
 
@@ -19,6 +19,8 @@ from gramspec.grammar.json_schema.dialects import Dialect
 from gramspec.grammar.json_schema.documents import Documents, Place
 from gramspec.grammar.json_schema.drafts import Draft
 from gramspec.grammar.json_schema.sources import Json, escape
+from gramspec.grammar.json_schema.texts import NotJsonError, parse
+from gramspec.grammar.json_schema.unique_items import Reading, UniqueItems
 
 _URIS = {
     4: "http://json-schema.org/draft-04/schema#",
@@ -27,7 +29,6 @@ _URIS = {
     2019: "https://json-schema.org/draft/2019-09/schema",
     2020: "https://json-schema.org/draft/2020-12/schema",
 }
-_SHOWN_DIGITS = 4000  # Python turns no longer strings of digits into int, and back
 
 
 class SchemaResidual:
@@ -48,6 +49,8 @@ class SchemaResidual:
         published meta-schemas.
     dialects : mapping of str to Dialect, optional
         The meaning of each ``$schema`` that occurs; one that is not listed changes nothing.
+    unique_items : UniqueItems, optional
+        Finds repeated items before a text ends; it must not refute what `holds` accepts.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class SchemaResidual:
         formats: Literal["assert", "annotate"] = "assert",
         documents: Mapping[str, Json] | None = None,
         dialects: Mapping[str, Dialect] | None = None,
+        unique_items: UniqueItems | None = None,
     ) -> None:
         self.schema = schema
         self.places = tuple(dict.fromkeys(core.Place(*place) for place in places))
@@ -66,6 +70,7 @@ class SchemaResidual:
         self.formats = formats
         self.documents = dict(documents or {})
         self.dialects = dict(dialects or {})
+        self.unique_items = unique_items
 
     @cached_property
     def key(self) -> str:
@@ -89,6 +94,10 @@ class SchemaResidual:
             return next(self._errors(text), None) is None
         except NotJsonError:
             return False
+
+    def reading(self) -> Reading | None:
+        """Reads texts for items that repeat where they may not; None if that is not among the places."""
+        return None if self.unique_items is None else self.unique_items.reading()
 
     def explain(self, text: bytes) -> list[tuple[str, core.Place]]:
         """Where a text violates what: JSON pointers into the text, each with the place of the schema.
@@ -169,6 +178,7 @@ def residual_of(
         formats=formats,
         documents=outside,
         dialects={**dialects, **documents.dialects},
+        unique_items=UniqueItems(documents) if any(place[1] == "uniqueItems" for place in places) else None,
     )
 
 
@@ -192,61 +202,5 @@ def _unnamed(value: Json) -> Json:
     }
 
 
-class NotJsonError(ValueError):
-    """The text is not one JSON value, or repeats a key."""
-
-
-def parse(text: bytes) -> Json:
-    """The value of a JSON text: whole numbers as int, others as Decimal, nothing rounded.
-
-    Raises
-    ------
-    NotJsonError
-        If it is not JSON, or an object has a key twice.
-    LimitError
-        If an exponent is beyond what a Decimal can hold.
-    RecursionError
-        If it nests too deeply.
-    """
-    try:
-        value: Json = json.loads(
-            text.decode("utf-8"),
-            parse_int=_whole,
-            parse_float=_decimal,
-            parse_constant=_refuse,
-            object_pairs_hook=_members,
-        )
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise NotJsonError(str(error)) from None
-    return value
-
-
 def _spelled(dialect: Dialect) -> list[Json]:
     return [dialect.draft.number, dialect.draft.declared, *sorted(dialect.ignored)]
-
-
-def _whole(digits: str) -> Json:
-    from gramspec.grammar.json_schema.validators import LongInteger
-
-    return int(digits) if len(digits) <= _SHOWN_DIGITS else LongInteger(digits)
-
-
-def _decimal(text: str) -> Json:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        mantissa = text.lower().partition("e")[0]
-        if not mantissa.strip("-0."):
-            return Decimal(0)
-        raise LimitError("exponent", "a number of the text has an exponent of more than 17 digits") from None
-
-
-def _refuse(name: str) -> Json:
-    raise NotJsonError(f"{name} is not JSON")
-
-
-def _members(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        raise NotJsonError("a key is written twice in one object")
-    return members

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
 import jsonschema
@@ -21,10 +20,11 @@ from referencing import Registry, Resource
 from referencing.jsonschema import lookup_recursive_ref, specification_with
 
 from gramspec.grammar.json_schema.dialects import Dialect
+from gramspec.grammar.json_schema.formulas import Pattern
 from gramspec.grammar.json_schema.nodes import identity
 from gramspec.grammar.json_schema.sources import Json
-from gramspec.grammar.regex import parse_regex
-from gramspec.grammar.regex.characters import matches
+from gramspec.grammar.json_schema.strings import string_holds
+from gramspec.grammar.json_schema.texts import LongInteger
 
 _CLASSES = {
     4: jsonschema.Draft4Validator,
@@ -35,10 +35,6 @@ _CLASSES = {
 }
 
 Errors = Iterator[Any]
-
-
-class LongInteger(Decimal):
-    """A number written without fraction and exponent that has more digits than `int` shows."""
 
 
 def validator(
@@ -165,13 +161,8 @@ def _format(validator: Any, name: Any, value: Any, schema: Any) -> Errors:
         yield _wrong("format")
 
 
-@lru_cache(maxsize=1024)
-def _pattern_language(pattern: str) -> Any:
-    return parse_regex(pattern, "ecma", search=True)
-
-
 def _found(pattern: str, text: str) -> bool:
-    return matches(_pattern_language(pattern), text)
+    return string_holds(Pattern(pattern), text)
 
 
 def _pattern(validator: Any, pattern: Any, value: Any, schema: Any) -> Errors:
