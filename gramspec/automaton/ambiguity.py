@@ -1,7 +1,7 @@
 """Ambiguity: texts that a grammar can make in more than one way, found by running two ways at once.
 
 Law: a witness has two derivations; where no search met its bound and nothing was left out, there is none.
-Cost: at most `max_pairs` steps, `max_pairs_each` in one node; a step reads one byte in two runs or more.
+Cost: at most `max_pairs` steps, `max_pairs_each` in one node; a step follows 32 bytes at most.
 Source: Book, Even, Greibach and Ott (1971), "Ambiguity in graphs and expressions" (the squared automaton).
 
 Masks and laws do not depend on it: configurations are sets, so a text counts once however it is derived.
@@ -21,7 +21,8 @@ from gramspec.grammar import ir
 Kind: TypeAlias = Literal["alternatives", "sequence", "repetition"]
 
 _REPORTED = 10
-_FEW = 50
+_FEW = 16
+_BYTES = 32
 # A state of the search: configurations of the runs, first the number of those past the place of the choice.
 _State: TypeAlias = tuple[int, ...]
 
@@ -237,12 +238,14 @@ class _Search:
                 return _path(parents, state)
             if self.each <= 0:
                 raise _OutOfStepsError
-            self.each -= 1
-            self.left -= 1
+            before = self.graph.steps
             for byte, following in steps(state):
                 if following not in parents:
                     parents[following] = (state, byte)
                     queue.append(following)
+            spent = 1 + (self.graph.steps - before) // _BYTES
+            self.each -= spent
+            self.left -= spent
         return None
 
     # -- small ones -----------------------------------------------------------------------------------

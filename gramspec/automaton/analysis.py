@@ -32,6 +32,8 @@ class AnalysisLimits:
     ----------
     max_explored : int
         Configurations visited for the alphabet and for whether the language is finite.
+    max_steps : int
+        Bytes tried on the way.
     max_pairs : int
         Steps of the search for ambiguity, in all.
     max_pairs_each : int
@@ -39,8 +41,9 @@ class AnalysisLimits:
     """
 
     max_explored: int = 2_000
-    max_pairs: int = 50_000
-    max_pairs_each: int = 2_000
+    max_steps: int = 60_000
+    max_pairs: int = 12_000
+    max_pairs_each: int = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +156,7 @@ def analyse(grammar: Grammar, *, limits: AnalysisLimits | None = None, seed: int
         nodes=dict(Counter(type(node).__name__ for node in nodes).most_common()),
         rules=len(rules),
         recursive_rules=len(_recursive(list(rules.values()))),
-        language=_language(graph, nodes, limits.max_explored),
+        language=_language(graph, nodes, limits),
         shortest=tuple(shortest_members(graph, _SHORTEST)),
         samples=samples,
         samples_refused=refused,
@@ -181,8 +184,8 @@ class _Visited:
     complete: bool = True
 
 
-def _language(graph: TextGraph, nodes: list[ir.Expr], max_explored: int) -> Language:
-    visited = _visit(graph, max_explored)
+def _language(graph: TextGraph, nodes: list[ir.Expr], limits: AnalysisLimits) -> Language:
+    visited = _visit(graph, limits)
     order = _topological(visited.edges)
     bound = _byte_bound(nodes)
     alphabet = bytes(sorted(visited.alphabet))
@@ -199,13 +202,14 @@ def _language(graph: TextGraph, nodes: list[ir.Expr], max_explored: int) -> Lang
     return Language(extent, members, alphabet, alphabet_complete, len(visited.edges), visited.complete)
 
 
-def _visit(graph: TextGraph, max_explored: int) -> _Visited:
+def _visit(graph: TextGraph, limits: AnalysisLimits) -> _Visited:
     """Configurations, nearest first, with the edges between those visited."""
     out = _Visited()
     queue = [graph.start]
     known = {graph.start}
+    most = graph.steps + limits.max_steps
     for config in queue:  # grows
-        if len(out.edges) == max_explored:
+        if len(out.edges) == limits.max_explored or graph.steps > most:
             out.complete = False
             break
         try:

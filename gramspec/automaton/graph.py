@@ -51,6 +51,7 @@ class TextGraph:
                 )
         self.grammar = grammar
         self.limits = limits or Limits()
+        self.steps = 0  # bytes tried so far, the measure of what walking costs
         self._load()
 
     def _load(self) -> None:
@@ -76,7 +77,9 @@ class TextGraph:
         known = self._successors.get(config)
         if known is None:
             groups: dict[int, bytearray] = {}
-            for byte in bytes(self._core.live_bytes(config)):
+            live = bytes(self._core.live_bytes(config))
+            self.steps += len(live)
+            for byte in live:
                 following = int(self._core.advance_bytes(config, bytes([byte])))
                 groups.setdefault(following, bytearray()).append(byte)
             known = self._successors[config] = tuple((c, bytes(b)) for c, b in groups.items())
