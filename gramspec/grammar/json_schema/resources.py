@@ -152,16 +152,13 @@ class Index:
         name = schema.get(dialect.draft.id_keyword)
         resource = around.resource
         if isinstance(name, str) and not (number <= 7 and "$ref" in schema):
-            uri, fragment = defragment(name)
-            uri = join(resource.uri, uri)
+            uri = join(resource.uri, defragment(name)[0])
             if uri != resource.uri and not place:
                 resource.uri = uri  # a document goes by its own identifier and by the one it was found by
                 self._name(resource)
             elif uri != resource.uri:
                 resource = Resource(document, place, uri)
                 self.add(resource, known=known)
-            if number <= 7 and fragment and not fragment.startswith("/"):
-                resource.anchors.setdefault(fragment, []).append(place)
         if resource is around.resource and dialect == around.dialect and error is around.error:
             return around
         return Region(resource, dialect, error)
@@ -172,8 +169,16 @@ class Index:
             named.append(resource)
 
     def _anchors(self, place: str, schema: dict[str, Json], region: Region) -> None:
-        number, resource = region.dialect.draft.number, region.resource
-        names = [schema.get("$anchor")] if number >= 2019 else []
+        draft, resource = region.dialect.draft, region.resource
+        number = draft.number
+        names: list[Json] = []
+        if number >= 2019:
+            names.append(schema.get("$anchor"))
+        elif isinstance(identifier := schema.get(draft.id_keyword), str):
+            uri, fragment = defragment(identifier)
+            # Beside `$ref` an identifier sets no base, but a name in it is still taken as one.
+            if fragment and not fragment.startswith("/") and not (uri and "$ref" in schema):
+                names.append(fragment)
         if number >= 2020 and isinstance(moving := schema.get("$dynamicAnchor"), str):
             resource.dynamic.setdefault(moving, place)
             names.append(moving)
