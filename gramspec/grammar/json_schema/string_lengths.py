@@ -123,8 +123,42 @@ def _bounds(node: ir.Expr, parts: list[Bounds]) -> Bounds:
             return _repeated(node, parts[0])
         case ir.Call():
             return parts[0]
+        case ir.Machine():
+            return _walks(node)
         case _:
             return (0, None)
+
+
+def _walks(machine: ir.Machine) -> Bounds:
+    """Lengths of the members of an automaton of single characters without dead states."""
+    if any(not isinstance(item, ir.CharSet) for row in machine.arcs for item, _ in row):
+        return (0, None)
+    onward = [{target for _, target in row} for row in machine.arcs]
+    least, layer, seen = 0, {0}, {0}
+    while layer and not any(machine.accepting[state] for state in layer):
+        layer = {target for state in layer for target in onward[state]} - seen
+        seen |= layer
+        least += 1
+    if not layer:
+        return _NONE
+    return (least, _longest(onward))
+
+
+def _longest(onward: list[set[int]]) -> int | None:
+    """Length of the longest walk from state 0; None when there are cycles."""
+    arrivals = [0] * len(onward)
+    for targets in onward:
+        for target in targets:
+            arrivals[target] += 1
+    depth = [0] * len(onward)
+    agenda = [state for state, count in enumerate(arrivals) if count == 0]
+    for state in agenda:
+        for target in onward[state]:
+            depth[target] = max(depth[target], depth[state] + 1)
+            arrivals[target] -= 1
+            if arrivals[target] == 0:
+                agenda.append(target)
+    return max(depth) if len(agenda) == len(onward) else None
 
 
 def _repeated(node: ir.Repeat, part: Bounds) -> Bounds:

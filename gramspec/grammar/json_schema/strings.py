@@ -39,6 +39,7 @@ from gramspec.grammar.json_schema.string_lengths import (
     repetition,
     shorter,
 )
+from gramspec.grammar.json_schema.string_machines import determined
 from gramspec.grammar.ranges import SCALARS
 from gramspec.grammar.regex import characters, parse_regex
 
@@ -46,6 +47,7 @@ _CACHE: Final = 1 << 12
 _UNIVERSAL_BUDGET: Final = 32
 _EMPTY_BUDGET: Final = 500
 _MAX_DEPTH: Final = 100
+_MAX_STATES: Final = 300
 _QUOTE: Final = ir.literal('"')
 
 
@@ -300,7 +302,7 @@ def _expression(simple: Formula) -> ir.Expr:
         case Length(least, most):
             return of_length(least, most)
         case Pattern(text):
-            return _pattern(text)
+            return _settled([_pattern(text)])
         case Format(name):
             return formats.language(name)
         case Words(words):
@@ -310,9 +312,9 @@ def _expression(simple: Formula) -> ir.Expr:
         case AnyOf(parts):
             return ir.union(*(_expression(part) for part in parts))
         case Negation(Format(name)):
-            return ir.Not(formats.core(name))
+            return _settled([ir.Not(formats.core(name))])
         case Negation(part):
-            return ir.Not(_expression(part))
+            return _settled([ir.Not(_expression(part))])
         case _:
             raise TypeError(f"{simple!r} is not about strings")
 
@@ -320,28 +322,41 @@ def _expression(simple: Formula) -> ir.Expr:
 def _intersection(parts: tuple[Formula, ...]) -> ir.Expr:
     """Repetitions of classes become one; bounds of the length go where they need no counter of their own."""
     size = next((part for part in parts if isinstance(part, Length)), Length(0, None))
-    run: ir.Repeat | None = None
+    run = ir.Repeat(ANY_CHAR, 0, None)
     others: list[ir.Expr] = []
     for expr in (_expression(part) for part in parts if part is not size):
         found = class_repetition(expr)
         if found is None:
             others.extend(conjuncts(expr))
         else:
-            run = found if run is None else meet(run, found)
-    for index, other in enumerate(others):
-        folded = fold(other, size.least, size.most)
-        if folded is not None:
-            others[index] = folded
-            break
-    else:
-        counted = ir.Repeat(ANY_CHAR, size.least, size.most)
-        run = counted if run is None else meet(run, counted)
-    if run is not None:
-        others.append(repetition(run))
-    others = [other for other in others if other is not ANY_TEXT] or [ANY_TEXT]
-    if any(isinstance(other, ir.Empty) for other in others):
+            run = meet(run, found)
+    run = meet(run, ir.Repeat(ANY_CHAR, size.least, size.most))
+    if not others:
+        return repetition(run)
+    inside = repetition(ir.Repeat(run.item, 0, None))
+    return _bounded(_settled([*others, *([] if inside is ANY_TEXT else [inside])]), run.minimum, run.maximum)
+
+
+def _bounded(expr: ir.Expr, least: int, most: int | None) -> ir.Expr:
+    """The members of so many characters."""
+    folded = fold(expr, least, most)
+    return _all([expr, of_length(least, most)]) if folded is None else folded
+
+
+def _settled(parts: list[ir.Expr]) -> ir.Expr:
+    """The intersection of some expressions, as one automaton if it is small."""
+    whole = _all(parts)
+    if not any(isinstance(node, ir.And | ir.Not) for node in ir.walk(whole)):
+        return whole
+    found = determined(whole, _MAX_STATES)
+    return whole if found is None else found
+
+
+def _all(parts: list[ir.Expr]) -> ir.Expr:
+    flat = [item for part in parts for item in conjuncts(part)]
+    if any(isinstance(item, ir.Empty) for item in flat):
         return ir.EMPTY
-    return others[0] if len(others) == 1 else ir.And(tuple(others))
+    return flat[0] if len(flat) == 1 else ir.And(tuple(flat))
 
 
 def _tree(words: list[str], depth: int, budget: int) -> ir.Expr:
