@@ -73,6 +73,7 @@ class _Parser:
         self.at = 0
         self.flags = _Flags()
         self.names: set[str] = set()
+        self.literals: dict[tuple[str, bool], Tree] = {}
         self.groups, self.named = self.count_groups()
 
     def run(self) -> Tree:
@@ -190,11 +191,15 @@ class _Parser:
         elif char == "[":
             ranges = self.char_class()
         elif char == "\\":
-            found = self.escape(in_class=False)
-            ranges = self.folded(_point(found) if isinstance(found, int) else found)
+            escaped = self.escape(in_class=False)
+            ranges = self.folded(_point(escaped) if isinstance(escaped, int) else escaped)
         else:
             self.at += 1
-            ranges = self.folded(_point(ord(char)))
+            found = self.literals.get((char, self.flags.ignore_case))
+            if found is None:
+                found = tree.Chars(self.folded(_point(ord(char))))
+                self.literals[char, self.flags.ignore_case] = found
+            return self.quantified(found)
         return self.quantified(tree.Chars(ranges))
 
     def folded(self, ranges: Ranges) -> Ranges:

@@ -41,7 +41,8 @@ def language(pattern: Tree, source: str, *, search: bool) -> ir.Expr:
     UnsupportedError
         If the looks of the pattern need too many states.
     """
-    pattern = tree.simplified(pattern)
+    if tree.looks(pattern):
+        pattern = tree.simplified(pattern)
     builder = Builder(pattern)
     if not tree.looks(pattern):
         return builder.finish(piece_of(pattern, builder, source), search=search)

@@ -20,6 +20,7 @@ from gramspec.grammar.regex.lookaround import automaton
 from gramspec.grammar.regex.tree import Chars, Choice, Here, Left, Look, Repetition, Right, Sequence, Tree
 
 MAX_LINES: Final = 32
+_LONG: Final = 8  # counts that are worth an intersection
 _ANYTHING: Final = Repetition(Chars(SCALARS), 0, None, "@0")
 _AT_START: Final = Left((), True)
 _AT_END: Final = Right((), True, False)
@@ -172,6 +173,7 @@ class _Line:
         for ahead in (True, False):
             items = self.without_edge_looks(items if ahead else items[::-1], whole, ahead=ahead)
         items.reverse()
+        items = _uncounted(items, whole)
         first, last = 0, len(items)
         views = [_views(item) for item in items]
         while first < last and views[first] == (False, False) and not any(back for back, _ in views[first:]):
@@ -227,6 +229,25 @@ class _Line:
         anything: Piece = {build.free: ANY_TEXT}
         found = build.finish(build.sequence([body, anything] if look.ahead else [anything, body]))
         return _not(found) if look.negative else found
+
+
+def _uncounted(items: list[Tree], whole: list[ir.Expr]) -> list[Tree]:
+    """Replace the count of one long repetition by the length of the text, where they are the same."""
+    sizes = [tree.lengths(item) for item in items]
+    hard = [index for index, item in enumerate(items) if tree.looks(item) and not isinstance(item, Look)]
+    if len(hard) != 1 or any(low != high for index, (low, high) in enumerate(sizes) if index != hard[0]):
+        return items
+    (at,) = hard
+    item = items[at]
+    if not isinstance(item, Repetition) or max(item.minimum, item.maximum or 0) < _LONG:
+        return items
+    low, high = tree.lengths(item.item)
+    if low != high or low == 0:
+        return items
+    rest = sum(least for index, (least, _) in enumerate(sizes) if index != at)
+    most = None if item.maximum is None else item.maximum * low + rest
+    whole.append(ir.repeat(ir.CharSet(SCALARS), item.minimum * low + rest, most))
+    return [*items[:at], Repetition(item.item, 0, None, item.place), *items[at + 1 :]]
 
 
 def _is_blank(piece: Piece) -> bool:

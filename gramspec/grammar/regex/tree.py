@@ -139,13 +139,16 @@ def fold(root: Tree, value: Callable[[Tree, tuple[_Value, ...]], _Value]) -> _Va
     stack = [root]
     while stack:
         node = stack[-1]
-        todo = [part for part in parts(node) if id(part) not in known]
-        if todo and id(node) not in known:
-            stack.extend(todo)
+        if id(node) in known:
+            stack.pop()
             continue
-        stack.pop()
-        if id(node) not in known:
-            known[id(node)] = value(node, tuple(known[id(part)] for part in parts(node)))
+        inner = parts(node)
+        todo = [part for part in inner if id(part) not in known]
+        if todo:
+            stack.extend(todo)
+        else:
+            stack.pop()
+            known[id(node)] = value(node, tuple([known[id(part)] for part in inner]))
     return known[id(root)]
 
 
@@ -162,7 +165,7 @@ def walk(root: Tree) -> Iterator[Tree]:
 
 
 def looks(root: Tree) -> list[Look]:
-    """The looks of a tree, in the order of the pattern."""
+    """The looks of a tree, those inside others too, in the order of the pattern."""
     return [node for node in walk(root) if isinstance(node, Look)]
 
 
