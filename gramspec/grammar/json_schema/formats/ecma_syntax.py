@@ -13,7 +13,7 @@ from typing import Final
 
 from gramspec.grammar import ir
 from gramspec.grammar.regex import parse_regex
-from gramspec.grammar.regex.unicode import ecma_property
+from gramspec.grammar.regex.properties import unicode_property
 
 _POINT: Final = re.compile(r"\\u(?:[0-9A-Fa-f]{4}|\{[0-9A-Fa-f]+\})")
 _JOINERS: Final = re.compile("[\u200c\u200d]")
@@ -176,7 +176,7 @@ class _Reader:
         """The character of an escape, None for a class; the backslash is behind."""
         found = _PROPERTY.match(self.text, self.at)
         if found:
-            if ecma_property(found[1], found[2]) is None:
+            if unicode_property(found[1], found[2]) is None:
                 raise _Malformed
             self.at = found.end()
             return None
