@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gramspec.grammar import ir
-from gramspec.grammar.core import Grammar, Predicate, Residual
+from gramspec.grammar.core import Grammar, Place, Residual
 from gramspec.models.tabular import TabularModel
 from gramspec.testing.grammars import Dice, SeededDice, SmallVocabulary, alphabet_of, expression, vocabulary
 from gramspec.testing.oracle import Recogniser, token_language
@@ -95,14 +95,59 @@ def reference_row(
     return out
 
 
-def random_predicate(seed: int, share: float = 0.6) -> Predicate:
-    """A predicate that holds for about this share of all texts, by a hash of the text."""
-    limit = int(share * 2**32)
+@dataclass(frozen=True)
+class HashPredicate:
+    """A residual predicate that holds for about a share of all texts, by a hash of the text.
 
-    def test(text: bytes) -> bool:
-        return zlib.crc32(b"%d " % seed + text) < limit
+    With `reads` it also fails on every text with a prefix of a certain hash, and its reading says so there.
+    """
 
-    return Predicate("", f"hash {seed}", "a hash is no automaton", f"crc32 {seed} {limit}", test)
+    seed: int
+    share: float
+    reads: bool
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """One made-up place."""
+        return (Place("", f"hash {self.seed}", "a hash is no automaton"),)
+
+    @property
+    def key(self) -> str:
+        """All that it depends on."""
+        return repr(self)
+
+    def holds(self, text: bytes) -> bool:
+        """By the hash of the text and, with `reads`, of its prefixes."""
+        if self.reads and any(self.forbids(text[:n]) for n in range(1, len(text) + 1)):
+            return False
+        return self._hash(text) < self.share
+
+    def forbids(self, prefix: bytes) -> bool:
+        """Whether no text with this prefix holds."""
+        return self._hash(b"prefix " + prefix) < 0.15
+
+    def reading(self) -> HashReading | None:
+        """Of the empty text, with `reads`."""
+        return HashReading(self, b"") if self.reads else None
+
+    def _hash(self, text: bytes) -> float:
+        return zlib.crc32(b"%d " % self.seed + text) / 2**32
+
+
+@dataclass(frozen=True)
+class HashReading:
+    """What a `HashPredicate` has read."""
+
+    predicate: HashPredicate
+    text: bytes
+
+    def read(self, data: bytes) -> HashReading | None:
+        """After more bytes; None after a forbidden prefix."""
+        text = self.text + data
+        ends = range(len(self.text) + 1, len(text) + 1)
+        return (
+            None if any(self.predicate.forbids(text[:n]) for n in ends) else HashReading(self.predicate, text)
+        )
 
 
 @dataclass(frozen=True)
@@ -289,7 +334,8 @@ def make_world(
         seed, kind, expr, small, width, longest, prompt, temperature, top_k, top_p, steps, rows, draft_rows
     )
     if residuals:
-        predicates = tuple(random_predicate(7 * seed + i) for i in range(1 + rolls.pick(2)))
+        count, reads = 1 + rolls.pick(2), rolls.pick(2)
+        predicates = tuple(HashPredicate(7 * seed + i, 0.6, reads == i) for i in range(count))
         world = replace(world, residuals=predicates)
         if len(world.members) == len(world.spelled_within(longest)):
             return None
