@@ -64,6 +64,7 @@ def json_pointer(text: bytes) -> str:
     path: list[str | int | None] = []  # per open bracket: index, key, or None where a key is due
     arrays: list[bool] = []
     position = 0
+    ended = False  # a string, an object or an array is over: what is due belongs to what holds it
     while position < len(text):
         byte = text[position : position + 1]
         if byte == b'"':
@@ -72,6 +73,8 @@ def json_pointer(text: bytes) -> str:
                 break
             if arrays and not arrays[-1] and path[-1] is None:
                 path[-1] = _unescape(text[position + 1 : end])
+            else:
+                ended = True
             position = end
         elif byte in (b"{", b"["):
             arrays.append(byte == b"[")
@@ -79,10 +82,14 @@ def json_pointer(text: bytes) -> str:
         elif byte in (b"}", b"]") and arrays:
             arrays.pop()
             path.pop()
+            ended = True
         elif byte == b"," and arrays:
             last = path[-1]
             path[-1] = last + 1 if isinstance(last, int) else None
+            ended = False
         position += 1
+    if ended and path:
+        path.pop()
     steps = [str(step).replace("~", "~0").replace("/", "~1") for step in path if step is not None]
     return "".join("/" + step for step in steps)
 
