@@ -337,22 +337,20 @@ class Documents:
             try:
                 found = self._outside(uri)
                 if found is not None:
-                    self._add(uri, uri, *found)
+                    contents, number = found
+                    named = self._default if number is None else Dialect(Draft(number, True))
+                    self._add(uri, uri, contents, named)
             except GrammarError as error:
                 self._failures[uri] = error
         return index.get(uri)
 
-    def _outside(self, uri: str) -> tuple[Json, Dialect] | None:
-        """A document that is not the user's, and the dialect it is read by unless it names another."""
-        number = None
+    def _outside(self, uri: str) -> tuple[Json, int | None] | None:
+        """A document that is not the user's, and the draft that the registry gives it."""
         if uri in self._others:
-            contents = self._others[uri].contents
-            number = _draft_number(self._others[uri])
-        else:
-            contents = _metaschema(uri)
-        if contents is None:
-            return None
-        return plain(contents), self._default if number is None else Dialect(Draft(number, True))
+            other = self._others[uri]
+            return plain(other.contents), _draft_number(other)
+        contents = _metaschema(uri)
+        return None if contents is None else (plain(contents), None)
 
     def _dialect(self, uri: Json, document: str, pointer: str) -> Dialect:
         if document == "" and self._asked:
