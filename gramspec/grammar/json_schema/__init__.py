@@ -82,7 +82,7 @@ def json_schema(
     logic = Logic(Schemas(documents, Nodes(), formats=formats == "assert"))
     try:
         planner, goal, plans = _planned(logic, ordered=property_order == "schema")
-        expr = Emitter(plans, layout, logic.where).run(goal)
+        expr = Emitter(plans, layout, planner.where, planner.blame).run(goal)
     except RecursionError as error:
         raise GrammarError("", "constants, or the references around them, nest too deeply") from error
     if not planner.open:

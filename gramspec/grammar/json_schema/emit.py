@@ -48,9 +48,18 @@ class Emitter:
         Gaps and order of properties.
     where : callable
         The place of a goal, for errors.
+    blame : callable
+        The place to name when nothing satisfies a goal.
     """
 
-    def __init__(self, plans: dict[Goal, Plan], layout: Layout, where: Callable[[Goal], str]) -> None:
+    def __init__(
+        self,
+        plans: dict[Goal, Plan],
+        layout: Layout,
+        where: Callable[[Goal], str],
+        blame: Callable[[Goal], str],
+    ) -> None:
+        self._blamed = blame
         self._plans = plans
         self._layout = layout
         self._where = where
@@ -62,7 +71,7 @@ class Emitter:
     def run(self, root: Goal) -> Expr:
         """The expression of a goal, with every rule below it defined."""
         if root not in self._alive:
-            raise EmptyLanguageError(self._where(self._blame(root)), "no value satisfies this schema")
+            raise EmptyLanguageError(self._blamed(self._blame(root)), "no value satisfies this schema")
         expr = self._goal(root)
         while self._pending:
             rule, plan = self._pending.pop()

@@ -72,11 +72,16 @@ class Schemas:
         self._bodies: dict[Place, Literal] = {}
 
     def at(self, place: Place) -> Literal:
-        """The literal of the schema at a place, which is read later."""
-        schema = self.documents.schema(place)
-        if isinstance(schema, bool):
-            return TRUE if schema else FALSE
-        return self.nodes.literal(At(place)) if schema else TRUE
+        """The literal of the schema at a place, read later; bare references are followed."""
+        seen: set[Place] = set()
+        while True:
+            schema = self.documents.schema(place)
+            if isinstance(schema, bool):
+                return TRUE if schema else FALSE
+            if self.known(place, schema) != ["$ref"] or place in seen or _evaluates(schema):
+                return self.nodes.literal(At(place)) if schema else TRUE
+            seen.add(place)
+            place = self.documents.targets(place, "$ref")
 
     def body(self, place: Place) -> Literal:
         """What the schema at a place says."""
@@ -135,6 +140,10 @@ class Schemas:
             if "unevaluatedProperties" in schema:
                 parts.append(unevaluated_members(self, place))
         return self.nodes.all(parts)
+
+
+def _evaluates(schema: Object) -> bool:
+    return "unevaluatedItems" in schema or "unevaluatedProperties" in schema
 
 
 def tuple_items(schemas: Schemas, place: Place, schema: Object) -> tuple[list[Literal], Literal | None]:

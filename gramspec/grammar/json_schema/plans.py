@@ -18,20 +18,26 @@ from gramspec.grammar.json_schema.expand import MAX_CASES, Expander, TooMuchWork
 from gramspec.grammar.json_schema.formulas import AllOf, AnyOf, Format, Formula, Multiple, Negation
 from gramspec.grammar.json_schema.logic import Logic, type_of
 from gramspec.grammar.json_schema.nodes import (
+    TRUE,
+    All,
+    At,
     Constants,
     Goal,
     Literal,
+    Members,
+    Required,
     Scalar,
 )
 from gramspec.grammar.json_schema.numbers import number_empty, number_exact
 from gramspec.grammar.json_schema.objects import (
     Alternatives,
+    ObjectFacts,
     ObjectPlan,
     ObjectPlanner,
     TooManyClasses,
     canonical,
 )
-from gramspec.grammar.json_schema.sources import Json
+from gramspec.grammar.json_schema.sources import Json, escape
 from gramspec.grammar.json_schema.strings import string_empty, string_exact
 
 MAX_GOALS = 100_000
@@ -133,6 +139,36 @@ class Planner:
     def where(self, goal: Goal) -> str:
         """A place of the schema for a goal."""
         return self._logic.where(goal)
+
+    def blame(self, goal: Goal) -> str:
+        """The place to name when nothing satisfies a goal, if may be a required property without values."""
+        logic = self._logic
+        facts = ObjectFacts(logic, ())
+        todo, seen = list(goal), set(goal)
+        while todo:
+            literal = todo.pop()
+            node = self._nodes.node(literal)
+            if literal & 1:
+                continue
+            inner = [logic.schemas.body(node.place)] if isinstance(node, At) else []
+            if isinstance(node, All):
+                inner.extend(node.parts)
+            elif isinstance(node, Required):
+                facts.required[node.name] = None
+            elif isinstance(node, Members):
+                facts.members.append(literal)
+            todo.extend(part for part in inner if part not in seen)
+            seen.update(inner)
+        for literal in facts.members:
+            for name, value in logic.table(literal).items():
+                parts = tuple(part for part in facts.value(name) if part != TRUE)
+                kinds = logic.goal_types(parts)
+                if name in facts.required and all(
+                    self._expander.empty_type(parts, kind, 1) for kind in kinds
+                ):
+                    where = logic.where((value,))
+                    return where or f"{logic.where((literal,))}/{escape(name)}"
+        return self.where(goal)
 
     def _plan(self, goal: Goal) -> Plan:
         types = self._logic.goal_types(goal)
