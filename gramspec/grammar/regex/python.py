@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Generator, Iterator, Sequence
-from functools import cache
+from functools import cache, cached_property
 from re import _constants as sre  # type: ignore[attr-defined]
 from re import _parser as sre_parser  # type: ignore[attr-defined]
 from threading import Lock
@@ -136,9 +136,13 @@ class _Translator:
 
     def repetition(self, op: Any, minimum: Any, maximum: Any, item: Tree) -> Tree:
         bound = None if maximum is sre.MAXREPEAT else int(maximum)
-        place = _place(self.pattern, r"\{")
-        found = tree.Repetition(item, int(minimum), bound, place, op is sre.MIN_REPEAT)
+        found = tree.Repetition(item, int(minimum), bound, self.brace, op is sre.MIN_REPEAT)
         return self.only_first(found, "possessive quantifier") if op is sre.POSSESSIVE_REPEAT else found
+
+    @cached_property
+    def brace(self) -> str:
+        """Where the first counted repetition stands; `re` does not say where each one does."""
+        return _place(self.pattern, r"\{")
 
     def only_first(self, body: Tree, name: str) -> Tree:
         """What a body matches first, of all its ways."""
