@@ -7,8 +7,7 @@ Source: JSON Schema Validation, section 6.
 from __future__ import annotations
 
 from decimal import Decimal
-
-from gramspec.grammar.json_schema.numbers import number_empty, number_holds
+from functools import lru_cache
 
 from gramspec.errors import GrammarError
 from gramspec.grammar.json_schema.formulas import (
@@ -44,6 +43,7 @@ from gramspec.grammar.json_schema.nodes import (
     identity,
     negate,
 )
+from gramspec.grammar.json_schema.numbers import number_empty, number_holds
 from gramspec.grammar.json_schema.parse import TYPES, Schemas, constants
 from gramspec.grammar.json_schema.sources import Json
 from gramspec.grammar.json_schema.strings import string_empty, string_holds
@@ -297,6 +297,7 @@ class Logic:
         return number_holds(node.formula, Decimal(value), plain=isinstance(value, int))
 
 
+@lru_cache(maxsize=1 << 14)
 def scalar_empty(formula: Formula, kind: str) -> bool:
     """Whether a set of strings or numbers is surely empty."""
     if formula == NOTHING:

@@ -14,7 +14,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 from gramspec.grammar.json_schema.formulas import EVERYTHING, Formula, Pattern, all_of, any_of, negation
-from gramspec.grammar.json_schema.logic import Logic
+from gramspec.grammar.json_schema.logic import Logic, scalar_empty
 from gramspec.grammar.json_schema.nodes import (
     FALSE,
     TRUE,
@@ -26,7 +26,6 @@ from gramspec.grammar.json_schema.nodes import (
     Required,
     negate,
 )
-from gramspec.grammar.json_schema.strings import string_empty
 
 MAX_CLASSES = 64
 
@@ -296,22 +295,41 @@ class ObjectPlanner:
         return self._logic.nodes.all(found) if found else node.others
 
     def _split(self, allowed: Formula, sets: list[Formula]) -> list[tuple[tuple[bool, ...], Formula]]:
-        """The non-empty parts into which some sets cut the allowed names."""
-        parts: list[tuple[tuple[bool, ...], Formula]] = [((), allowed)]
-        for one in sets:
-            cut: list[tuple[tuple[bool, ...], Formula]] = []
-            for signature, names in parts:
-                for inside, half in ((True, one), (False, negation(one))):
-                    both = all_of(names, half)
-                    if not string_empty(both):
-                        cut.append(((*signature, inside), both))
-            # A set that holds all or none of the names is not named in the parts.
-            if len(cut) == len(parts):
-                cut = [(after, before) for (after, _), (_, before) in zip(cut, parts, strict=True)]
-            parts = cut
+        """The parts into which some sets cut the allowed names; a part may be empty.
+
+        Only pairs of sets are asked whether they meet: a part without names is harmless, as it is
+        never entered, while to be sure of each part would ask for a product of all sets.
+        """
+        inside = [index for index, one in enumerate(sets) if not _no_name(all_of(allowed, one))]
+        always = {i for i in inside if _no_name(all_of(allowed, negation(sets[i])))}
+        some = [index for index in inside if index not in always]
+        meets = {
+            (i, j)
+            for place, i in enumerate(some)
+            for j in some[place + 1 :]
+            if not _no_name(all_of(allowed, sets[i], sets[j]))
+        }
+        parts: list[tuple[int, ...]] = [()]
+        for index in some:
+            parts.extend(
+                (*part, index) for part in list(parts) if all((other, index) in meets for other in part)
+            )
             if len(parts) > MAX_CLASSES:
                 raise TooManyClasses
-        return parts
+        result: list[tuple[tuple[bool, ...], Formula]] = []
+        for part in parts:
+            out = [j for j in some if j not in part and all(_either(i, j) in meets for i in part)]
+            names = all_of(allowed, *(sets[i] for i in part), *(negation(sets[j]) for j in out))
+            result.append((tuple(i in part or i in always for i in range(len(sets))), names))
+        return result
+
+
+def _no_name(names: Formula) -> bool:
+    return scalar_empty(names, "string")
+
+
+def _either(i: int, j: int) -> tuple[int, int]:
+    return (i, j) if i < j else (j, i)
 
 
 class TooManyClasses(Exception):

@@ -16,7 +16,7 @@ from gramspec.grammar.core import Place
 from gramspec.grammar.json_schema.arrays import ArrayPlan, ArrayPlanner
 from gramspec.grammar.json_schema.expand import MAX_CASES, Expander, TooMuchWork
 from gramspec.grammar.json_schema.formulas import AllOf, AnyOf, Format, Formula, Multiple, Negation
-from gramspec.grammar.json_schema.logic import Logic, type_of
+from gramspec.grammar.json_schema.logic import Logic, scalar_empty, type_of
 from gramspec.grammar.json_schema.nodes import (
     TRUE,
     All,
@@ -28,7 +28,7 @@ from gramspec.grammar.json_schema.nodes import (
     Required,
     Scalar,
 )
-from gramspec.grammar.json_schema.numbers import number_empty, number_exact
+from gramspec.grammar.json_schema.numbers import number_exact
 from gramspec.grammar.json_schema.objects import (
     Alternatives,
     ObjectFacts,
@@ -38,7 +38,7 @@ from gramspec.grammar.json_schema.objects import (
     canonical,
 )
 from gramspec.grammar.json_schema.sources import Json, escape
-from gramspec.grammar.json_schema.strings import string_empty, string_exact
+from gramspec.grammar.json_schema.strings import string_exact
 
 MAX_GOALS = 100_000
 MAX_COMBINED = 2_000
@@ -212,7 +212,7 @@ class Planner:
 
     def _string(self, goal: Goal) -> Formula | None:
         formula = self._logic.goal_formula(goal, "string")
-        if string_empty(formula):
+        if scalar_empty(formula, "string"):
             return None
         if not string_exact(formula):
             self._inexact("string", formula, "no regular language says all of it")
@@ -220,7 +220,7 @@ class Planner:
 
     def _number(self, goal: Goal) -> Formula | None:
         formula = self._logic.goal_formula(goal, "number")
-        if number_empty(formula):
+        if scalar_empty(formula, "number"):
             return None
         if not number_exact(formula):
             self._inexact("number", formula, "its automaton would be too large")
