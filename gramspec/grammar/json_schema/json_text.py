@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import NoReturn, TypeAlias
 
@@ -50,12 +51,12 @@ def parse(text: str) -> Json:
     return _Reader(text).run()
 
 
-def exact(value: Decimal, place: str, source: str | None = None) -> Decimal:
+def exact(value: Decimal, place: Callable[[], str], source: str | None = None) -> Decimal:
     """A number within the limits, without the sign of zero."""
     if not value.is_finite():
-        raise GrammarError(place, f"{value} is not a JSON number", source=source)
+        raise GrammarError(place(), f"{value} is not a JSON number", source=source)
     if value != 0 and max(abs(value.adjusted()), len(value.as_tuple().digits)) > MAX_DIGITS:
-        raise GrammarError(place, f"a number has more than {MAX_DIGITS} digits", source=source)
+        raise GrammarError(place(), f"a number has more than {MAX_DIGITS} digits", source=source)
     return Decimal(0) if value == 0 else value
 
 
@@ -153,9 +154,11 @@ class _Reader:
     def _number(self, match: re.Match[str]) -> Json:
         if not match[1] and match.end() - match.start() > MAX_DIGITS + 1:
             self._fail(f"a number has more than {MAX_DIGITS} digits")
-        place = f"@{self._at}"
+        place = self._at
         try:
-            value = int(match[0]) if not match[1] else exact(Decimal(match[0]), place, self._text)
+            value = (
+                int(match[0]) if not match[1] else exact(Decimal(match[0]), lambda: f"@{place}", self._text)
+            )
         except InvalidOperation:  # an exponent beyond what Decimal can hold
             self._fail(f"a number has more than {MAX_DIGITS} digits")
         self._at = match.end()

@@ -6,6 +6,7 @@ Source: API, section 1 (`schema`); pydantic's `TypeAdapter`.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import inspect
 import sys
@@ -42,8 +43,14 @@ def schema_of(hint: Any) -> object:
         raise OptionError(f"schema: {name} is a Python type, which needs pydantic; pip install pydantic")
     import pydantic
 
+    class Generator(pydantic.json_schema.GenerateJsonSchema):
+        def generate_inner(self, schema: Any) -> Any:
+            described = super().generate_inner(schema)
+            return _whole_match(described) if _is_term(schema) else described
+
     try:
-        return (hint if adapter else pydantic.TypeAdapter(_portable(hint))).json_schema()
+        described = hint if adapter else pydantic.TypeAdapter(_portable(hint))
+        return described.json_schema(schema_generator=Generator)
     except Exception as error:  # classes describe themselves with code of their own
         raise OptionError(f"schema: pydantic cannot describe {name}: {error}") from error
 
@@ -79,6 +86,19 @@ def _term(term: Any) -> object:
     )
 
 
+def _is_term(core_schema: Any) -> bool:
+    """Whether a part of pydantic's own schema comes from a term of outlines."""
+    if core_schema.get("type") != "function-plain":
+        return False
+    writers = core_schema.get("metadata", {}).get("pydantic_js_functions", ())
+    return any(type(getattr(one, "__self__", None)).__module__.startswith("outlines.") for one in writers)
+
+
+def _whole_match(described: Any) -> Any:
+    """What a term says of itself, its pattern bound to the whole string as its validation binds it."""
+    return {**described, "pattern": f"^(?:{described['pattern']})$"} if "pattern" in described else described
+
+
 def _name(hint: Any) -> str:
     return hint.__name__ if isinstance(hint, type) and get_origin(hint) is None else repr(hint)
 
@@ -87,24 +107,65 @@ def _is_typed_dict(hint: object) -> bool:
     return isinstance(hint, type) and issubclass(hint, dict) and hasattr(hint, "__required_keys__")
 
 
-def _portable(hint: Any) -> Any:
+def _portable(hint: Any, made: dict[Any, Any] | None = None) -> Any:
     """A type hint with every TypedDict in the form that pydantic takes on every Python."""
     if sys.version_info >= (3, 12):
         return hint
-    import typing_extensions as extended
-
+    made = {} if made is None else made
+    if isinstance(hint, type) and hint in made:
+        return made[hint]
     if _is_typed_dict(hint) and type(hint).__module__ == "typing":
-        fields = {
-            key: _portable(value) if key in hint.__required_keys__ else extended.NotRequired[_portable(value)]
-            for key, value in extended.get_type_hints(hint, include_extras=True).items()
-        }
-        make: Any = extended.TypedDict
-        return make(hint.__name__, fields)
+        return _portable_typed_dict(hint, made)
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint) and not hasattr(hint, "__pydantic_fields__"):
+        return _portable_dataclass(hint, made)
     arguments = get_args(hint)
-    changed = tuple(_portable(argument) for argument in arguments)
+    changed = tuple(_portable(argument, made) for argument in arguments)
     if changed == arguments or get_origin(hint) is Literal:
         return hint
     if get_origin(hint) is Annotated:
         return Annotated[changed]
     origin: Any = Union if get_origin(hint) is types.UnionType else get_origin(hint)
     return origin[changed]
+
+
+def _portable_typed_dict(hint: Any, made: dict[Any, Any]) -> Any:
+    import typing_extensions as extended
+
+    make: Any = extended.TypedDict
+    copy = made[hint] = make(hint.__name__, {})  # filled below: its fields may speak of it
+    fields = extended.get_type_hints(hint, include_extras=True)
+    required = set(hint.__required_keys__)
+    for name, field in fields.items():
+        # Python takes the qualifiers of annotations that are text for a part of the type.
+        inner, qualifier = _qualified(field)
+        copy.__annotations__[name] = _portable(inner, made)
+        if qualifier is not None:
+            (required.add if qualifier == "Required" else required.discard)(name)
+    copy.__required_keys__ = frozenset(required)
+    copy.__optional_keys__ = frozenset(fields) - copy.__required_keys__
+    copy.__total__, copy.__doc__, copy.__module__ = hint.__total__, hint.__doc__, hint.__module__
+    return copy
+
+
+def _portable_dataclass(hint: Any, made: dict[Any, Any]) -> Any:
+    made[hint] = hint  # where it speaks of itself it stays as it is
+    hints = typing.get_type_hints(hint, include_extras=True)
+    fields = {field.name: (hints[field.name], field) for field in dataclasses.fields(hint)}
+    changed = {name: _portable(kind, made) for name, (kind, _) in fields.items()}
+    if all(changed[name] is kind for name, (kind, _) in fields.items()):
+        return hint
+    parts = []
+    for name, (_, field) in fields.items():
+        given: dict[str, Any] = {"init": field.init, "kw_only": field.kw_only, "metadata": field.metadata}
+        if field.default is not dataclasses.MISSING:
+            given["default"] = field.default
+        if field.default_factory is not dataclasses.MISSING:
+            given["default_factory"] = field.default_factory
+        parts.append((name, changed[name], dataclasses.field(**given)))
+    return dataclasses.make_dataclass(hint.__name__, parts)
+
+
+def _qualified(hint: Any) -> tuple[Any, str | None]:
+    """The type under `Required` or `NotRequired`, and which of them it was."""
+    name = getattr(get_origin(hint), "_name", "")
+    return (get_args(hint)[0], name) if name in ("Required", "NotRequired") else (hint, None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import TypeAlias
 
 from gramspec.errors import GrammarError
 from gramspec.grammar.json_schema.json_text import MAX_DEPTH, MAX_DIGITS, Json, exact, parse
@@ -15,7 +16,8 @@ from gramspec.grammar.json_schema.python_types import schema_of
 
 __all__ = ["MAX_DEPTH", "MAX_DIGITS", "Json", "escape", "load", "plain"]
 
-_MAX_VALUES = 5_000_000
+_MAX_VALUES = 1_000_000
+_Path: TypeAlias = "tuple[_Path, int | str] | None"
 
 
 def load(schema: object) -> Json:
@@ -64,45 +66,51 @@ def plain(value: object) -> Json:
         levels.
     """
     whole: list[Json] = [None]
-    agenda: list[tuple[object, str, int, list[Json] | dict[str, Json], int | str]] = [
-        (value, "", 0, whole, 0)
-    ]
+    agenda: list[tuple[object, _Path, int, list[Json] | dict[str, Json], int | str]]
+    agenda = [(value, None, 0, whole, 0)]
     count = 0
     while agenda:
-        item, pointer, depth, container, key = agenda.pop()
+        item, path, depth, container, key = agenda.pop()
         count += 1
         if count > _MAX_VALUES:
-            raise GrammarError(pointer, f"more than {_MAX_VALUES:,} values")
+            raise GrammarError("", f"more than {_MAX_VALUES:,} values")
         if depth > MAX_DEPTH:
-            raise GrammarError(pointer, f"nested deeper than {MAX_DEPTH} levels")
+            raise GrammarError(_pointer(path), f"nested deeper than {MAX_DEPTH} levels")
         copy: Json
         if item is None or isinstance(item, bool | str):
             copy = item
         elif isinstance(item, int | float | Decimal):
-            copy = _number(item, pointer)
+            copy = _number(item, path)
         elif isinstance(item, Mapping):
             members: dict[str, Json] = {}
             for name, part in item.items():
                 if not isinstance(name, str):
-                    raise GrammarError(pointer, f"the key {name!r} is not a string")
+                    raise GrammarError(_pointer(path), f"the key {name!r} is not a string")
                 members[name] = None  # the order of the keys is theirs, not that of the agenda
-                agenda.append((part, f"{pointer}/{escape(name)}", depth + 1, members, name))
+                agenda.append((part, (path, name), depth + 1, members, name))
             copy = members
         elif isinstance(item, list | tuple):
             items: list[Json] = [None] * len(item)
-            agenda.extend(
-                (part, f"{pointer}/{index}", depth + 1, items, index) for index, part in enumerate(item)
-            )
+            agenda.extend((part, (path, index), depth + 1, items, index) for index, part in enumerate(item))
             copy = items
         else:
-            raise GrammarError(pointer, f"{type(item).__name__} is not a JSON value")
+            raise GrammarError(_pointer(path), f"{type(item).__name__} is not a JSON value")
         container[key] = copy  # type: ignore[index]
     return whole[0]
 
 
-def _number(value: int | float | Decimal, pointer: str) -> Json:
+def _pointer(path: _Path) -> str:
+    names: list[str] = []
+    while path is not None:
+        path, name = path
+        names.append(f"/{escape(str(name))}")
+    return "".join(reversed(names))
+
+
+def _number(value: int | float | Decimal, path: _Path) -> Json:
     if isinstance(value, int):
         if value.bit_length() > 3.33 * MAX_DIGITS:
-            raise GrammarError(pointer, f"a number has more than {MAX_DIGITS} digits")
+            raise GrammarError(_pointer(path), f"a number has more than {MAX_DIGITS} digits")
         return int(value)
-    return exact(value if isinstance(value, Decimal) else Decimal(repr(float(value))), pointer)
+    number = value if isinstance(value, Decimal) else Decimal(repr(float(value)))
+    return exact(number, lambda: _pointer(path))
