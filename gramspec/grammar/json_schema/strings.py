@@ -127,8 +127,9 @@ def string_exact(formula: Formula) -> bool:
 @lru_cache(maxsize=_CACHE)
 def string_empty(formula: Formula) -> bool:
     """Whether a formula surely has no string; False when it has some or when this is hard to tell."""
-    expr = string_characters(formula)
-    return isinstance(expr, ir.Empty) or characters.is_empty(expr, _EMPTY_BUDGET) is True
+    simple = simplify(formula)
+    empty = characters.is_empty(_plain(simple), _EMPTY_BUDGET)
+    return isinstance(_expression(simple), ir.Empty) if empty is None else empty
 
 
 def finite_words(formula: Formula, cap: int) -> frozenset[str] | None:
@@ -297,24 +298,39 @@ def _exact(simple: Formula) -> bool:
 
 @lru_cache(maxsize=_CACHE)
 def _expression(simple: Formula) -> ir.Expr:
-    """The expression of a simplified formula."""
+    """The expression of a simplified formula, without intersections and complements where it is small."""
     match simple:
-        case Length(least, most):
-            return of_length(least, most)
-        case Pattern(text):
-            return _settled([_pattern(text)])
-        case Format(name):
-            return formats.language(name)
-        case Words(words):
-            return _tree(sorted(words), 0, _MAX_DEPTH)
         case AllOf(parts):
             return _intersection(parts)
         case AnyOf(parts):
             return ir.union(*(_expression(part) for part in parts))
+        case Words(words):
+            return _tree(sorted(words), 0, _MAX_DEPTH)
+        case Length() | Format():
+            return _plain(simple)
+        case _:
+            return _settled([_plain(simple)])
+
+
+def _plain(simple: Formula) -> ir.Expr:
+    """The expression of a simplified formula as it is written."""
+    match simple:
+        case Length(least, most):
+            return of_length(least, most)
+        case Pattern(text):
+            return _pattern(text)
+        case Format(name):
+            return formats.language(name)
+        case Words():
+            return _expression(simple)
+        case AllOf(parts):
+            return _all([_plain(part) for part in parts])
+        case AnyOf(parts):
+            return ir.union(*(_plain(part) for part in parts))
         case Negation(Format(name)):
-            return _settled([ir.Not(formats.core(name))])
+            return ir.Not(formats.core(name))
         case Negation(part):
-            return _settled([ir.Not(_expression(part))])
+            return ir.Not(_plain(part))
         case _:
             raise TypeError(f"{simple!r} is not about strings")
 
@@ -353,7 +369,7 @@ def _settled(parts: list[ir.Expr]) -> ir.Expr:
 
 
 def _all(parts: list[ir.Expr]) -> ir.Expr:
-    flat = [item for part in parts for item in conjuncts(part)]
+    flat = [item for part in parts for item in conjuncts(part) if item is not ANY_TEXT] or [ANY_TEXT]
     if any(isinstance(item, ir.Empty) for item in flat):
         return ir.EMPTY
     return flat[0] if len(flat) == 1 else ir.And(tuple(flat))
