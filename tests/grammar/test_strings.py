@@ -6,9 +6,11 @@ import json
 import random
 import re
 import time
+from pathlib import Path
 
 import pytest
 
+import gramspec as gs
 from gramspec.errors import GrammarError, UnsupportedError
 from gramspec.grammar import ir
 from gramspec.grammar.core import Grammar
@@ -30,6 +32,7 @@ from gramspec.grammar.json_schema.formulas import (
     negation,
 )
 from gramspec.grammar.json_schema.string_lengths import bounds
+from gramspec.grammar.json_schema.string_machines import determined
 from gramspec.grammar.json_schema.strings import (
     finite_words,
     simplify,
@@ -39,7 +42,8 @@ from gramspec.grammar.json_schema.strings import (
     string_holds,
     string_value,
 )
-from gramspec.grammar.regex.characters import matches
+from gramspec.grammar.regex import parse_regex
+from gramspec.grammar.regex.characters import is_empty, matches
 
 ALPHABET = 'ab1-é𝕏"\\\n'
 TEXTS = [
@@ -303,3 +307,71 @@ def test_bad_patterns_are_refused_with_their_offset() -> None:
             ask(negation(Pattern(r"(a)\1")))
     with pytest.raises(TypeError):
         string_characters(Integral())
+
+
+def test_determined_expressions_have_no_dead_end() -> None:
+    rng = random.Random(5)
+    small = 0
+    for _ in range(60):
+        first, second = (parse_regex(rng.choice(PATTERNS), "ecma", search=True) for _ in range(2))
+        expr = ir.And((first, ir.Not(second)) if rng.random() < 0.5 else (first, second))
+        found = determined(expr, 100)
+        if found is None:
+            continue
+        small += 1
+        assert not kinds(found) & {"And", "Not"}
+        for _ in range(20):
+            text = "".join(rng.choices(ALPHABET, k=rng.randrange(5)))
+            assert matches(found, text) == matches(expr, text)
+        if isinstance(found, ir.Machine):
+            for state in range(len(found.arcs)):
+                order = [state, *(other for other in range(len(found.arcs)) if other != state)]
+                place = {old: new for new, old in enumerate(order)}
+                arcs = tuple(tuple((chars, place[to]) for chars, to in found.arcs[old]) for old in order)
+                turned = ir.Machine(arcs, tuple(found.accepting[old] for old in order))
+                assert is_empty(turned) is False
+    assert small > 40
+
+
+def test_repetitions_are_recognised_in_automata() -> None:
+    for pattern, least, most in (("^[ab]{2,5}$", 2, 5), ("^[ab]+$", 1, None), ("^[ab]*$", 0, None)):
+        twice = ir.And(
+            (parse_regex(pattern, "ecma", search=True), ir.Not(parse_regex("c", "ecma", search=True)))
+        )
+        found = determined(twice, 50)
+        assert isinstance(found, ir.Repeat)
+        assert isinstance(found.item, ir.CharSet)
+        assert (found.item.ranges, found.minimum, found.maximum) == (((97, 98),), least, most)
+    assert determined(ir.And((parse_regex("a*"), parse_regex("b*"))), 50) is ir.EPSILON
+    assert determined(ir.And((parse_regex("a+"), parse_regex("b+"))), 50) is ir.EMPTY
+    assert determined(parse_regex("(?:a|b)*a(?:a|b){20}"), 300) is None
+
+
+def test_contradictory_rests_are_not_searched_with_their_lengths() -> None:
+    # After "xx" nothing can follow; with the bound as part of the state that takes 10^5 steps to see.
+    expr = string_value(all_of(Pattern("^x*y$"), Pattern("^y*x*$"), Length(0, 10**5)))
+    begin = time.perf_counter()
+    assert Grammar(expr).accepts('"y"')
+    assert not Grammar(expr).accepts('"xxx"')
+    assert time.perf_counter() - begin < 1
+
+
+@pytest.mark.parametrize("name", sorted(formats.NAMES - {"idn-hostname"}))
+def test_masks_along_members_of_formats(name: str) -> None:
+    """Every byte of a member is allowed where it stands, and the end after it."""
+    alphabet = [bytes([byte]) for byte in range(256)]
+    vocabulary = gs.Vocabulary([*alphabet, None], [256])
+    compiled = gs.compile(Grammar(string_value(Format(name))), vocabulary)
+    cases = json.loads(Path(__file__).with_name("format_cases.json").read_text(encoding="utf-8"))[name]
+    for text in cases["good"][:6]:
+        matcher = compiled.matcher()
+        for byte in json.dumps(text, ensure_ascii=False).encode():
+            assert not matcher.is_accepting
+            assert byte in matcher.allowed_ids()
+            matcher.advance(byte)
+        assert matcher.is_accepting
+    if formats.exact(name):
+        for text in cases["bad"]:
+            matcher = compiled.matcher()
+            raw = json.dumps(text, ensure_ascii=False).encode()
+            assert matcher.advance_many(list(raw)) < len(raw)
