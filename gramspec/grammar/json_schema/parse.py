@@ -353,8 +353,10 @@ def _names(schemas: Schemas, place: Place, schema: Object) -> Literal:
 
 
 def _dependent(schemas: Schemas, place: Place, keyword: str, name: str, need: Literal) -> Literal:
+    """If an object has a member of this name, the need is met."""
+    nodes = schemas.nodes
     has = schemas.note(Required(name), place, keyword)
-    return schemas.nodes.any([negate(has), schemas.nodes.all([has, need])])
+    return nodes.any([_void_unless(nodes, "object", has), nodes.all([has, need])])
 
 
 def _dependent_required(schemas: Schemas, place: Place, schema: Object) -> Literal:

@@ -17,7 +17,17 @@ from dataclasses import dataclass
 from gramspec.errors import GrammarError
 from gramspec.grammar.json_schema import keywords
 from gramspec.grammar.json_schema.documents import Place
-from gramspec.grammar.json_schema.nodes import FALSE, TRUE, Items, Literal, Members, Opaque, Required, negate
+from gramspec.grammar.json_schema.nodes import (
+    FALSE,
+    TRUE,
+    Items,
+    Literal,
+    Members,
+    Opaque,
+    Required,
+    TypeIs,
+    negate,
+)
 from gramspec.grammar.json_schema.parse import Schemas, tuple_items
 from gramspec.grammar.json_schema.sources import Json
 
@@ -149,7 +159,9 @@ class _Unevaluated:
             elif keyword in ("dependentSchemas", "dependencies"):
                 for name, value in keywords.mapping(schemas.where(place), schema, keyword).items():
                     if isinstance(value, dict):
-                        has = (_Condition(schemas.nodes.literal(Required(name))),)
+                        object_ = schemas.nodes.literal(TypeIs(frozenset(["object"])))
+                        present = schemas.nodes.all([object_, schemas.nodes.literal(Required(name))])
+                        has = (_Condition(present),)
                         yield from self._walk(
                             schemas.documents.child(place, keyword, name), conditions + has, path
                         )
