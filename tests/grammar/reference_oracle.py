@@ -1,10 +1,39 @@
-"""A validator of few keywords that finds every sub-schema through `Documents`: an oracle of resolution."""
+"""What the tests of documents share: a validator of few keywords that finds every sub-schema through them."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import referencing
+import referencing.jsonschema
+
 from gramspec.grammar.json_schema.documents import Documents, Place
+from gramspec.grammar.json_schema.sources import load
+
+URIS = {
+    4: "http://json-schema.org/draft-04/schema#",
+    6: "http://json-schema.org/draft-06/schema#",
+    7: "http://json-schema.org/draft-07/schema#",
+    2019: "https://json-schema.org/draft/2019-09/schema",
+    2020: "https://json-schema.org/draft/2020-12/schema",
+}
+
+
+def documents(schema: Any, draft: int | None = None, registry: Any = None) -> Documents:
+    return Documents(load(schema), None if draft is None else URIS.get(draft, draft), registry)
+
+
+def registry_of(contents: dict[str, Any], draft: int = 2020) -> Any:
+    specification = {
+        7: referencing.jsonschema.DRAFT7,
+        2019: referencing.jsonschema.DRAFT201909,
+        2020: referencing.jsonschema.DRAFT202012,
+    }[draft]
+    return referencing.Registry().with_resources(
+        (uri, referencing.Resource.from_contents(schema, default_specification=specification))
+        for uri, schema in contents.items()
+    )
+
 
 _TYPES = {"string": str, "object": dict, "array": list, "boolean": bool, "null": type(None)}
 _DEEPEST = 60

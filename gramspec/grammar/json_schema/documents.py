@@ -30,6 +30,7 @@ _ANCHORS = {2019: re.compile(r"[A-Za-z][-A-Za-z0-9.:_]*"), 2020: re.compile(r"[A
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _TEXTS = ("enum", "const", "required", "pattern", "format", "dependentRequired", "dependencies")
 _NAMES = ("properties", "patternProperties", "dependentSchemas")
+_SHOWN = 8  # how many names an error lists
 _SPECIFICATIONS = {4: "DRAFT4", 6: "DRAFT6", 7: "DRAFT7", 2019: "DRAFT201909", 2020: "DRAFT202012"}
 
 
@@ -130,7 +131,7 @@ class Documents:
         GrammarError
             If it leads nowhere; the message says what was searched.
         """
-        document, pointer = self._initial(place.resource, place.pointer, keyword)
+        document, pointer = self._initial(place.resource, place.pointer, keyword, advise=True)
         name = self._moving(place.resource, place.pointer, keyword, document, pointer)
         if name is not None:
             bound = self._scopes.bound(place.scope, name)
@@ -182,6 +183,9 @@ class Documents:
         keyword = dialect.draft.id_keyword
         if not isinstance(value.get(keyword, ""), str):
             raise GrammarError(f"{where}/{keyword}", "must be a string")
+        for keyword in ("$defs", "definitions") if dialect.draft.number >= 2019 else ("definitions",):
+            if not isinstance(value.get(keyword, {}), dict):
+                raise GrammarError(f"{where}/{keyword}", "must be an object")
         valid = _ANCHORS.get(dialect.draft.number)
         for keyword in ("$anchor", "$dynamicAnchor") if valid is not None else ():
             name = value.get(keyword, "a")
@@ -227,8 +231,8 @@ class Documents:
 
     # References ------------------------------------------------------------------------------
 
-    def _initial(self, document: str, pointer: str, keyword: str) -> tuple[str, str]:
-        """Where a reference leads by its URI alone."""
+    def _initial(self, document: str, pointer: str, keyword: str, *, advise: bool = False) -> tuple[str, str]:
+        """Where a reference leads by its URI alone; errors propose a similar name if `advise`."""
         where = f"{self._name(document, pointer)}/{keyword}"
         holder = self._value(document, pointer)
         reference = holder.get(keyword) if isinstance(holder, dict) else None
@@ -247,7 +251,7 @@ class Documents:
         if not fragment:
             return resource.document, resource.pointer
         if fragment.startswith("/"):
-            return resource.document, self._descend(resource, fragment, where, reference)
+            return resource.document, self._descend(resource, fragment, where, reference, advise)
         return resource.document, self._anchor(resource, fragment, where, reference)
 
     def _moving(self, document: str, pointer: str, keyword: str, target: str, at: str) -> str | None:
@@ -279,11 +283,12 @@ class Documents:
                 hint = f"add {uri!r} to the registry; its `retrieve` is not called and nothing is fetched"
             raise GrammarError(where, f"{reference!r} leads to no known document; searched: {searched}", hint)
         if len(found) > 1:
-            places = ", ".join(self._name(one.document, one.pointer) or "the whole schema" for one in found)
+            names = [self._name(one.document, one.pointer) or "the whole schema" for one in found]
+            places = ", ".join(names[:_SHOWN])
             raise GrammarError(where, f"{reference!r} is ambiguous: {uri!r} is the identifier of {places}")
         return found[0]
 
-    def _descend(self, resource: Resource, fragment: str, where: str, reference: str) -> str:
+    def _descend(self, resource: Resource, fragment: str, where: str, reference: str, advise: bool) -> str:
         try:
             names = tokens(fragment)
         except ValueError as error:
@@ -294,7 +299,9 @@ class Documents:
             item = _item(value, name)
             if item is None:
                 inside = self._name(resource.document, pointer) or "the whole schema"
-                close = difflib.get_close_matches(name, value, 1) if isinstance(value, dict) else []
+                close = (
+                    difflib.get_close_matches(name, value, 1) if advise and isinstance(value, dict) else []
+                )
                 hint = f"did you mean {close[0]!r}?" if close else ""
                 raise GrammarError(
                     where, f"{reference!r} points to nothing: there is no {name!r} in {inside}", hint
@@ -307,14 +314,16 @@ class Documents:
         places = resource.anchors.get(name, [])
         if not places:
             inside = resource.uri or "this schema"
-            known = ", ".join(sorted(resource.anchors)[:8]) or "none"
+            known = ", ".join(sorted(resource.anchors)[:_SHOWN]) or "none"
             raise GrammarError(
                 where,
                 f"{reference!r} points to nothing: {inside} has no anchor {name!r} (it has: {known})",
                 "a reference by JSON pointer begins with #/, as in #/$defs/name",
             )
         if len(places) > 1:
-            raise GrammarError(where, f"{reference!r} is ambiguous: the anchor is at {', '.join(places)}")
+            raise GrammarError(
+                where, f"{reference!r} is ambiguous: the anchor is at {', '.join(places[:_SHOWN])}"
+            )
         return places[0]
 
     # Documents -------------------------------------------------------------------------------
