@@ -341,6 +341,11 @@ def test_malformed(schema: Any, pointer: str) -> None:
     str(caught.value).encode()
 
 
+def test_an_id_of_draft_4_that_is_no_text_identifies_nothing() -> None:
+    found = documents({"items": {"id": {"type": "string"}, "type": "object"}}, 4)
+    assert found.schema(found.child(found.root, "items")) == {"id": {"type": "string"}, "type": "object"}
+
+
 def test_annotations_may_hold_any_text() -> None:
     found = Documents({"title": "\ud800", "const": "\U0001f600", "properties": {"a": {}}})
     assert found.schema(found.root)

@@ -180,9 +180,9 @@ class Documents:
         dialect = region.dialect
         if dialect.draft.number <= 7 and "$ref" in value:
             return {"$ref": value["$ref"]}
-        keyword = dialect.draft.id_keyword
-        if not isinstance(value.get(keyword, ""), str):
-            raise GrammarError(f"{where}/{keyword}", "must be a string")
+        # A draft 4 schema whose `id` is no text has no identifier: it is a property without `properties`.
+        if dialect.draft.number > 4 and not isinstance(value.get("$id", ""), str):
+            raise GrammarError(f"{where}/$id", "must be a string")
         for keyword in ("$defs", "definitions") if dialect.draft.number >= 2019 else ("definitions",):
             if not isinstance(value.get(keyword, {}), dict):
                 raise GrammarError(f"{where}/{keyword}", "must be an object")
