@@ -1,6 +1,6 @@
 """Spellings of the multiples of a number: decimals, and exponents as far as API section 1 documents them.
 
-Cost: m states for a modulus m of the significant digits, and an interval for every place of the last one.
+Cost: r q^i states for the significant digits and an interval for the place of the last one, for i = 0..c.
 Source: with divisor r q^c 10^k (q 2 or 5, r coprime to 10), a number of significant digits n, the last one at
 place w, is a multiple iff r divides n, w >= k and q^c divides n 10^(w-k); 10 being a unit modulo r.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache, cached_property, lru_cache
+from math import lcm
 
 from gramspec.grammar.ir import And, Empty, Expr, Machine, byte_set, concat, union
 from gramspec.grammar.json_schema.exponents import DIGITS_1, MARK, MINUS, SIGN
@@ -53,21 +54,24 @@ class Divisor:
         return spare >= self.power or number % self.base ** (self.power - spare) == 0
 
     @cached_property
-    def ways(self) -> tuple[tuple[tuple[int, ...], int], ...] | None:
-        """Moduli of the digits and least place of the last one, for each way of being a multiple.
+    def ways(self) -> tuple[tuple[int, int], ...] | None:
+        """Modulus of the digits and least place of the last one, for each way of being a multiple.
 
-        None: their machines have too many states.
+        None: the machines have too many states.
         """
-        odd = _prime_powers(self.coprime)
-        if odd is None or max(abs(self.place), abs(self.place + self.power)) > _MAX_PLACE:
+        if self.coprime > MAX_STATES or self.power > MAX_STATES.bit_length():
             return None
-        out = []
-        for power in range(self.power + 1):
-            moduli = _joined([*odd, self.base**power] if power else odd)
-            out.append((moduli, self.place + self.power - power))
-        if sum({modulus for moduli, _ in out for modulus in moduli}) > MAX_STATES:
+        if max(abs(self.place), abs(self.place + self.power)) > _MAX_PLACE:
             return None
-        return tuple(out)
+        moduli = [self.coprime * self.base**power for power in range(self.power + 1)]
+        if sum(moduli) > MAX_STATES:
+            return None
+        return tuple((m, self.place + self.power - power) for power, m in enumerate(moduli))
+
+    @property
+    def modulus(self) -> int:
+        """Residues that the digits may take."""
+        return self.coprime * int(self.base**self.power)
 
 
 def significant(value: Decimal) -> tuple[int, int]:
@@ -87,12 +91,7 @@ def is_enforced(value: Decimal) -> bool:
 
 @lru_cache(maxsize=1024)
 def multiples_between(
-    value: Decimal,
-    low: Decimal | None,
-    low_strict: bool,
-    high: Decimal | None,
-    high_strict: bool,
-    style: Style,
+    value: Decimal, others: tuple[int, ...], low: Decimal | None, high: Decimal | None, style: Style
 ) -> Expr:
     """Spellings of the multiples of a positive number in an interval.
 
@@ -100,7 +99,11 @@ def multiples_between(
     ----------
     value : Decimal
         The divisor, for which `is_enforced` holds.
-    low, low_strict, high, high_strict, style
+    others : tuple of int
+        Numbers coprime to 10 that do not divide the significant digits.
+    low, high : Decimal or None
+        Ends of the interval, which belong to it; None leaves it open.
+    style
         As for `intervals.numbers_between`.
 
     Returns
@@ -112,67 +115,48 @@ def multiples_between(
     if ways is None:
         raise ValueError(f"the multiples of {value} take too many states")
     texts = []
-    for moduli, place in ways:
-        text = numbers_between(low, low_strict, high, high_strict, style, place)
-        if moduli and not isinstance(text, Empty):
-            text = And((text, *(residues(modulus) for modulus in moduli)))
+    for modulus, place in ways:
+        text = numbers_between(low, False, high, False, style, place)
+        if not isinstance(text, Empty) and (modulus > 1 or others):
+            text = And((text, residues(modulus, others)))
         texts.append(text)
     return union(*texts)
 
 
 @lru_cache(maxsize=256)
-def residues(modulus: int) -> Machine:
-    """Texts whose digits before the exponent, zeros at the end left aside, are divisible by `modulus`.
+def residues(modulus: int, others: tuple[int, ...] = ()) -> Machine:
+    """Texts whose digits before the exponent are divisible by `modulus` and by none of `others`.
 
-    State 0: divisible so far; state 1 + x: the digits are x, with zeros at the end, and what they are
-    without these is not divisible; the last state is after the exponent.
+    Zeros at the end of the digits are left aside; for `others`, coprime to 10, they do not matter.
+    A state is the digits' residue, and whether they are divisible without the zeros at their end.
     """
-    end = modulus + 1
-    arcs: list[tuple[tuple[Expr, int], ...]] = []
-    for state in range(modulus + 1):
-        at = state - 1 if state else 0
+    whole = lcm(modulus, *others)
+    states = {(0, True): 0}
+    todo = [(0, True)]
+    rows: list[tuple[tuple[Expr, int], ...]] = []
+    accepting = []
+    end = -1  # the state after the exponent, numbered at last
+    for residue, divisible in todo:  # grows on the way
         targets: dict[int, list[int]] = {}
         for digit in range(10):
-            after = (10 * at + digit) % modulus
-            stays = state == 0 and digit == 0
-            divisible = stays or (after == 0 and digit > 0)
-            targets.setdefault(0 if divisible else after + 1, []).append(digit)
-        targets.setdefault(state, []).append(_POINT)
-        row = [(_bytes(tuple(found)), target) for target, found in targets.items()]
-        if state == 0:
-            row += [(MINUS, 0), (_ANY_EXPONENT, end)]
-        arcs.append(tuple(row))
-    arcs.append(())
-    return Machine(tuple(arcs), (True, *(False for _ in range(modulus)), True))
+            after = (10 * residue + digit) % whole
+            state = (after, divisible if digit == 0 else after % modulus == 0)
+            if state not in states:
+                states[state] = len(todo)
+                todo.append(state)
+            targets.setdefault(states[state], []).append(digit)
+        targets.setdefault(states[residue, divisible], []).append(_POINT)
+        accepting.append(divisible and all(residue % other for other in others))
+        row = [(_bytes(tuple(digits)), target) for target, digits in targets.items()]
+        if accepting[-1]:
+            row.append((_ANY_EXPONENT, end))
+        rows.append(tuple(row))
+    rows[0] += ((MINUS, 0),)
+    end = len(rows)
+    arcs = [tuple((read, end if target < 0 else target) for read, target in row) for row in rows]
+    return Machine((*arcs, ()), (*accepting, True))
 
 
 @cache
 def _bytes(digits: tuple[int, ...]) -> Expr:
     return byte_set(48 + digit for digit in digits)
-
-
-def _prime_powers(number: int) -> list[int] | None:
-    """The prime powers of a number coprime to 10; None if one is beyond the budget."""
-    found = []
-    factor = 3
-    while factor * factor <= number and factor <= MAX_STATES:
-        power = 1
-        while number % factor == 0:
-            number, power = number // factor, power * factor
-        if power > 1:
-            found.append(power)
-        factor += 2
-    if number > 1:
-        found.append(number)
-    return found if sum(found) <= MAX_STATES else None
-
-
-def _joined(moduli: list[int]) -> tuple[int, ...]:
-    """Products of coprime moduli within the budget: one machine is searched faster than two at once."""
-    out: list[int] = []
-    for modulus in sorted(moduli):
-        if out and out[-1] * modulus <= MAX_STATES:
-            out[-1] *= modulus
-        else:
-            out.append(modulus)
-    return tuple(out)

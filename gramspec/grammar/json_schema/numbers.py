@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
-from math import ceil, floor, lcm
+from math import ceil, floor, gcd, lcm
 
 from gramspec.grammar.ir import EMPTY, And, Expr, Not, union
 from gramspec.grammar.json_schema.formulas import (
@@ -35,7 +35,12 @@ from gramspec.grammar.json_schema.intervals import (
     numbers_between,
     rfc8259_number,
 )
-from gramspec.grammar.json_schema.multiples import Divisor, is_enforced, multiples_between
+from gramspec.grammar.json_schema.multiples import (
+    MAX_STATES,
+    Divisor,
+    is_enforced,
+    multiples_between,
+)
 
 __all__ = [
     "Style",
@@ -273,28 +278,20 @@ class _Conjunction:
     def spelled(self) -> tuple[Expr, bool]:
         """Its spellings, and whether they are exact."""
         candidates = self.candidates(_FEW)
-        if candidates is not None:
-            candidates = [value for value in candidates if self.holds(value)]
-        listed = candidates is not None and all(map(_is_moderate, candidates))
-        if listed and candidates is not None:
-            texts, exact = [numbers_among(candidates)], True
+        if candidates is not None and all(map(_is_moderate, candidates)):
+            texts, exact = [numbers_among(filter(self.holds, candidates))], True
             if self.plain:
                 texts.append(numbers_between(None, False, None, False, "digits"))
+            if Plain() in self.excluded:
+                texts.append(Not(_spelled(Plain())[0]))
         else:
             texts, exact = self._intersected()
-        for part in self.excluded:
-            if listed and not isinstance(part, Plain):
-                continue
-            text, sure = _spelled(part)
-            if sure:
-                texts.append(Not(text))
-            exact = exact and sure
         if EMPTY in texts:
             return EMPTY, exact
         return (texts[0] if len(texts) == 1 else And(tuple(texts))), exact
 
     def _intersected(self) -> tuple[list[Expr], bool]:
-        """What the interval and the divisors say, and whether that is all."""
+        """What is to be intersected, and whether that is all."""
         exact = self.values is None
         low, low_strict, high, high_strict = self.low, self.low_strict, self.high, self.high_strict
         if low is not None and not _is_moderate(low):
@@ -302,24 +299,68 @@ class _Conjunction:
         if high is not None and not _is_moderate(high):
             above = _below(high.copy_negate())
             high, high_strict, exact = above if above is None else above.copy_negate(), False, False
+        step = max(filter(is_enforced, self.divisors), key=_modulus, default=None)
+        exact = exact and self.divisors == (() if step is None else (step,))
+        without, others, sure = self._left_out(step)
+        exact = exact and sure
         style: Style = "digits" if self.plain else "number"
-        texts = []
-        for step in self.divisors:
-            if is_enforced(step):
-                # Bounds that are multiples themselves leave less to search where nothing follows.
-                least = None if low is None else _times(step, _first(low, low_strict, step))
-                most = None if high is None else _times(step, -_first(high.copy_negate(), high_strict, step))
-                texts.append(multiples_between(step, least, False, most, False, style))
+        if step is None:
+            place = min((Divisor.of(one).place for one in self.divisors), default=None)
+            rough = place if place is not None and abs(place) <= _MAX_DIGITS // 2 else None
+            text = numbers_between(low, low_strict, high, high_strict, style, rough)
+        else:
+            # Bounds that are multiples themselves leave less to search where nothing follows.
+            least = None if low is None else _times(step, _first(low, low_strict, step))
+            most = None if high is None else _times(step, -_first(high.copy_negate(), high_strict, step))
+            text = multiples_between(step, others, least, most, style)
+        return [text, *(Not(one) for one in without)], exact
+
+    def _left_out(self, step: Decimal | None) -> tuple[list[Expr], tuple[int, ...], bool]:
+        """Texts that are left out, numbers that do not divide the digits, and whether that is all."""
+        without: list[Expr] = []
+        others: tuple[int, ...] = ()
+        exact = True
+        states = whole = 1 if step is None else _modulus(step)
+        for part in self.excluded:
+            told = 10
+            if isinstance(part, Multiple | Integral):
+                divisor = part.divisor if isinstance(part, Multiple) else ONE
+                if step is not None and _is_moderate(divisor):
+                    told, place = _telling(divisor, step)
+                    divisor = _decimal(told, place)
+                part = Multiple(divisor)
+                states *= _modulus(divisor)
+            if gcd(told, 10) == 1 and lcm(whole, told) <= MAX_STATES:
+                whole = lcm(whole, told)
+                others = (*others, told)
+                continue
+            text, sure = _spelled(part)
+            if sure and states <= MAX_STATES:
+                without.append(text)
             else:
-                place = Divisor.of(step).place
-                rough = place if abs(place) <= _MAX_DIGITS // 2 else None
-                texts.append(numbers_between(low, low_strict, high, high_strict, style, rough))
                 exact = False
-        return texts or [numbers_between(low, low_strict, high, high_strict, style)], exact
+        return without, others, exact
+
+
+def _telling(divisor: Decimal, step: Decimal) -> tuple[int, int]:
+    """A number, and a place, whose product divides the same multiples of a step as a divisor does.
+
+    Only the primes count by which the multiples of the step are not divisible often enough yet.
+    """
+    place = min(_place(divisor), _place(step))
+    number, told = _scaled(divisor, place), 1
+    rest = number // gcd(number, _scaled(step, place))
+    while (common := gcd(number, rest)) > 1:
+        number, told = number // common, told * common
+    return told, place
+
+
+def _modulus(divisor: Decimal) -> int:
+    return Divisor.of(divisor).modulus
 
 
 def _joined(divisors: Iterable[Decimal]) -> tuple[Decimal, ...]:
-    """Their least common multiple, if it is enforced or they are not; else those that say something."""
+    """Their least common multiple; those that say something where they are too large for one."""
     found = sorted(set(divisors))
     if len(found) < 2:
         return tuple(found)
@@ -327,15 +368,13 @@ def _joined(divisors: Iterable[Decimal]) -> tuple[Decimal, ...]:
     if len(found) < 2 or not all(map(_is_moderate, found)):
         return tuple(found)
     place = min(_place(one) for one in found)
-    number = lcm(*(int(Fraction(one) / Fraction(10) ** place) for one in found))
-    least = _decimal(number, place)
-    return (least,) if is_enforced(least) or not all(map(is_enforced, found)) else tuple(found)
+    return (_decimal(lcm(*(_scaled(one, place) for one in found)), place),)
 
 
 def _times(step: Decimal, count: int) -> Decimal:
     """The exact product."""
     place = _place(step)
-    return _decimal(int(Fraction(step) / Fraction(10) ** place) * count, place)
+    return _decimal(_scaled(step, place) * count, place)
 
 
 def _first(low: Decimal, strict: bool, step: Decimal) -> int:
@@ -346,6 +385,11 @@ def _first(low: Decimal, strict: bool, step: Decimal) -> int:
 
 def _decimal(number: int, place: int) -> Decimal:
     return Decimal((int(number < 0), Decimal(abs(number)).as_tuple().digits, place))
+
+
+def _scaled(value: Decimal, place: int) -> int:
+    """How many times ``10**place`` a number is, an integer."""
+    return int(Fraction(value) / Fraction(10) ** place)
 
 
 def _place(value: Decimal) -> int:
