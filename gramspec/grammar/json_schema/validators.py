@@ -109,21 +109,22 @@ def _specification(kind: Any) -> Any:
 
 def divides(divisor: int | Decimal, value: int | Decimal) -> bool:
     """Whether `value` is a multiple of `divisor` > 0, exactly and without large powers of ten."""
-    size, size_power = _parts(Decimal(value))
-    part, part_power = _parts(Decimal(divisor))
+    size, size_power, digits = _parts(Decimal(value))
+    part, part_power, _ = _parts(Decimal(divisor))
     if size == 0:
         return True
     power = size_power - part_power
     if power >= 0:
         return size * pow(10, power, part) % part == 0
-    # The digits of `size` do not end in so many zeros once 10^-power is longer than they are.
-    return -power <= len(str(size)) and size % (part * 10**-power) == 0
+    # `size` does not end in more zeros than it has digits.
+    return -power <= digits and size % (part * 10**-power) == 0
 
 
-def _parts(value: Decimal) -> tuple[int, int]:
+def _parts(value: Decimal) -> tuple[int, int, int]:
+    """The digits as a number, the power of ten behind them, and how many they are."""
     _, digits, power = value.as_tuple()
     assert isinstance(power, int)
-    return int(Decimal((0, digits, 0))), power
+    return int(Decimal((0, digits, 0))), power, len(digits)
 
 
 def _is_number(checker: object, value: object) -> bool:
