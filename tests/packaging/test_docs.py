@@ -22,4 +22,4 @@ def test_examples_run(name: str) -> None:
     session: dict[str, object] = {}
     for match in _BLOCK.finditer(text):
         line = text.count("\n", 0, match.start(1))
-        exec(compile("\n" * line + match[1], str(DOCS / name), "exec"), session)
+        exec(compile("\n" * line + match[1], str(DOCS / name), "exec", dont_inherit=True), session)

@@ -41,15 +41,16 @@ def schema_of(hint: Any) -> object:
     name = _name(hint)
     if importlib.util.find_spec("pydantic") is None:
         raise OptionError(f"schema: {name} is a Python type, which needs pydantic; pip install pydantic")
-    import pydantic
+    from pydantic import TypeAdapter
+    from pydantic.json_schema import GenerateJsonSchema
 
-    class Generator(pydantic.json_schema.GenerateJsonSchema):
+    class Generator(GenerateJsonSchema):
         def generate_inner(self, schema: Any) -> Any:
             described = super().generate_inner(schema)
             return _whole_match(described) if _is_term(schema) else described
 
     try:
-        described = hint if adapter else pydantic.TypeAdapter(_portable(hint))
+        described = hint if adapter else TypeAdapter(_portable(hint))
         return described.json_schema(schema_generator=Generator)
     except Exception as error:  # classes describe themselves with code of their own
         raise OptionError(f"schema: pydantic cannot describe {name}: {error}") from error
