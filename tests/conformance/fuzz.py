@@ -45,6 +45,8 @@ def real_case(judge: Judge, seed: int, tally: differential.Tally, *, instances: 
     if not values or not sound(case.schema):
         return
     maker = Maker(seed)
+    # The library's patterns are Python's, where \\w is more than in ECMA-262.
+    maker.letters, maker.strings = ["a", "1", "", "-"], ["", "a", "1", "x y"]
     made = [maker.mutated(choose.choice(values)) for _ in range(instances)]
     made = [maker.mutated(value) if choose.random() < 0.3 else value for value in made]
     differential.compare(judge, case.schema, made, seed, tally, name=f"[{seed} {case.id}]")

@@ -9,11 +9,12 @@ from __future__ import annotations
 import decimal
 import json
 import warnings
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import jsonschema
-from jsonschema.validators import validator_for
+from jsonschema.validators import extend, validator_for
 
 from tests.conformance.interpreter import Interpreter
 
@@ -21,12 +22,25 @@ _EXACT = decimal.Context(prec=3000, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN
 _LARGEST = 1000
 
 
+def _dependencies(validator: Any, dependencies: Any, instance: Any, schema: Any) -> Iterator[Any]:
+    for name, needed in dependencies.items() if isinstance(instance, dict) else ():
+        if name in instance and isinstance(needed, list):
+            if not all(other in instance for other in needed):
+                yield jsonschema.ValidationError(f"{name!r} needs {needed!r}")
+        elif name in instance:
+            yield from validator.descend(instance, needed, schema_path=name)
+
+
+# A schema that names no draft is read by 2020-12 and may use `dependencies` as well.
+_UNDECLARED = extend(jsonschema.Draft202012Validator, {"dependencies": _dependencies})
+
+
 class Oracle:
     """One schema, given as JSON text; `formats`: those of every draft are asserted, where the library can."""
 
     def __init__(self, schema: str, *, formats: bool = False) -> None:
         plain = json.loads(schema)
-        kind = validator_for(plain, default=jsonschema.Draft202012Validator)
+        kind = validator_for(plain, default=_UNDECLARED)
         self.draft4 = kind is jsonschema.Draft4Validator
         # What is evaluated already the library reads by rules of its own; there the letter is asked as well.
         exact = json.loads(schema, parse_float=integral)

@@ -47,6 +47,8 @@ class Maker:
         self.number = _ORDER.index(draft)
         self.depth = depth
         self.density = density
+        self.letters = ["a", "b", "", "ä"]
+        self.strings = _STRINGS
         self.defs = "$defs" if self.number >= 3 else "definitions"
 
     # -- schemas --------------------------------------------------------------------------------------
@@ -218,7 +220,7 @@ class Maker:
         choose = self.choose
         kind = choose.random()
         if depth == 0 or kind < 0.45:
-            pools: list[list[Any]] = [[None, True, False], _NUMBERS, _STRINGS]
+            pools: list[list[Any]] = [[None, True, False], _NUMBERS, self.strings]
             return choose.choice(choose.choice(pools))
         if kind < 0.7:
             return [self.value(depth - 1) for _ in range(choose.randrange(4))]
@@ -254,7 +256,7 @@ class Maker:
             "boolean": [True, False],
             "integer": [n for n in _NUMBERS if n == int(n)],
             "number": _NUMBERS,
-            "string": _STRINGS,
+            "string": self.strings,
         }
         return choose.choice(pools[kind])
 
@@ -323,7 +325,7 @@ class Maker:
             return members
         if isinstance(value, str) and choose.random() < 0.6:
             spot = choose.randint(0, len(value))
-            return value[:spot] + choose.choice(["a", "b", "", "ä"]) + value[spot + choose.randrange(2) :]
+            return value[:spot] + choose.choice(self.letters) + value[spot + choose.randrange(2) :]
         if isinstance(value, int | float) and not isinstance(value, bool) and choose.random() < 0.6:
             return value + choose.choice([1, -1, 0.5, 2])
         return self.value(1)

@@ -78,10 +78,11 @@ def answer(job: dict[str, Any]) -> dict[str, Any]:
 def _walked(grammar: gs.Grammar, seed: int) -> dict[str, Any]:
     """Random walks on two vocabularies; texts as latin-1, so that every byte has a place in JSON."""
     found: dict[str, Any] = {"exact": True, "texts": [], "dead": [], "cut": 0, "unspellable": 0}
-    for complete in (True, False):
+    # The search for endings in a partial vocabulary is dear, so not every seed does it.
+    for complete in (True, False) if seed % 5 == 0 else (True,):
         try:
             # Whether texts end in the tokens of a partial vocabulary is a search, which may meet its limit.
-            limits = gs.Limits() if complete else gs.Limits(max_states=50_000)
+            limits = gs.Limits() if complete else gs.Limits(max_states=20_000)
             compiled = gs.compile(grammar, walks.vocabulary(complete=complete), limits=limits)
             walked = walks.walk(compiled, seed)
         except (gs.VocabularyError, gs.LimitError):
