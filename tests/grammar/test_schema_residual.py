@@ -270,6 +270,12 @@ def test_unevaluated(schema: Any, text: str, valid: bool) -> None:
     assert verdicts(schema, text) == [valid]
 
 
+def test_nested_unevaluated_keywords_take_no_exponential_time() -> None:
+    levels = {f"d{i}": {"$ref": f"#/$defs/d{i + 1}", "unevaluatedProperties": True} for i in range(40)}
+    schema = {"$ref": "#/$defs/d0", "$defs": {**levels, "d40": {"properties": {"a": {"type": "integer"}}}}}
+    assert verdicts(schema, '{"a":1}', '{"a":"x"}') == [True, False]
+
+
 def test_unevaluated_of_2019() -> None:
     schema = {"$schema": "https://json-schema.org/draft/2019-09/schema", "unevaluatedItems": False}
     assert verdicts({**schema, "items": [True]}, "[1]", "[1,2]") == [True, False]

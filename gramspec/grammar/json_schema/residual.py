@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal
 
@@ -91,7 +91,7 @@ class SchemaResidual:
             If a reference leads to a document that was not given.
         """
         try:
-            return next(self._errors(text), None) is None
+            return not self._errors(text, 1)
         except NotJsonError:
             return False
 
@@ -111,20 +111,23 @@ class SchemaResidual:
         """
         found: list[tuple[str, core.Place]] = []
         try:
-            for error in self._errors(text):
-                pointer = "".join(f"/{escape(str(part))}" for part in error.absolute_path)
-                place = next((p for p in self.places if p.keyword == error.validator), self.places[0])
-                found.append((pointer, place))
+            errors = self._errors(text)
         except NotJsonError:
             return []
+        for error in errors:
+            pointer = "".join(f"/{escape(str(part))}" for part in error.absolute_path)
+            place = next((p for p in self.places if p.keyword == error.validator), self.places[0])
+            found.append((pointer, place))
         return list(dict.fromkeys(found))
 
-    def _errors(self, text: bytes) -> Iterator[Any]:
+    def _errors(self, text: bytes, limit: int | None = None) -> list[Any]:
         """The violations as the library tells them."""
         from referencing.exceptions import Unresolvable
 
+        from gramspec.grammar.json_schema.validators import violations
+
         try:
-            yield from self._validator.iter_errors(parse(text))
+            return violations(self._validator, parse(text), limit)
         except RecursionError:
             raise LimitError(
                 "text depth", "the text, or the references of its schema, nest too deeply to be validated"

@@ -10,7 +10,9 @@ URI where it enters a sub-schema of ``not``, ``if`` and ``contains``; the keywor
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 import jsonschema
@@ -35,6 +37,9 @@ _CLASSES = {
 }
 
 Errors = Iterator[Any]
+
+# Verdicts of the validation that is under way: nested ``unevaluated*`` would ask for them over and over.
+_known: ContextVar[dict[Any, bool]] = ContextVar("known")
 
 
 def validator(
@@ -84,6 +89,25 @@ def validator(
         for uri, document in documents.items()
     ]
     return kind(schema, registry=Registry().with_resources(resources))
+
+
+def violations(checker: Any, value: Json, limit: int | None = None) -> list[Any]:
+    """The errors of a value, as the library's `iter_errors` gives them.
+
+    Parameters
+    ----------
+    checker : validator
+        From `validator`.
+    value : Json
+        What is validated.
+    limit : int, optional
+        The first so many errors only.
+    """
+    token = _known.set({})
+    try:
+        return list(islice(checker.iter_errors(value), limit))
+    finally:
+        _known.reset(token)
 
 
 def _validator_class(dialect: Dialect, formats: bool) -> Any:
@@ -141,7 +165,24 @@ def _is_whole(checker: object, value: object) -> bool:
 
 def _holds(validator: Any, value: Any, schema: Any) -> bool:
     """Whether a sub-schema holds, entered with its own base URI."""
-    return next(validator.descend(value, schema), None) is None
+    if isinstance(schema, bool):
+        return schema
+    return _valid(_entered(validator, schema), value)
+
+
+def _entered(validator: Any, schema: Any) -> Any:
+    resource = _specification(validator).create_resource(schema)
+    return validator.evolve(schema=schema, _resolver=validator._resolver.in_subresource(resource))
+
+
+def _valid(validator: Any, value: Any) -> bool:
+    """Whether a value is valid; asked once of a schema, a value and a dynamic scope in one validation."""
+    known = _known.get()
+    scope = tuple(uri for uri, _ in validator._resolver.dynamic_scope())
+    key = (id(validator.schema), id(value), type(validator), scope)
+    if key not in known:
+        known[key] = bool(validator.is_valid(value))
+    return known[key]
 
 
 def _wrong(keyword: str) -> ValidationError:
@@ -349,15 +390,11 @@ class _Evaluated:
             held = _holds(validator, value, schema["if"])
             plain += [schema["if"], *([schema["then"]] if "then" in schema else [])] if held else []
             plain += [schema["else"]] if not held and "else" in schema else []
-        branches += [(below, None) for below in plain if isinstance(below, Mapping)]
-        for below, at in branches:
-            if not isinstance(below, Mapping):
-                continue
-            if at is None:
-                at = resolver.in_subresource(_specification(validator).create_resource(below))
-            inner = validator.evolve(schema=below, _resolver=at)
-            if inner.is_valid(value):
-                yield _Evaluated(inner, value), below
+        inner = [validator.evolve(schema=b, _resolver=at) for b, at in branches if isinstance(b, Mapping)]
+        inner += [_entered(validator, below) for below in plain if isinstance(below, Mapping)]
+        for below in inner:
+            if _valid(below, value):
+                yield _Evaluated(below, value), below.schema
 
 
 _KEYWORDS: dict[str, Any] = {
