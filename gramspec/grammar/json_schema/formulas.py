@@ -125,12 +125,20 @@ def all_of(*parts: Formula) -> Formula:
 
 
 def any_of(*parts: Formula) -> Formula:
-    """Disjunction, flattened; equal parts once."""
+    """Disjunction, flattened; equal parts once, listed values together."""
     found: dict[Formula, None] = {}
     for part in parts:
         if part == EVERYTHING:
             return EVERYTHING
         found.update(dict.fromkeys(part.parts if isinstance(part, AnyOf) else (part,)))
+    words = [part for part in found if isinstance(part, Words)]
+    if len(words) > 1:
+        found = {part: None for part in found if not isinstance(part, Words)}
+        found[Words(frozenset().union(*(part.words for part in words)))] = None
+    numbers = [part for part in found if isinstance(part, Numbers)]
+    if len(numbers) > 1:
+        found = {part: None for part in found if not isinstance(part, Numbers)}
+        found[Numbers(frozenset().union(*(part.values for part in numbers)))] = None
     return next(iter(found)) if len(found) == 1 else AnyOf(tuple(found))
 
 

@@ -28,6 +28,7 @@ from gramspec.grammar.json_schema.nodes import (
 )
 
 MAX_CLASSES = 64
+MAX_SETS = 32
 
 Alternatives = tuple[tuple[Goal, int], ...]
 """Goals of a value, each with the marks that it sets."""
@@ -269,7 +270,12 @@ class ObjectPlanner:
         sets: list[Formula] = [Pattern(pattern) for pattern in patterns]
         bad = [logic.formula(literal, "string") for literal in self._bad_names]
         found: list[tuple[Formula, Alternatives, bool]] = []
-        for signature, names in self._split(allowed, sets + bad):
+        parts = self._split(allowed, sets + bad)
+        if parts is None:
+            self._relaxed(next(iter((*facts.members, *self._marks))))
+            every = (1 << len(self._marks) + len(bad)) - 1
+            return (), (((), every),), None
+        for signature, names in parts:
             matched = {pattern for pattern, inside in zip(patterns, signature, strict=False) if inside}
             base = [self._other(literal, matched) for literal in facts.members]
             marks = [negate(self._other(literal, matched)) for literal in self._marks]
@@ -294,12 +300,14 @@ class ObjectPlanner:
         found = [part for pattern, part in node.patterns if pattern in matched]
         return self._logic.nodes.all(found) if found else node.others
 
-    def _split(self, allowed: Formula, sets: list[Formula]) -> list[tuple[tuple[bool, ...], Formula]]:
-        """The parts into which some sets cut the allowed names; a part may be empty.
+    def _split(self, allowed: Formula, sets: list[Formula]) -> list[tuple[tuple[bool, ...], Formula]] | None:
+        """The parts into which some sets cut the allowed names, None if too many; a part may be empty.
 
         Only pairs of sets are asked whether they meet: a part without names is harmless, as it is
         never entered, while to be sure of each part would ask for a product of all sets.
         """
+        if len(sets) > MAX_SETS:
+            return None
         inside = [index for index, one in enumerate(sets) if not _no_name(all_of(allowed, one))]
         always = {i for i in inside if _no_name(all_of(allowed, negation(sets[i])))}
         some = [index for index in inside if index not in always]
@@ -315,7 +323,7 @@ class ObjectPlanner:
                 (*part, index) for part in list(parts) if all((other, index) in meets for other in part)
             )
             if len(parts) > MAX_CLASSES:
-                raise TooManyClasses
+                return None
         result: list[tuple[tuple[bool, ...], Formula]] = []
         for part in parts:
             out = [j for j in some if j not in part and all(_either(i, j) in meets for i in part)]
@@ -330,10 +338,6 @@ def _no_name(names: Formula) -> bool:
 
 def _either(i: int, j: int) -> tuple[int, int]:
     return (i, j) if i < j else (j, i)
-
-
-class TooManyClasses(Exception):
-    """The patterns of an object cut the names into too many classes."""
 
 
 def canonical(literals: Iterable[Literal], *, ordered: bool) -> Goal | None:
@@ -351,6 +355,5 @@ __all__ = [
     "ObjectFacts",
     "ObjectPlan",
     "ObjectPlanner",
-    "TooManyClasses",
     "canonical",
 ]

@@ -34,7 +34,6 @@ from gramspec.grammar.json_schema.objects import (
     ObjectFacts,
     ObjectPlan,
     ObjectPlanner,
-    TooManyClasses,
     canonical,
 )
 from gramspec.grammar.json_schema.sources import Json, escape
@@ -215,7 +214,7 @@ class Planner:
         if scalar_empty(formula, "string"):
             return None
         if not string_exact(formula):
-            self._inexact("string", formula, "no regular language says all of it")
+            self._inexact(goal, "string", formula, "no regular language says all of it")
         return formula
 
     def _number(self, goal: Goal) -> Formula | None:
@@ -223,21 +222,24 @@ class Planner:
         if scalar_empty(formula, "number"):
             return None
         if not number_exact(formula):
-            self._inexact("number", formula, "its automaton would be too large")
+            self._inexact(goal, "number", formula, "its automaton would be too large")
         return formula
 
-    def _inexact(self, kind: str, formula: Formula, reason: str) -> None:
-        """Note the formats or divisors of a formula of which the expression only takes a part."""
-        for atom in _atoms(formula):
-            if isinstance(atom, Format | Multiple) and not (
-                string_exact if kind == "string" else number_exact
-            )(atom):
-                where, keyword = self._logic.schemas.origins.get(Scalar(kind, atom), ("", kind))
-                self.open[Place(where, keyword, reason)] = None
+    def _inexact(self, goal: Goal, kind: str, formula: Formula, reason: str) -> None:
+        """Note the formats or divisors of a formula that its expression does not enforce, or its goal."""
+        exact = string_exact if kind == "string" else number_exact
+        atoms = [part for part in _atoms(formula) if isinstance(part, Format | Multiple) and not exact(part)]
+        if not atoms:
+            self._leave(goal[0], reason)
+        for atom in atoms:
+            where, keyword = self._logic.schemas.origins.get(Scalar(kind, atom), (self.where(goal), kind))
+            self.open[Place(where, keyword, reason)] = None
 
     def _leave(self, literal: Literal, reason: str) -> None:
         """Note that a literal is left to the check of the whole text."""
         node = self._nodes.node(literal)
+        if isinstance(node, At) and node not in self._logic.schemas.origins:
+            node = self._nodes.node(self._logic.schemas.body(node.place))
         where, keyword = self._logic.schemas.origins.get(node, (self._logic.where((literal,)), "schema"))
         self.open[Place(where, keyword, reason)] = None
 
@@ -264,14 +266,9 @@ class Planner:
         def relaxed(literal: Literal) -> None:
             self._leave(literal, "an object has too many conditions that some member has to meet")
 
-        try:
-            return ObjectPlanner(
-                self._logic, case, ordered=self._ordered, marks=self._effort, relaxed=relaxed
-            ).plan()
-        except TooManyClasses as error:
-            raise GrammarError(
-                self.where(case), "`patternProperties` overlap in too many ways", "use fewer patterns"
-            ) from error
+        return ObjectPlanner(
+            self._logic, case, ordered=self._ordered, marks=self._effort, relaxed=relaxed
+        ).plan()
 
 
 def _atoms(formula: Formula) -> list[Formula]:
