@@ -110,6 +110,14 @@ def test_only_where_the_keyword_is_left_over() -> None:
     assert predicate.reading() is None
 
 
+def test_long_arrays_remember_every_item() -> None:
+    items = [str(n) for n in range(3000)]
+    for n in (0, 1, 1023, 1024, 2047, 2999):
+        text = f"[{','.join([*items, items[n]])}".encode()
+        assert refuted_after(residual(UNIQUE), text) is None
+        assert refuted_after(residual(UNIQUE), text + b" ") == len(text) + 1
+
+
 def test_what_nests_too_deeply_equals_nothing_here() -> None:
     deep = "[" * 500 + "]" * 500
     assert refuted_after(residual(UNIQUE), f"[{deep},{deep}]".encode()) is None

@@ -14,7 +14,7 @@ import json
 import re
 from collections.abc import Hashable, Iterable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from gramspec.errors import LimitError
 from gramspec.grammar.json_schema.documents import Documents, Place
@@ -24,7 +24,7 @@ from gramspec.grammar.json_schema.sources import Json
 from gramspec.grammar.json_schema.strings import string_holds
 from gramspec.grammar.json_schema.texts import parse
 
-Where = tuple[Place, ...]
+Where: TypeAlias = tuple[Place, ...]
 """Schemas that a value has to satisfy, references and ``allOf`` followed."""
 
 _DEEPEST_COMPARED = 64
@@ -129,6 +129,10 @@ def _has(schema: dict[str, Json], keyword: str, name: str) -> bool:
     return isinstance(members, dict) and name in members
 
 
+Groups: TypeAlias = "tuple[frozenset[Hashable], ...]"
+"""A set as groups that halve in size, so that a shared set of n values grows in time log n."""
+
+
 class _Chunks(NamedTuple):
     """The bytes of a scalar so far, last first."""
 
@@ -154,7 +158,7 @@ class _Frame(NamedTuple):
     """Whether the value of the container itself is compared."""
     depth: int
     """How many containers around it, itself included, are compared."""
-    seen: frozenset[Hashable]
+    seen: Groups
     items: _Items | None
     position: int
     key: str | None
@@ -251,7 +255,7 @@ class Reading:
         depth = frame.depth + 1 if frame is not None and _wants(frame) else 0
         unique = is_array and schemas.unique(where)
         wanted = 0 < depth <= _DEEPEST_COMPARED
-        return _Frame(frame, is_array, where, unique, wanted, depth, frozenset(), None, 0, None)
+        return _Frame(frame, is_array, where, unique, wanted, depth, (), None, 0, None)
 
 
 def _wants(frame: _Frame | None) -> bool:
@@ -263,12 +267,19 @@ def _with(frame: _Frame | None, value: Hashable) -> _Frame | None:
     """A container after one more value; None if that value stands there a second time."""
     assert frame is not None
     if frame.unique:
-        if value in frame.seen:
+        if any(value in group for group in frame.seen):
             return None
-        frame = frame._replace(seen=frame.seen | {value})
+        frame = frame._replace(seen=_added(frame.seen, value))
     if frame.wanted:
         frame = frame._replace(items=_Items((frame.key, value), frame.items))
     return frame
+
+
+def _added(groups: Groups, value: Hashable) -> Groups:
+    last = frozenset((value,))
+    while groups and len(groups[-1]) <= len(last):
+        groups, last = groups[:-1], groups[-1] | last
+    return (*groups, last)
 
 
 def _value(frame: _Frame) -> Hashable:
