@@ -21,15 +21,16 @@ __all__ = ["Dialect", "parse_regex", "regex"]
 
 
 def regex(pattern: str, *, dialect: Dialect = "python") -> Grammar:
-    """The grammar of the texts that match a regular expression as a whole.
+    r"""The grammar of the texts that match a regular expression as a whole.
 
     Parameters
     ----------
     pattern : str
-        The expression. Its flags stand inside it (``(?i)``, ``(?s:...)``; Python dialect only).
+        The expression. Its flags stand inside it: ``(?i)`` (Python dialect only), ``(?s:...)``.
     dialect : {"python", "ecma"}
         "python": the syntax and meaning of `re.fullmatch`. "ecma": ECMA-262 with flag ``u``;
-        what that flag makes a syntax error is read as Annex B reads it.
+        what that flag makes a syntax error is read as Annex B reads it, but a malformed or unknown
+        ``\p{...}`` is an error. Properties are those of the Unicode version of the library `regex`.
 
     Returns
     -------
@@ -41,8 +42,11 @@ def regex(pattern: str, *, dialect: Dialect = "python") -> Grammar:
     GrammarError
         If the pattern is not valid in the dialect; the pointer is a character offset.
     UnsupportedError
-        For look-around, back-references, conditional and atomic groups, possessive quantifiers,
-        and Unicode properties that are not known.
+        For back-references and conditional groups; for atomic groups and possessive quantifiers
+        whose first match no look-ahead tells from the others; for look-ahead and look-behind whose
+        automaton is too large (`lookaround.MAX_STATES`). The pointer is where it stands.
+    LimitError
+        If the anchors of the pattern need too many terms.
     EmptyLanguageError
         If the pattern matches no text at all.
     """
@@ -68,7 +72,8 @@ def parse_regex(pattern: str, dialect: Dialect = "python", *, search: bool = Fal
     Returns
     -------
     ir.Expr
-        `ir.Empty` when no text matches; lower it with `encoding.utf8` or `encoding.json_string`.
+        `ir.Empty` when no text matches. Patterns with looks may hold `And`, `Not` and `Machine`.
+        Lower it with `encoding.utf8` or `encoding.json_string`.
 
     Raises
     ------

@@ -6,8 +6,15 @@ Source: `re` of Python 3.11, which tries alternatives from the left and greedy c
 
 from __future__ import annotations
 
+import math
+from typing import Final
+
+from gramspec.grammar.ranges import intersect
 from gramspec.grammar.regex import tree
 from gramspec.grammar.regex.tree import Chars, Choice, Here, Look, Repetition, Sequence, Tree
+
+_MAX_SPREAD: Final = 64  # combinations of the choices of a sequence that are written out
+_MAX_CHOICE: Final = 300  # alternatives of one choice
 
 
 def atomic(body: Tree) -> Tree | None:
@@ -40,24 +47,57 @@ def _first(node: Tree, inner: tuple[Tree | None, ...]) -> Tree | None:
 
 def _first_of_sequence(node: Sequence, inner: tuple[Tree | None, ...]) -> Tree | None:
     """What stands before the last choice must match in one way only, so that it is never retried."""
-    open_items = [index for index, item in enumerate(node.items) if not has_one_way(item)]
-    if not open_items:
-        return node
-    at = open_items[0]
-    last = inner[at]
-    if at != len(node.items) - 1 or last is None:
-        return None
-    return tree.sequence([*node.items[:at], last])
+    items = node.items
+    for at, item in enumerate(items):
+        if has_one_way(item) or _stops_before(item, items[at + 1 :]):
+            continue
+        if at == len(items) - 1:
+            last = inner[at]
+            return None if last is None else tree.sequence([*items[:at], last])
+        ways = math.prod(len(part.items) for part in items if isinstance(part, Choice))
+        if not isinstance(item, Choice) or ways > _MAX_SPREAD:
+            return None
+        spread = [tree.sequence([*items[:at], part, *items[at + 1 :]]) for part in item.items]
+        return atomic(tree.choice(spread))
+    return node
+
+
+def _stops_before(item: Tree, rest: tuple[Tree, ...]) -> bool:
+    """Whether a repeated character cannot be the next one that must follow: then one count alone fits."""
+    if not isinstance(item, Repetition) or not isinstance(item.item, Chars) or not rest:
+        return False
+    after = rest[0]
+    while isinstance(after, Repetition) and after.minimum > 0:
+        after = after.item
+    return isinstance(after, Chars) and not intersect(after.ranges, item.item.ranges)
 
 
 def _first_of_choice(node: Choice, inner: tuple[Tree | None, ...]) -> Tree | None:
+    """Each alternative where no earlier one matches."""
+    if len(inner) > _MAX_CHOICE:
+        return None
     branches: list[Tree] = []
     for index, first in enumerate(inner):
         if first is None:
             return None
-        before = [tree.Look(item, True, True, "@0") for item in node.items[:index]]
-        branches.append(tree.sequence([*before, first]))
+        rivals = [item for item in node.items[:index] if not _exclude(item, node.items[index])]
+        guard = [tree.Look(tree.choice(rivals), True, True, "@0")] if rivals else []
+        branches.append(tree.sequence([*guard, first]))
     return tree.choice(branches)
+
+
+def _exclude(first: Tree, second: Tree) -> bool:
+    """Whether two bodies begin with characters, one of which tells them apart."""
+    for one, two in zip(_head(first), _head(second), strict=False):
+        if not isinstance(one, Chars) or not isinstance(two, Chars):
+            return False
+        if not intersect(one.ranges, two.ranges):
+            return True
+    return False
+
+
+def _head(node: Tree) -> tuple[Tree, ...]:
+    return node.items if isinstance(node, Sequence) else (node,)
 
 
 def _first_of_repetition(node: Repetition, first: Tree | None) -> Tree | None:
