@@ -239,7 +239,7 @@ class Emitter:
                 for member in item.declared
                 if member.required and not any(way in self._alive for way, _ in member.values)
             ]
-            if len(objects) != 1 or not dead or not dead[0]:
+            if len(objects) != 1 or not dead or not dead[0] or not self._where(dead[0][0][0]):
                 break
             goal = dead[0][0][0]
         return goal

@@ -78,8 +78,11 @@ class Schemas:
             schema = self.documents.schema(place)
             if isinstance(schema, bool):
                 return TRUE if schema else FALSE
-            if self.known(place, schema) != ["$ref"] or place in seen or _evaluates(schema):
-                return self.nodes.literal(At(place)) if schema else TRUE
+            known = self.known(place, schema)
+            if known != ["$ref"] or place in seen or _evaluates(schema):
+                # What has no parts is read at once: equal leaves are then one literal, wherever they are.
+                leaf = _LEAVES.issuperset(known) and not _evaluates(schema)
+                return self.body(place) if leaf else self.nodes.literal(At(place))
             seen.add(place)
             place = self.documents.targets(place, "$ref")
 
@@ -421,6 +424,23 @@ def _reference(keyword: str) -> Reader:
 
     return read
 
+
+_LEAVES = frozenset(
+    [
+        "type",
+        "enum",
+        "const",
+        "minLength",
+        "maxLength",
+        "pattern",
+        "format",
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "multipleOf",
+    ]
+)
 
 # Keyword: first and last draft, and what reads it (a reader of several keywords is called once).
 _ARRAY_SIZE, _OBJECT_SIZE = _size("array", "Items"), _size("object", "Properties")

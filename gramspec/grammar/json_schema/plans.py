@@ -7,6 +7,7 @@ Source: architecture, "JSON Schema as goals".
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -309,12 +310,18 @@ def productive(plans: dict[Goal, Plan]) -> set[Goal]:
         for child in children(plan):
             users[child].append(goal)
     alive: set[Goal] = set()
-    agenda = list(plans)
-    while agenda:
-        goal = agenda.pop()
+    # Children first, and nobody twice in the queue: most goals are decided at their first visit.
+    queue = deque(reversed(plans))
+    queued = set(queue)
+    while queue:
+        goal = queue.popleft()
+        queued.discard(goal)
         if goal not in alive and _satisfiable(plans[goal], alive):
             alive.add(goal)
-            agenda.extend(user for user in users[goal] if user not in alive)
+            for user in users[goal]:
+                if user not in alive and user not in queued:
+                    queued.add(user)
+                    queue.append(user)
     return alive
 
 
