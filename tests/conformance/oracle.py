@@ -41,7 +41,10 @@ class Oracle:
     def __init__(self, schema: str, *, formats: bool = False) -> None:
         plain = json.loads(schema)
         kind = validator_for(plain, default=_UNDECLARED)
-        self.draft4 = kind is jsonschema.Draft4Validator
+        # Documents may mix drafts, and to draft 4 a number with a fraction part is no integer.
+        self.readings = [integral] if kind is not jsonschema.Draft4Validator else [Decimal]
+        if "draft-04" in schema and (schema.count('"$schema"') > 1 or self.readings == [integral]):
+            self.readings = [integral, Decimal]
         # What is evaluated already the library reads by rules of its own; there the letter is asked as well.
         exact = json.loads(schema, parse_float=integral)
         self.letter = Interpreter(exact) if '"unevaluated' in schema else None
@@ -51,13 +54,16 @@ class Oracle:
     def verdict(self, text: str) -> bool | None:
         """Whether the text is valid; None where the library loops, trips, or strays from the letter."""
         try:
-            value = json.loads(text, parse_float=Decimal if self.draft4 else integral)
-            with warnings.catch_warnings(), decimal.localcontext(_EXACT):
-                warnings.simplefilter("ignore")
-                found = bool(self.validator.is_valid(value))
-                return found if self.letter is None or self.letter.evaluate(value) == found else None
+            found = {self._read(json.loads(text, parse_float=reading)) for reading in self.readings}
         except Exception:
             return None
+        return found.pop() if len(found) == 1 else None
+
+    def _read(self, value: Any) -> bool | None:
+        with warnings.catch_warnings(), decimal.localcontext(_EXACT):
+            warnings.simplefilter("ignore")
+            found = bool(self.validator.is_valid(value))
+            return found if self.letter is None or self.letter.evaluate(value) == found else None
 
 
 def sound(schema: Any) -> bool:
