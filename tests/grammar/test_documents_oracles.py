@@ -14,6 +14,7 @@ import referencing
 from reference_oracle import URIS, TooDeepError, documents, registry_of, valid
 
 from gramspec.errors import GrammarError
+from gramspec.grammar.json_schema import json_schema
 
 SUITE = Path(__file__).resolve().parents[3] / "shared" / "data" / "json_schema_test_suite"
 
@@ -68,7 +69,7 @@ def test_the_reference_files_of_the_suite(folder: str, draft: int) -> None:
     assert count >= 8
 
 
-def random_schema(choose: random.Random, draft: int) -> dict[str, Any]:
+def random_schema(choose: random.Random, draft: int, *, dynamic: bool = False) -> dict[str, Any]:
     """A schema of several resources with names and references of every kind."""
     files = ["a.json", "b.json", "c.json"]
     identifier = "id" if draft == 4 else "$id"
@@ -85,11 +86,14 @@ def random_schema(choose: random.Random, draft: int) -> dict[str, Any]:
         free = sorted({"x", "y"} - taken)
         if free and choose.random() < 0.25 and (draft >= 2019 or identifier not in items):
             taken.add(free[0])
-            items["$anchor" if draft >= 2019 else identifier] = free[0] if draft >= 2019 else f"#{free[0]}"
+            keyword = "$dynamicAnchor" if dynamic else "$anchor" if draft >= 2019 else identifier
+            items[keyword] = free[0] if draft >= 2019 else f"#{free[0]}"
         if draft == 2019 and choose.random() < 0.4:
             items["$recursiveAnchor"] = True
         if draft == 2019 and choose.random() < 0.4:
             items["$recursiveRef"] = "#"
+        if dynamic and choose.random() < 0.4:
+            items["$dynamicRef"] = choose.choice(["#x", "#y", "a.json#x", "b.json#y"])
         if choose.random() < 0.5:
             items["type"] = choose.choice(["integer", "string", "object", ["object", "integer"]])
         if choose.random() < 0.35:
@@ -132,3 +136,29 @@ def test_references_as_jsonschema_resolves_them(draft: int) -> None:
             judged += 1
             assert verdict == expected, (seed, schema, value)
     assert judged > 150
+
+
+@pytest.mark.parametrize("draft", [4, 7, 2019, 2020])
+def test_grammars_follow_references_as_documents_do(draft: int) -> None:
+    judged = 0
+    for seed in range(1000, 1120):
+        choose = random.Random(seed)
+        schema = random_schema(choose, draft, dynamic=draft == 2020)
+        found = documents(schema)
+        try:
+            grammar = json_schema(schema, property_order="any", whitespace="compact")
+        except GrammarError:
+            continue
+        for _ in range(4):
+            value = random_value(choose)
+            try:
+                expected = valid(found, value)
+            except (GrammarError, TooDeepError):
+                continue
+            judged += 1
+            assert grammar.accepts(json.dumps(value, separators=(",", ":"))) == expected, (
+                seed,
+                schema,
+                value,
+            )
+    assert judged > 60

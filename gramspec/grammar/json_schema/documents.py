@@ -9,21 +9,18 @@ Source: JSON Schema Core 2020-12, sections 8 and 9; 2019-09, section 8.2.4; draf
 from __future__ import annotations
 
 import difflib
-import importlib
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from gramspec.errors import GrammarError, OptionError, UnsupportedError
+from gramspec.errors import GrammarError
 from gramspec.grammar.json_schema.dialects import Dialect, dialect_of
 from gramspec.grammar.json_schema.drafts import Draft, draft_of
+from gramspec.grammar.json_schema.registries import draft_number, metaschema, whole_documents
 from gramspec.grammar.json_schema.resources import RECURSIVE, Index, Region, Resource
 from gramspec.grammar.json_schema.scopes import Edge, Scopes
 from gramspec.grammar.json_schema.sources import Json, escape, plain
 from gramspec.grammar.json_schema.uris import decode, defragment, join, tokens, unescape
-
-if TYPE_CHECKING:
-    from referencing import Resource as Outer
 
 _POSITION = re.compile(r"0|[1-9][0-9]{0,8}")
 _ANCHORS = {2019: re.compile(r"[A-Za-z][-A-Za-z0-9.:_]*"), 2020: re.compile(r"[A-Za-z_][-A-Za-z0-9._]*")}
@@ -31,7 +28,6 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _TEXTS = ("enum", "const", "required", "pattern", "format", "dependentRequired", "dependencies")
 _NAMES = ("properties", "patternProperties", "dependentSchemas")
 _SHOWN = 8  # how many names an error lists
-_SPECIFICATIONS = {4: "DRAFT4", 6: "DRAFT6", 7: "DRAFT7", 2019: "DRAFT201909", 2020: "DRAFT202012"}
 
 
 class Place(NamedTuple):
@@ -66,10 +62,13 @@ class Documents:
 
     def __init__(self, root: Json, draft: int | str | None = None, registry: object = None) -> None:
         self._registered = registry is not None
-        self._others = {} if registry is None else _whole_documents(registry)
+        self._others = {} if registry is None else whole_documents(registry)
         self._asked = draft is not None
         self._values: dict[tuple[str, str], Json] = {("", ""): root}
         self._schemas: dict[tuple[str, str], bool | dict[str, Json]] = {}
+        self._targets: dict[tuple[str, str, str], tuple[str, str, str | None]] = {}
+        self._nearest: dict[tuple[str, str], Region] = {}
+        self._complete = False  # whether all documents are indexed
         self._surrogates: set[str] = set()
         self._dialects: dict[str, Dialect] = {}
         self._failures: dict[str, GrammarError] = {}
@@ -80,6 +79,7 @@ class Documents:
             self._default = self._dialect(root["$schema"], "", "/$schema")
         self._add("", "", root, self._default)
         self._follow()
+        self._complete = True
         self._scopes = Scopes(self._index.resources, self._edges())
         self.root = self._place("", "", ())
 
@@ -131,8 +131,11 @@ class Documents:
         GrammarError
             If it leads nowhere; the message says what was searched.
         """
-        document, pointer = self._initial(place.resource, place.pointer, keyword, advise=True)
-        name = self._moving(place.resource, place.pointer, keyword, document, pointer)
+        key = place.resource, place.pointer, keyword
+        if key not in self._targets:
+            document, pointer = self._initial(*key, advise=True)
+            self._targets[key] = document, pointer, self._moving(*key, document, pointer)
+        document, pointer, name = self._targets[key]
         if name is not None:
             bound = self._scopes.bound(place.scope, name)
             if bound is not None:
@@ -217,10 +220,14 @@ class Documents:
         return value
 
     def _region(self, document: str, pointer: str) -> Region:
-        regions = self._index.regions
-        while (document, pointer) not in regions:
-            pointer = pointer.rpartition("/")[0]
-        return regions[document, pointer]
+        key = document, pointer
+        region = self._nearest.get(key)
+        if region is None:
+            while (region := self._index.regions.get((document, pointer))) is None:
+                pointer = pointer.rpartition("/")[0]
+            if self._complete:
+                self._nearest[key] = region
+        return region
 
     def _place(self, document: str, pointer: str, scope: tuple[str, ...]) -> Place:
         resource = self._region(document, pointer).resource
@@ -357,8 +364,8 @@ class Documents:
         """A document that is not the user's, and the draft that the registry gives it."""
         if uri in self._others:
             other = self._others[uri]
-            return plain(other.contents), _draft_number(other)
-        contents = _metaschema(uri)
+            return plain(other.contents), draft_number(other)
+        contents = metaschema(uri)
         return None if contents is None else (plain(contents), None)
 
     def _dialect(self, uri: Json, document: str, pointer: str) -> Dialect:
@@ -414,55 +421,6 @@ def _item(value: Json, name: str) -> tuple[Json] | None:
     if isinstance(value, list) and _POSITION.fullmatch(name) and int(name) < len(value):
         return (value[int(name)],)
     return None
-
-
-def _whole_documents(registry: object) -> dict[str, Outer[object]]:
-    """The documents of a registry by URI, without those that are a part of another one.
-
-    A registry that was crawled lists embedded resources too. Where they are embedded decides what
-    their relative identifiers mean, so they are indexed there.
-    """
-    from referencing import Registry
-
-    if not isinstance(registry, Registry):
-        raise OptionError(f"registry: a referencing.Registry is needed, not a {type(registry).__name__}")
-    found: dict[str, Outer[object]] = {uri: registry[uri] for uri in registry}
-    inner: set[int] = set()
-    agenda: list[object] = [resource.contents for resource in found.values()]
-    seen = {id(contents) for contents in agenda}
-    while agenda:
-        value = agenda.pop()
-        below = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
-        for item in below:
-            if isinstance(item, Mapping | list):
-                inner.add(id(item))
-                if id(item) not in seen:
-                    seen.add(id(item))
-                    agenda.append(item)
-    return {uri: resource for uri, resource in found.items() if id(resource.contents) not in inner}
-
-
-def _draft_number(resource: Outer[object]) -> int | None:
-    """The draft that a registry gives a document, None if it gives none of those known here."""
-    from referencing import jsonschema
-
-    for number, name in _SPECIFICATIONS.items():
-        if getattr(jsonschema, name).create_resource(resource.contents) == resource:
-            return number
-    return None
-
-
-def _metaschema(uri: str) -> object:
-    """A metaschema of JSON Schema itself, None if the URI is of no such."""
-    if "json-schema.org/" not in uri:
-        return None
-    try:
-        registry = importlib.import_module("jsonschema_specifications").REGISTRY
-    except ImportError as error:
-        raise UnsupportedError(
-            "", f"the metaschema {uri!r} comes with the package jsonschema", "pip install jsonschema"
-        ) from error
-    return registry[uri].contents if uri in registry else None
 
 
 def _has_surrogates(root: Json) -> bool:
