@@ -326,6 +326,7 @@ def test_the_metaschemas_are_known(draft: int) -> None:
         ({"$anchor": "1a"}, "/$anchor"),
         ({"$defs": [{}]}, "/$defs"),
         ({"definitions": True}, "/definitions"),
+        ({"definitions": {"a/b": 1}}, "/definitions/a~1b"),
         ({"$dynamicAnchor": "#a"}, "/$dynamicAnchor"),
         ({"const": "\ud800"}, "/const"),
         ({"enum": [{"a": ["\udfff"]}]}, "/enum"),

@@ -183,17 +183,7 @@ class Documents:
         dialect = region.dialect
         if dialect.draft.number <= 7 and "$ref" in value:
             return {"$ref": value["$ref"]}
-        # A draft 4 schema whose `id` is no text has no identifier: it is a property without `properties`.
-        if dialect.draft.number > 4 and not isinstance(value.get("$id", ""), str):
-            raise GrammarError(f"{where}/$id", "must be a string")
-        for keyword in ("$defs", "definitions") if dialect.draft.number >= 2019 else ("definitions",):
-            if not isinstance(value.get(keyword, {}), dict):
-                raise GrammarError(f"{where}/{keyword}", "must be an object")
-        valid = _ANCHORS.get(dialect.draft.number)
-        for keyword in ("$anchor", "$dynamicAnchor") if valid is not None else ():
-            name = value.get(keyword, "a")
-            if valid is not None and not (isinstance(name, str) and valid.fullmatch(name)):
-                raise GrammarError(f"{where}/{keyword}", f"{name!r} is not the name of an anchor")
+        _check_core(value, dialect.draft.number, where)
         if place.resource in self._surrogates:
             for keyword in _TEXTS:
                 _refuse_surrogates(value.get(keyword), f"{where}/{keyword}")
@@ -421,6 +411,26 @@ def _item(value: Json, name: str) -> tuple[Json] | None:
     if isinstance(value, list) and _POSITION.fullmatch(name) and int(name) < len(value):
         return (value[int(name)],)
     return None
+
+
+def _check_core(schema: dict[str, Json], number: int, where: str) -> None:
+    """Refuse identifiers, anchors and definitions of the wrong kind."""
+    # A draft 4 schema whose `id` is no text has no identifier: it is a property without `properties`.
+    if number > 4 and not isinstance(schema.get("$id", ""), str):
+        raise GrammarError(f"{where}/$id", "must be a string")
+    for keyword in ("$defs", "definitions") if number >= 2019 else ("definitions",):
+        named = schema.get(keyword, {})
+        if not isinstance(named, dict):
+            raise GrammarError(f"{where}/{keyword}", "must be an object")
+        for name, item in named.items():
+            if not isinstance(item, bool | dict):
+                place = f"{where}/{keyword}/{escape(name)}"
+                raise GrammarError(place, "a schema must be an object or a boolean")
+    for keyword, first in (("$anchor", 2019), ("$dynamicAnchor", 2020)):
+        if keyword in schema and number >= first:
+            anchor = schema[keyword]
+            if not isinstance(anchor, str) or not _ANCHORS[number].fullmatch(anchor):
+                raise GrammarError(f"{where}/{keyword}", f"{anchor!r} is not the name of an anchor")
 
 
 def _has_surrogates(root: Json) -> bool:
