@@ -66,5 +66,5 @@ def test_installed_version_and_command() -> None:
 
 def test_runtime_requirements_are_those_declared() -> None:
     names = {Requirement(text).name for text in PROJECT["dependencies"]}
-    schemas = {"idna", "jsonschema", "jsonschema-specifications", "referencing"}
+    schemas = {"idna", "jsonschema", "jsonschema-specifications", "referencing", "regex"}
     assert names == {"numpy", "scipy", "lark", "interegular"} | schemas
