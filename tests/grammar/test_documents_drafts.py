@@ -9,6 +9,7 @@ import referencing
 from reference_oracle import URIS, documents, registry_of, valid
 
 from gramspec.errors import GrammarError, OptionError, UnsupportedError
+from gramspec.grammar.json_schema import json_schema
 from gramspec.grammar.json_schema.documents import Place
 
 TREE = {
@@ -202,3 +203,29 @@ def test_a_dialect_that_names_itself_is_unknown() -> None:
     registry = referencing.Registry().with_resource("http://x/meta", referencing.Resource.opaque(circle))
     with pytest.raises(UnsupportedError, match="not known"):
         documents({"$schema": "http://x/meta"}, registry=registry)
+
+
+def test_predicates_on_the_whole_text_read_the_same_documents() -> None:
+    unique = {"type": "array", "uniqueItems": True}
+    tree = {**TREE, "properties": {"data": True, "children": {**unique, "items": {"$dynamicRef": "#node"}}}}
+    meta = vocabularies(2020, core=True, applicator=True)
+    registry = registry_of({"http://x/tree": tree, "http://x/meta": meta})
+    registry = registry.combine(registry_of({"http://x/old": {"items": [{"type": "integer"}], **unique}}, 7))
+
+    strict = json_schema(STRICT, registry=registry)
+    assert strict.residuals
+    assert strict.accepts('{"data":1,"children":[{"data":1},{"data":2}]}')
+    assert not strict.accepts('{"data":1,"children":[{"data":1},{"data":1}]}')
+    assert not strict.accepts('{"data":1,"children":[{}]}')
+
+    mixed = json_schema(
+        {
+            "$schema": "http://x/meta",
+            "type": "null",
+            "properties": {"a": {"$ref": "http://x/old"}, "b": unique},
+        },
+        registry=registry,
+    )
+    assert mixed.residuals
+    assert mixed.accepts('{"a":[1,"x"],"b":[1,1]}')  # `b` is of a dialect without assertions
+    assert not mixed.accepts('{"a":[1,1]}') and not mixed.accepts('{"a":["x"]}')
