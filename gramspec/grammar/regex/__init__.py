@@ -42,9 +42,9 @@ def regex(pattern: str, *, dialect: Dialect = "python") -> Grammar:
     GrammarError
         If the pattern is not valid in the dialect; the pointer is a character offset.
     UnsupportedError
-        For back-references and conditional groups; for atomic groups and possessive quantifiers
-        whose first match no look-ahead tells from the others; for look-ahead and look-behind whose
-        automaton is too large (`lookaround.MAX_STATES`). The pointer is where it stands.
+        For back-references and conditional groups; for atomic groups and possessive quantifiers that
+        repeat what may be empty; for looks and atomic groups whose automaton is too large
+        (`lookaround.MAX_STATES`). The pointer is where it stands.
     LimitError
         If the anchors of the pattern need too many terms.
     EmptyLanguageError

@@ -11,26 +11,56 @@ from typing import Final
 
 from gramspec.grammar.ranges import intersect
 from gramspec.grammar.regex import tree
-from gramspec.grammar.regex.tree import Chars, Choice, Here, Look, Repetition, Sequence, Tree
+from gramspec.grammar.regex.tree import Atomic, Chars, Choice, Here, Look, Repetition, Sequence, Tree
 
 _MAX_SPREAD: Final = 64  # combinations of the choices of a sequence that are written out
 _MAX_CHOICE: Final = 300  # alternatives of one choice
 
 
-def atomic(body: Tree) -> Tree | None:
+def atomic(body: Tree, name: str, place: str) -> Tree | None:
     """The tree of what `body` matches first.
 
     Parameters
     ----------
     body : Tree
         The inside of an atomic group, or the repetition under a possessive quantifier.
+    name, place : str
+        Name of the construct and pointer to it, for errors.
 
     Returns
     -------
     Tree or None
-        None when the first match cannot be told from the others by look-ahead here.
+        With looks where they suffice, else an `Atomic`. None when something that may be empty is
+        repeated in the body: when such a repetition stops is a matter of the engine.
     """
-    return tree.fold(body, _first)
+    found = tree.fold(body, _first)
+    if found is not None:
+        return found
+    for node in tree.walk(body):
+        free = isinstance(node, Repetition) and node.maximum not in (1, node.minimum)
+        if isinstance(node, Repetition) and free and tree.lengths(node.item)[0] == 0:
+            return None
+    return tree.Atomic(body, name, place)
+
+
+def possessive(body: Repetition, name: str, place: str) -> Tree | None:
+    """The tree of a repetition under a possessive quantifier: every copy is an atomic group of its own.
+
+    Parameters
+    ----------
+    body : Repetition
+        The repetition, as if it were greedy.
+    name, place : str
+        As for `atomic`.
+
+    Returns
+    -------
+    Tree or None
+        As `atomic` does.
+    """
+    if body.minimum == body.maximum and has_one_way(body.item):
+        return body
+    return _until_it_fails(body, atomic(body.item, name, place))
 
 
 def _first(node: Tree, inner: tuple[Tree | None, ...]) -> Tree | None:
@@ -43,6 +73,8 @@ def _first(node: Tree, inner: tuple[Tree | None, ...]) -> Tree | None:
             return _first_of_choice(node, inner)
         case Repetition():
             return _first_of_repetition(node, inner[0])
+        case Atomic():
+            return None
 
 
 def _first_of_sequence(node: Sequence, inner: tuple[Tree | None, ...]) -> Tree | None:
@@ -58,7 +90,7 @@ def _first_of_sequence(node: Sequence, inner: tuple[Tree | None, ...]) -> Tree |
         if not isinstance(item, Choice) or ways > _MAX_SPREAD:
             return None
         spread = [tree.sequence([*items[:at], part, *items[at + 1 :]]) for part in item.items]
-        return atomic(tree.choice(spread))
+        return tree.fold(tree.choice(spread), _first)
     return node
 
 
@@ -110,9 +142,14 @@ def _first_of_repetition(node: Repetition, first: Tree | None) -> Tree | None:
         )
     if node.minimum == node.maximum and has_one_way(node.item):
         return node
-    if first is None or tree.lengths(node.item)[0] == 0:
-        return None
     if node.minimum > 1 and not has_one_way(node.item):
+        return None
+    return _until_it_fails(node, first)
+
+
+def _until_it_fails(node: Repetition, first: Tree | None) -> Tree | None:
+    """Copies of what the item matches first, until it does not match or there are enough."""
+    if first is None or tree.lengths(node.item)[0] == 0:
         return None
     stop = tree.Look(node.item, True, True, node.place)
     if node.maximum is None:
@@ -129,7 +166,7 @@ def has_one_way(body: Tree) -> bool:
 
     def one_way(node: Tree, inner: tuple[bool, ...]) -> bool:
         match node:
-            case Chars() | Here() | Look():
+            case Chars() | Here() | Look() | Atomic():
                 return True
             case Sequence():
                 return all(inner)

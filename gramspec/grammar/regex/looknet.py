@@ -14,7 +14,18 @@ from gramspec.errors import UnsupportedError
 from gramspec.grammar.ranges import SCALARS, Ranges
 from gramspec.grammar.regex import tree
 from gramspec.grammar.regex.alphabet import Alphabet
-from gramspec.grammar.regex.tree import Chars, Choice, Here, Left, Look, Repetition, Right, Sequence, Tree
+from gramspec.grammar.regex.tree import (
+    Atomic,
+    Chars,
+    Choice,
+    Here,
+    Left,
+    Look,
+    Repetition,
+    Right,
+    Sequence,
+    Tree,
+)
 
 MAX_STATES: Final = 10_000
 END: Final = 0  # the text must end here
@@ -47,6 +58,7 @@ class Precedes:
 
 
 Guard: TypeAlias = Before | Follows | Precedes
+Span: TypeAlias = tuple[int, int]
 
 
 class Network:
@@ -89,8 +101,12 @@ class Network:
         self.state()
         self.start = self.state()
         self._todo: list[tuple[Tree, int, int]] = [(pattern, self.start, END)]
-        while self._todo:
-            self._build(*self._todo.pop())
+        self._first: list[tuple[Tree, Span, Span]] = []
+        while self._todo or self._first:
+            if self._todo:
+                self._build(*self._todo.pop())
+            else:
+                self._build_first(*self._first.pop())
 
     def state(self) -> int:
         """A new state."""
@@ -103,7 +119,8 @@ class Network:
     def refuse(self, needs: str) -> NoReturn:
         """Give up on the pattern."""
         look = self.place
-        name, place = (look.name, look.place) if look is not None else ("look-around", "@0")
+        assert look is not None  # patterns without looks are no networks
+        name, place = look.name, look.place
         hint = "lower the bounds of the repetitions, or move the look to the start or the end of the pattern"
         raise UnsupportedError(place, f"this {name} needs {needs} here", hint, self.source)
 
@@ -127,15 +144,19 @@ class Network:
                 for left, right in node.pairs:
                     self.empty[first].append((self._neighbours(left, right), last))
             case Look():
-                begin = self.state()
-                if node.ahead:
-                    self.empty[first].append(((Follows(begin, node.negative),), last))
-                    self._todo.append((node.body, begin, TRUE))
-                else:
-                    end = self.state()
-                    self.empty[first].append(((Precedes(len(self.behind), node.negative),), last))
-                    self.behind.append((begin, end))
-                    self._todo.append((node.body, begin, end))
+                self.empty[first].append(((self._guard(node),), last))
+            case Atomic():
+                self._first.append((node.body, (first, last), (self.state(), TRUE)))
+
+    def _guard(self, node: Look) -> Guard:
+        begin = self.state()
+        if node.ahead:
+            self._todo.append((node.body, begin, TRUE))
+            return Follows(begin, node.negative)
+        end = self.state()
+        self._todo.append((node.body, begin, end))
+        self.behind.append((begin, end))
+        return Precedes(len(self.behind) - 1, node.negative)
 
     def _build_repetition(self, node: Repetition, first: int, last: int) -> None:
         if node.maximum == 0:
@@ -156,6 +177,67 @@ class Network:
         self._todo.append((node.item, loop, back))
         self.empty[back].append(((), loop))
         self.empty[loop].append(((), last))
+
+    def _build_first(self, node: Tree, real: Span, shadow: Span) -> None:
+        """The states of a part of an atomic body, twice.
+
+        The shadow accepts whatever the body could still match; the real states take a choice only
+        where the shadow of every choice that is tried earlier fails.
+        """
+        match node:
+            case Sequence() if node.items:
+                for index, item in enumerate(node.items):
+                    is_last = index == len(node.items) - 1
+                    ends = (real[1], shadow[1]) if is_last else (self.state(), self.state())
+                    self._first.append((item, (real[0], ends[0]), (shadow[0], ends[1])))
+                    real, shadow = (ends[0], real[1]), (ends[1], shadow[1])
+            case Choice():
+                at = real[0]
+                for index, item in enumerate(node.items):
+                    enter = self.state(), self.state()
+                    self.empty[at].append(((), enter[0]))
+                    self.empty[shadow[0]].append(((), enter[1]))
+                    self._first.append((item, (enter[0], real[1]), (enter[1], shadow[1])))
+                    if index < len(node.items) - 1:
+                        otherwise = self.state()
+                        self.empty[at].append(((Follows(enter[1], True),), otherwise))
+                        at = otherwise
+            case Repetition():
+                self._repeat_first(node, real, shadow)
+            case Look():
+                guard = self._guard(node)
+                self.empty[real[0]].append(((guard,), real[1]))
+                self.empty[shadow[0]].append(((guard,), shadow[1]))
+            case _:
+                self._build(node, *real)
+                self._build(node, *shadow)
+
+    def _repeat_first(self, node: Repetition, real: Span, shadow: Span) -> None:
+        at = real[0], shadow[0]
+        copies = max(node.minimum, node.maximum or 0)
+        for count in range(copies + (node.maximum is None)):
+            enter = (self.state(), self.state()) if count >= node.minimum else at
+            if count >= copies:  # the copies without end
+                loop = self.state(), self.state()
+                self._link(at, loop)
+                after = at = loop
+            else:
+                after = self.state(), self.state()
+            if count >= node.minimum:
+                leave = self.state(), self.state()
+                self._link(leave, (real[1], shadow[1]))
+                first, second = (leave, enter) if node.lazy else (enter, leave)
+                self.empty[at[0]].append(((), first[0]))
+                self.empty[at[0]].append(((Follows(first[1], True),), second[0]))
+                self.empty[at[1]].extend((((), first[1]), ((), second[1])))
+            self._first.append((node.item, (enter[0], after[0]), (enter[1], after[1])))
+            at = after
+        if node.maximum is not None:
+            self._link(at, (real[1], shadow[1]))
+
+    def _link(self, sources: Span, targets: Span) -> None:
+        for source, target in zip(sources, targets, strict=True):
+            self.empty[source].append(((), target))
 
     def _neighbours(self, left: Left, right: Right) -> tuple[Guard, ...]:
         guards: list[Guard] = []

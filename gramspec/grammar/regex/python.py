@@ -18,7 +18,7 @@ from typing import Any, Final, NoReturn
 from gramspec.errors import GrammarError, UnsupportedError
 from gramspec.grammar.ranges import SCALARS, Ranges, complement, normalise, of, subtract, unite
 from gramspec.grammar.regex import tree
-from gramspec.grammar.regex.atomic import atomic
+from gramspec.grammar.regex.atomic import atomic, possessive
 from gramspec.grammar.regex.tree import ANY_LEFT, ANY_RIGHT, Here, Left, Right, Tree
 from gramspec.grammar.regex.unicode import ASCII_WORDS, ignoring_case, python_class
 
@@ -116,7 +116,10 @@ class _Translator:
             elif op is sre.SUBPATTERN:
                 found.append((yield value[3], _combine(flags, value[1], value[2])))
             elif op is sre.ATOMIC_GROUP:
-                found.append(self.only_first((yield value, flags), "atomic group"))
+                place = _place(self.pattern, _REFUSED["atomic group"])
+                found.append(
+                    self.known(atomic((yield value, flags), "atomic group", place), "atomic group", place)
+                )
             elif op in (sre.ASSERT, sre.ASSERT_NOT):
                 place = next(self.looks, "@0")
                 self.check_width(value, place)
@@ -137,18 +140,19 @@ class _Translator:
     def repetition(self, op: Any, minimum: Any, maximum: Any, item: Tree) -> Tree:
         bound = None if maximum is sre.MAXREPEAT else int(maximum)
         found = tree.Repetition(item, int(minimum), bound, self.brace, op is sre.MIN_REPEAT)
-        return self.only_first(found, "possessive quantifier") if op is sre.POSSESSIVE_REPEAT else found
+        if op is not sre.POSSESSIVE_REPEAT:
+            return found
+        place = _place(self.pattern, _REFUSED["possessive quantifier"])
+        return self.known(possessive(found, "possessive quantifier", place), "possessive quantifier", place)
 
     @cached_property
     def brace(self) -> str:
         """Where the first counted repetition stands; `re` does not say where each one does."""
         return _place(self.pattern, r"\{")
 
-    def only_first(self, body: Tree, name: str) -> Tree:
-        """What a body matches first, of all its ways."""
-        found = atomic(body)
+    def known(self, found: Tree | None, name: str, place: str) -> Tree:
         if found is None:
-            raise UnsupportedError(_place(self.pattern, _REFUSED[name]), name, _HINTS[name], self.pattern)
+            raise UnsupportedError(place, name, _HINTS[name], self.pattern)
         return found
 
     def check_width(self, value: Any, place: str) -> None:

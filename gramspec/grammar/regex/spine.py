@@ -17,7 +17,18 @@ from gramspec.grammar.regex import tree
 from gramspec.grammar.regex.contexts import ANY_TEXT, Builder, Piece, piece_of
 from gramspec.grammar.regex.edges import merge
 from gramspec.grammar.regex.lookaround import automaton
-from gramspec.grammar.regex.tree import Chars, Choice, Here, Left, Look, Repetition, Right, Sequence, Tree
+from gramspec.grammar.regex.tree import (
+    Atomic,
+    Chars,
+    Choice,
+    Here,
+    Left,
+    Look,
+    Repetition,
+    Right,
+    Sequence,
+    Tree,
+)
 
 MAX_LINES: Final = 32
 _LONG: Final = 8  # counts that are worth an intersection
@@ -79,7 +90,7 @@ def _lines(pattern: Tree) -> list[list[Tree]]:
 
 def _choices(item: Tree) -> list[list[Tree]] | None:
     """The alternatives that an item with looks is made of; None when it is not to be taken apart."""
-    if isinstance(item, Look) or not tree.looks(item):
+    if isinstance(item, Look | Atomic) or not tree.looks(item):
         return None
     if isinstance(item, Choice):
         return [[part] for part in item.items]
@@ -109,6 +120,8 @@ def _views(item: Tree) -> tuple[bool, bool]:
     for node in tree.walk(item):
         if isinstance(node, Look):
             back, onward = back or not node.ahead, onward or node.ahead
+        elif isinstance(node, Atomic):
+            onward = True
         elif isinstance(node, Here):
             back = back or any(left != tree.ANY_LEFT for left, _ in node.pairs)
             onward = onward or any(right != tree.ANY_RIGHT for _, right in node.pairs)

@@ -86,7 +86,16 @@ class Look:
         return "look-ahead" if self.ahead else "look-behind"
 
 
-Tree: TypeAlias = Chars | Sequence | Choice | Repetition | Here | Look
+@dataclass(frozen=True, slots=True, eq=False)
+class Atomic:
+    """What `body` matches first, by the order of its choices and the greed of its repetitions."""
+
+    body: Tree
+    name: str
+    place: str
+
+
+Tree: TypeAlias = Chars | Sequence | Choice | Repetition | Here | Look | Atomic
 
 ANY_LEFT: Final = Left(SCALARS, True)
 ANY_RIGHT: Final = Right(SCALARS, True, True)
@@ -128,7 +137,7 @@ def parts(node: Tree) -> tuple[Tree, ...]:
             return node.items
         case Repetition():
             return (node.item,)
-        case Look():
+        case Look() | Atomic():
             return (node.body,)
     return ()
 
@@ -164,9 +173,9 @@ def walk(root: Tree) -> Iterator[Tree]:
             stack.extend(reversed(parts(node)))
 
 
-def looks(root: Tree) -> list[Look]:
-    """The looks of a tree, those inside others too, in the order of the pattern."""
-    return [node for node in walk(root) if isinstance(node, Look)]
+def looks(root: Tree) -> list[Look | Atomic]:
+    """The looks and atomic groups of a tree, those inside others too, in the order of the pattern."""
+    return [node for node in walk(root) if isinstance(node, Look | Atomic)]
 
 
 def rebuilt(node: Tree, new: tuple[Tree, ...]) -> Tree:
@@ -182,6 +191,8 @@ def rebuilt(node: Tree, new: tuple[Tree, ...]) -> Tree:
             return Repetition(new[0], node.minimum, node.maximum, node.place, node.lazy)
         case Look():
             return Look(new[0], node.ahead, node.negative, node.place)
+        case Atomic():
+            return Atomic(new[0], node.name, node.place)
     return node
 
 
@@ -243,6 +254,8 @@ def lengths(root: Tree) -> tuple[int, int | None]:
                     low * node.minimum,
                     None if high is None or node.maximum is None else high * node.maximum,
                 )
+            case Atomic():
+                return inner[0]
         return 0, 0
 
     return fold(root, bounds)
