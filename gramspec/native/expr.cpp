@@ -31,6 +31,8 @@ Id Exprs::intern(const Node& n, bool is_regular, std::int32_t depth) {
   depth_.push_back(depth);
   nullable_.push_back(-1);
   shortest_.push_back(-1);
+  bounds_below_.push_back(-1);
+  live_.push_back(-1);
   head_index_.push_back(-1);
   return static_cast<Id>(nodes_.size()) - 1;
 }

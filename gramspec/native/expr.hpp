@@ -93,6 +93,7 @@ class Exprs {
 
   static constexpr std::int32_t kMaxDepth = 3000;  // nesting of one expression, guards the C++ stack
   static constexpr std::int64_t kListItems = 16;   // members of unions, per state of the limit
+  static constexpr std::size_t kExploreStates = 200'000;  // of one search for a member
   static constexpr Id kEmptyId = 0;
   static constexpr Id kEpsilonId = 1;
 
@@ -170,6 +171,8 @@ class Exprs {
   // Search over derivatives of a Boolean expression: length of a shortest member.
   std::int64_t explore_shortest(Id e);
   std::int64_t shortest_bound(Id e);
+  bool explore_live(Id e);
+  static void check_explored(std::size_t states);
   std::vector<Arc> merge_arcs(const std::vector<const std::vector<Arc>*>& parts);
   std::vector<Arc> intersect_arcs(const std::vector<Id>& items);
   void remove_left_recursion(const std::vector<Id>& rules);
@@ -185,6 +188,8 @@ class Exprs {
   std::vector<std::int32_t> depth_;
   std::vector<std::int8_t> nullable_;   // -1 unknown
   std::vector<std::int64_t> shortest_;  // -1 unknown
+  std::vector<std::int64_t> bounds_below_;  // lower bounds on the same, -1 unknown
+  std::vector<std::int8_t> live_;        // -1 unknown; see shortest_ first
   std::vector<std::int32_t> head_index_;
   std::deque<Head> heads_;  // stable addresses
   Head scratch_head_;

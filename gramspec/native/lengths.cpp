@@ -1,4 +1,4 @@
-// Nullability and lengths of shortest members of expressions; liveness is a finite length.
+// Nullability and lengths of shortest members of expressions.
 // Cost: one visit a node, remembered; an A* search over derivatives for intersections and complements.
 // Source: Knuth, IPL 6(1), 1977 (shortest members of a grammar); Hart et al., IEEE SSC 4(2), 1968 (A*).
 #include <algorithm>
@@ -8,10 +8,6 @@
 #include "object.hpp"
 
 namespace gramspec {
-
-namespace {
-constexpr std::size_t kExploreStates = 200'000;  // states of one emptiness search
-}  // namespace
 
 bool Exprs::nullable(Id e) {
   const auto i = static_cast<std::size_t>(e);
@@ -69,8 +65,6 @@ bool Exprs::nullable(Id e) {
   }
   return value;
 }
-
-bool Exprs::live(Id e) { return shortest(e) < kUnreachable; }
 
 std::int64_t Exprs::shortest(Id e) {
   if (const std::int64_t known = shortest_[static_cast<std::size_t>(e)]; known >= 0) return known;
@@ -259,11 +253,7 @@ std::int64_t Exprs::explore_shortest(Id e) {
     }
     const Head h = raw_head(state);
     for (const Arc& arc : h.arcs) visit(arc.target, distance + 1, state);
-    if (seen.size() > kExploreStates) {
-      throw LimitExceeded("max_states", "an intersection or complement needs more than " +
-                                            std::to_string(kExploreStates) +
-                                            " states to be checked for emptiness");
-    }
+    check_explored(seen.size());
   }
   if (best >= kUnreachable) {
     for (const auto& [state, found] : seen) shortest_[static_cast<std::size_t>(state)] = kUnreachable;
@@ -273,22 +263,6 @@ std::int64_t Exprs::explore_shortest(Id e) {
     shortest_[static_cast<std::size_t>(state)] = best - seen.at(state).distance;
   }
   return best;
-}
-
-// At most the length of a shortest member; exact but for intersections and complements.
-std::int64_t Exprs::shortest_bound(Id e) {
-  if (const std::int64_t known = shortest_[static_cast<std::size_t>(e)]; known >= 0) return known;
-  const Kind kind = node(e).kind;
-  if (kind == Kind::kNot) return nullable(e) ? 0 : 1;
-  // No spelling is shorter than the word in UTF-8.
-  if (kind == Kind::kSpelled) return node(e).lo == 0 ? shortest_bound(node(e).a) : 1;
-  if (kind != Kind::kAnd) return shortest(e);
-  std::int64_t value = nullable(e) ? 0 : 1;
-  const std::vector<Id> items = members(e);
-  for (Id x : items) {
-    if (value < kUnreachable) value = std::max(value, shortest_bound(x));
-  }
-  return value;
 }
 
 }  // namespace gramspec

@@ -1,0 +1,158 @@
+// Whether an expression has a member at all, which is asked of every target of every head.
+// Cost: remembered; a best-first search over derivatives for intersections, complements and spellings, which
+// ends at the first state known to be live. Lower bounds on lengths lead it, and A* in lengths.cpp.
+// Source: Brzozowski, JACM 11(4), 1964.
+#include <algorithm>
+#include <queue>
+
+#include "expr.hpp"
+
+namespace gramspec {
+
+bool Exprs::live(Id e) {
+  const auto i = static_cast<std::size_t>(e);
+  if (shortest_[i] >= 0) return shortest_[i] < kUnreachable;
+  if (!regular(e)) return shortest(e) < kUnreachable;
+  if (live_[i] >= 0) return live_[i] != 0;
+  const Node n = node(e);
+  bool value = false;
+  switch (n.kind) {
+    case Kind::kConcat: {
+      std::vector<Id> spine;  // by iteration: literals may be a million items long
+      Id tail = e;
+      for (; node(tail).kind == Kind::kConcat && live_[static_cast<std::size_t>(tail)] < 0; tail = node(tail).b) {
+        spine.push_back(tail);
+      }
+      value = live(tail);
+      for (auto it = spine.rbegin(); it != spine.rend(); ++it) {
+        value = value && live(node(*it).a);
+        live_[static_cast<std::size_t>(*it)] = value ? 1 : 0;
+      }
+      break;
+    }
+    case Kind::kUnion: {
+      const std::vector<Id> items = members(e);
+      value = std::any_of(items.begin(), items.end(), [&](Id x) { return live(x); });
+      break;
+    }
+    case Kind::kRepeat:
+      value = n.lo == 0 || live(n.a);
+      break;
+    case Kind::kCall:
+      value = live(n.a);
+      break;
+    case Kind::kAnd:
+    case Kind::kNot:
+    case Kind::kSpelled:
+      value = nullable(e) || explore_live(e);
+      break;
+    default:
+      value = shortest(e) < kUnreachable;
+      break;
+  }
+  live_[i] = value ? 1 : 0;
+  return value;
+}
+
+void Exprs::check_explored(std::size_t states) {
+  if (states > kExploreStates) {
+    throw LimitExceeded("max_states", "an intersection or complement needs more than " +
+                                          std::to_string(kExploreStates) +
+                                          " states to be checked for emptiness");
+  }
+}
+
+bool Exprs::explore_live(Id e) {
+  struct Entry {
+    std::int64_t estimate;
+    std::int64_t distance;
+    Id state;
+    // Least estimate first, then the one that is farthest on its way.
+    bool operator<(const Entry& other) const noexcept {
+      return estimate != other.estimate ? estimate > other.estimate : distance < other.distance;
+    }
+  };
+  std::unordered_map<Id, Id> from;
+  std::priority_queue<Entry> queue;
+  // Whether the state is known to be live.
+  const auto visit = [&](Id state, Id before, std::int64_t distance) {
+    if (!from.try_emplace(state, before).second) return false;
+    const auto i = static_cast<std::size_t>(state);
+    const Kind kind = node(state).kind;
+    const bool boolean = kind == Kind::kAnd || kind == Kind::kNot || kind == Kind::kSpelled;
+    if (state != e && (!boolean || live_[i] >= 0 || shortest_[i] >= 0)) return live(state);
+    if (nullable(state)) return true;
+    const std::int64_t estimate = add_length(distance, shortest_bound(state));
+    if (estimate < kUnreachable) queue.push({estimate, distance, state});
+    return false;
+  };
+  Id found = visit(e, kNone, 0) ? e : kNone;
+  while (found == kNone && !queue.empty()) {
+    const auto [estimate, distance, state] = queue.top();
+    queue.pop();
+    const Head h = raw_head(state);
+    for (const Arc& arc : h.arcs) {
+      if (visit(arc.target, state, distance + 1)) {
+        found = arc.target;
+        break;
+      }
+    }
+    check_explored(from.size());
+  }
+  if (found == kNone) {
+    for (const auto& [state, before] : from) shortest_[static_cast<std::size_t>(state)] = kUnreachable;
+    return false;
+  }
+  for (Id x = found; x != kNone; x = from.at(x)) live_[static_cast<std::size_t>(x)] = 1;
+  return true;
+}
+
+// At most the length of a shortest member: exact for states of automata, an intersection is no shorter than
+// any of its members. Only for regular expressions.
+std::int64_t Exprs::shortest_bound(Id e) {
+  if (const std::int64_t known = shortest_[static_cast<std::size_t>(e)]; known >= 0) return known;
+  if (const std::int64_t known = bounds_below_[static_cast<std::size_t>(e)]; known >= 0) return known;
+  const Node n = node(e);
+  std::int64_t value = 0;
+  switch (n.kind) {
+    case Kind::kConcat: {
+      Id tail = e;
+      for (; node(tail).kind == Kind::kConcat; tail = node(tail).b) {
+        value = add_length(value, shortest_bound(node(tail).a));
+      }
+      value = add_length(value, shortest_bound(tail));
+      break;
+    }
+    case Kind::kUnion: {
+      value = kUnreachable;
+      const std::vector<Id> items = members(e);
+      for (Id x : items) value = std::min(value, shortest_bound(x));
+      break;
+    }
+    case Kind::kRepeat:
+      value = multiply_length(shortest_bound(n.a), n.lo);
+      break;
+    case Kind::kCall:
+      value = shortest_bound(n.a);
+      break;
+    case Kind::kNot:
+      value = nullable(e) ? 0 : 1;
+      break;
+    case Kind::kSpelled:  // no spelling is shorter than the word in UTF-8
+      value = n.lo == 0 ? shortest_bound(n.a) : 1;
+      break;
+    case Kind::kAnd: {
+      value = nullable(e) ? 0 : 1;
+      const std::vector<Id> items = members(e);
+      for (Id x : items) {
+        if (value < kUnreachable) value = std::max(value, shortest_bound(x));
+      }
+      break;
+    }
+    default:
+      return shortest(e);
+  }
+  return bounds_below_[static_cast<std::size_t>(e)] = value;
+}
+
+}  // namespace gramspec
