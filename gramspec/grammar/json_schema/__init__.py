@@ -41,8 +41,10 @@ def json_schema(
 
     Parameters
     ----------
-    schema : dict, bool, str or type
-        The schema, its JSON text, or a pydantic model, dataclass or TypedDict.
+    schema : dict, bool, str, type or type hint
+        The schema, its JSON text, or what describes one: a pydantic model or TypeAdapter, dataclass,
+        TypedDict, NamedTuple, Enum, ``Literal``, any hint of these such as ``list[Model]``, or a
+        JSON Schema term of outlines.
     property_order : {"schema", "any"}
         "schema": declared keys in order of first appearance, then the others. "any": free.
     whitespace : "any", "compact", int or str
@@ -84,7 +86,7 @@ def json_schema(
         planner, goal, plans = _planned(logic, ordered=property_order == "schema")
         expr = Emitter(plans, layout, planner.where, planner.blame).run(goal)
     except RecursionError as error:
-        raise GrammarError("", "constants, or the references around them, nest too deeply") from error
+        raise GrammarError("", "sub-schemas for one value, or references between them, nest too deeply") from error
     if not planner.open:
         return Grammar(expr, "JSON Schema")
     from gramspec.grammar.json_schema.residual import residual_of
