@@ -40,7 +40,7 @@ from gramspec.grammar.json_schema.string_lengths import (
     shorter,
 )
 from gramspec.grammar.json_schema.string_machines import determined
-from gramspec.grammar.ranges import SCALARS
+from gramspec.grammar.ranges import SCALARS, complement, of
 from gramspec.grammar.regex import characters, parse_regex
 
 _CACHE: Final = 1 << 12
@@ -219,6 +219,7 @@ def _simple_pattern(formula: Pattern) -> Formula:
 def _conjunction(parts: list[Formula]) -> Formula:
     least, most = 0, None
     words: frozenset[str] | None = None
+    forbidden: frozenset[str] = frozenset()
     others: dict[Formula, None] = {}
     agenda = parts[::-1]
     while agenda:
@@ -233,21 +234,29 @@ def _conjunction(parts: list[Formula]) -> Formula:
                 most = shorter(most, part.most)
             case Words():
                 words = part.words if words is None else words & part.words
+            case Negation(Words(some)):
+                forbidden |= some
             case _:
                 others[part] = None
     size = _length(least, most)
     if size == NOTHING or any(Negation(part) in others for part in others):
         return NOTHING
+    rest = (*others, *(() if size == EVERYTHING else (size,)))
     if words is not None:
-        rest = (size, *others)
-        return _words(word for word in words if all(string_holds(part, word) for part in rest))
-    found = (*others, *(() if size == EVERYTHING else (size,)))
+        return _words(word for word in words - forbidden if _in_all(rest, word))
+    out = frozenset(word for word in forbidden if _in_all(rest, word))
+    found = (*rest, Negation(Words(out))) if out else rest
     return found[0] if len(found) == 1 else AllOf(found)
+
+
+def _in_all(parts: Iterable[Formula], word: str) -> bool:
+    return all(string_holds(part, word) for part in parts)
 
 
 def _disjunction(parts: list[Formula]) -> Formula:
     sizes: list[Length] = []
     words: set[str] = set()
+    missing: frozenset[str] | None = None
     others: dict[Formula, None] = {}
     agenda = parts[::-1]
     while agenda:
@@ -261,15 +270,24 @@ def _disjunction(parts: list[Formula]) -> Formula:
                 sizes.append(part)
             case Words():
                 words |= part.words
+            case Negation(Words(some)):
+                missing = some if missing is None else missing & some
             case _:
                 others[part] = None
     lengths = _joined(sizes)
     if lengths == [EVERYTHING] or any(Negation(part) in others for part in others):
         return EVERYTHING
     rest = (*lengths, *others)
-    words = {word for word in words if not any(string_holds(part, word) for part in rest)}
-    found = (*rest, *((Words(frozenset(words)),) if words else ()))
+    if missing is not None:  # everything but a few words: the other parts only give some of them back
+        out = frozenset(word for word in missing - words if not _in_any(rest, word))
+        return Negation(Words(out)) if out else EVERYTHING
+    more = frozenset(word for word in words if not _in_any(rest, word))
+    found = (*rest, *((Words(more),) if more else ()))
     return found[0] if len(found) == 1 else AnyOf(found)
+
+
+def _in_any(parts: Iterable[Formula], word: str) -> bool:
+    return any(string_holds(part, word) for part in parts)
 
 
 def _joined(sizes: list[Length]) -> list[Formula]:
@@ -306,7 +324,7 @@ def _expression(simple: Formula) -> ir.Expr:
             return ir.union(*(_expression(part) for part in parts))
         case Words(words):
             return _tree(sorted(words), 0, _MAX_DEPTH)
-        case Length() | Format():
+        case Length() | Format() | Negation(Words()):
             return _plain(simple)
         case _:
             return _settled([_plain(simple)])
@@ -329,6 +347,8 @@ def _plain(simple: Formula) -> ir.Expr:
             return ir.union(*(_plain(part) for part in parts))
         case Negation(Format(name)):
             return ir.Not(formats.core(name))
+        case Negation(Words(words)):
+            return _machine(sorted(words), outside=True)
         case Negation(part):
             return ir.Not(_plain(part))
         case _:
@@ -380,7 +400,7 @@ def _tree(words: list[str], depth: int, budget: int) -> ir.Expr:
     if len(words) == 1:
         return _text(words[0][depth:])
     if budget == 0:
-        return _machine([word[depth:] for word in words])
+        return _machine([word[depth:] for word in words], outside=False)
     parts: list[ir.Expr] = []
     for _, group in groupby(words, key=lambda word: word[depth : depth + 1]):
         same = list(group)
@@ -390,21 +410,30 @@ def _tree(words: list[str], depth: int, budget: int) -> ir.Expr:
     return ir.union(*parts)
 
 
-def _machine(words: list[str]) -> ir.Expr:
-    """A prefix tree of any depth: one state for each prefix."""
+def _machine(words: list[str], *, outside: bool) -> ir.Expr:
+    """The words, or all other texts: a prefix tree with a state for each prefix, and one for the rest."""
     arcs: list[dict[str, int]] = [{}]
-    accepting = [False]
+    accepting = [outside]
     for word in words:
         state = 0
         for char in word:
             state = arcs[state].setdefault(char, len(arcs))
             if state == len(arcs):
                 arcs.append({})
-                accepting.append(False)
-        accepting[state] = True
-    return ir.Machine(
-        tuple(tuple((_char(char), target) for char, target in row.items()) for row in arcs), tuple(accepting)
-    )
+                accepting.append(outside)
+        accepting[state] = not outside
+    rows = [[(_char(char), target) for char, target in row.items()] for row in arcs]
+    if outside:
+        for row, branches in zip(rows, arcs, strict=True):
+            row.append((_other_chars(frozenset(branches)), len(arcs)))
+        rows.append([(ANY_CHAR, len(arcs))])
+        accepting.append(True)
+    return ir.Machine(tuple(map(tuple, rows)), tuple(accepting))
+
+
+@lru_cache(maxsize=_CACHE)
+def _other_chars(chars: frozenset[str]) -> ir.Expr:
+    return ir.CharSet(complement(of(*chars)))
 
 
 def _text(text: str) -> ir.Expr:
