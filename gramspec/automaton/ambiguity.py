@@ -81,6 +81,7 @@ def find_ambiguity(graph: TextGraph, *, max_pairs: int, max_pairs_each: int) -> 
     max_pairs, max_pairs_each : int
         Steps in all, and in one node.
     """
+    graph.refresh()
     search = _Search(graph, max_pairs)
     nodes, atomic = _nodes(graph.grammar.expr)
     found: dict[int, Witness] = {}

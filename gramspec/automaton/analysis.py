@@ -8,12 +8,13 @@ Source: architecture, "The automaton (native core)".
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from gramspec.automaton.ambiguity import AmbiguityReport, find_ambiguity
 from gramspec.automaton.graph import TextGraph
-from gramspec.automaton.members import WeightedMembers, seeded, shortest_members
+from gramspec.automaton.members import MemberLimits, WeightedMembers, seeded, shortest_members
 from gramspec.errors import LimitError
 from gramspec.grammar import ir
 from gramspec.grammar.core import Grammar, Place
@@ -22,6 +23,8 @@ Extent: TypeAlias = Literal["finite", "infinite", "undecided"]
 
 _SAMPLES = 5
 _SHORTEST = 3
+_LONGEST = 1 << 20
+_LIMITS = MemberLimits(max_steps=100_000, max_attempts=200)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,7 @@ class Analysis:
     shortest, samples : tuple of bytes
         The shortest members, and a few random ones.
     samples_refused : str or None
-        Why there are no samples: the residual predicates refused too many.
+        Why there are no samples: the residual predicates refused too many, or they are too long.
     frames : tuple of Frame
     residuals : tuple of Place
         What is enforced by predicates on the whole text.
@@ -157,7 +160,7 @@ def analyse(grammar: Grammar, *, limits: AnalysisLimits | None = None, seed: int
         rules=len(rules),
         recursive_rules=len(_recursive(list(rules.values()))),
         language=_language(graph, nodes, limits),
-        shortest=tuple(shortest_members(graph, _SHORTEST)),
+        shortest=_shortest(graph),
         samples=samples,
         samples_refused=refused,
         frames=tuple(_frames(nodes)),
@@ -166,8 +169,20 @@ def analyse(grammar: Grammar, *, limits: AnalysisLimits | None = None, seed: int
     )
 
 
+def _shortest(graph: TextGraph) -> tuple[bytes, ...]:
+    graph.refresh()
+    found: tuple[bytes, ...] = ()
+    with suppress(LimitError):
+        found = tuple(shortest_members(graph, _SHORTEST))
+    if not found and not graph.grammar.residuals:
+        # Too long for the search; a way straight on that is as short as the lower bound is shortest.
+        only = graph.completion(graph.start, _LONGEST)
+        return (only,) if only is not None and len(only) == graph.distance(graph.start) else ()
+    return found
+
+
 def _samples(grammar: Grammar, seed: int) -> tuple[tuple[bytes, ...], str | None]:
-    choose, members = seeded(seed), WeightedMembers(grammar)
+    choose, members = seeded(seed), WeightedMembers(grammar, limits=_LIMITS)
     try:
         return tuple(members.draw(choose) for _ in range(_SAMPLES)), None
     except LimitError as error:

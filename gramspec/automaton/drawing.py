@@ -51,7 +51,7 @@ class DrawingLimits:
         Boxes of a regular part; a larger one is drawn as a single box.
     """
 
-    max_boxes: int = 600
+    max_boxes: int = 2_000
     max_regular: int = 40
 
 
@@ -170,7 +170,7 @@ class _Draughtsman:
             tracks.insert(0, _character_box(characters))
         # A way around comes first: it is the straight line.
         tracks.sort(key=lambda track: track != Row(()))
-        return Stack(tuple(tracks)) if len(tracks) > 1 else tracks[0]
+        return _stack(tracks)
 
     def _repeat(self, node: ir.Repeat, depth: int) -> Track:
         if _is_space(node):
@@ -197,16 +197,16 @@ class _Draughtsman:
             members.append(_row([Box("any other key:", "key"), self._values(values)]))
         if not members:
             return _row([Box("{", "literal"), Box("}", "literal")])
-        inner = Loop(Stack(tuple(members)) if len(members) > 1 else members[0], "comma")
-        optional = not any(item.required for item in node.properties) and node.least == 0
-        middle = Stack((Row(()), inner)) if optional else inner
+        inner = Loop(_stack(members), "comma")
+        needed = node.least or node.marks or any(item.required for item in node.properties)
+        middle = inner if needed else Stack((Row(()), inner))
         return _row([Box("{", "literal"), middle, Box("}", "literal")])
 
     def _values(self, values: list[ir.Expr]) -> Track:
         tracks = [self._track(value, _VALUE_DEPTH) for value in values if not isinstance(value, ir.Empty)]
         if not tracks:
             return Box("nothing", "note")
-        return tracks[0] if len(tracks) == 1 else Stack(tuple(tracks))
+        return _stack(tracks)
 
     def _reference(self, node: ir.Expr | ir.Rule, prefix: str) -> Track:
         name = self.names.get(id(node))
@@ -295,6 +295,12 @@ def _row(tracks: list[Track]) -> Track:
             else:
                 out.append(part)
     return out[0] if len(out) == 1 else Row(tuple(out))
+
+
+def _stack(tracks: list[Track]) -> Track:
+    """Any one of them; what looks the same is drawn once."""
+    distinct = list(dict.fromkeys(tracks))
+    return Stack(tuple(distinct)) if len(distinct) > 1 else distinct[0]
 
 
 def _character_box(characters: Ranges) -> Box:

@@ -10,11 +10,11 @@ test that passes an enumerating `choose` sees all of a law.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from itertools import accumulate, takewhile
-from typing import Final, Protocol, TypeAlias
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
@@ -37,15 +37,18 @@ class MemberLimits:
     ----------
     max_explored : int
         Configurations that counting may visit.
+    max_steps : int
+        Bytes that it, or one weighted text, may try on the way.
     max_counts : int
         Numbers (configuration by length) that counting may hold.
     max_attempts : int
         Texts drawn for one that the residual predicates accept.
     max_bytes : int
-        Longest ending that a weighted text may need.
+        By how much a weighted text may be longer than asked for.
     """
 
-    max_explored: int = 100_000
+    max_explored: int = 40_000
+    max_steps: int = 4_000_000
     max_counts: int = 1_500_000
     max_attempts: int = 1_000
     max_bytes: int = 1 << 16
@@ -81,10 +84,10 @@ def seeded(seed: int | None = None) -> Choose:
                 return number
 
     def choose(weights: Sequence[int]) -> int:
-        sums = list(accumulate(weights))
+        sums = list(itertools.accumulate(weights))
         target = below(sums[-1])
         # The first index whose running sum exceeds the target: one with weight zero never does so first.
-        return sum(1 for _ in takewhile(lambda total: total <= target, sums))
+        return sum(1 for _ in itertools.takewhile(lambda total: total <= target, sums))
 
     return choose
 
@@ -179,6 +182,8 @@ class UniformMembers:
                             raise self._too_much(
                                 "max_explored", f"more than {self.limits.max_explored} states"
                             )
+                if graph.steps > self.limits.max_steps:
+                    raise self._too_much("max_steps", f"more than {self.limits.max_steps} steps")
             layer = following
         return depths
 
@@ -218,8 +223,9 @@ class WeightedMembers:
     At a prefix of p bytes the next byte b is possible iff p + 1 + (fewest bytes to a member after b) is at
     most the length T; ending is possible iff the prefix is a member. Each possibility is chosen in proportion
     to `weights`. So every text is a member, no prefix is a dead end, every member of at most T bytes has
-    positive probability, and no text is longer than T (but for objects whose keys have to be made longer at
-    the very end).
+    positive probability, and no text is longer than T. But for keys of objects: before it is known which ones
+    differ, the fewest bytes are a lower bound. Where it was too low, the possible bytes are those that come
+    nearest to a member, and the text gets a little longer.
 
     Parameters
     ----------
@@ -247,8 +253,8 @@ class WeightedMembers:
         Raises
         ------
         LimitError
-            If the residual predicates refuse `max_attempts` texts in a row, or a text needs an ending of
-            more than `max_bytes`.
+            If the residual predicates refuse `max_attempts` texts in a row, a text takes more than
+            `max_steps`, or gets longer than asked for by more than `max_bytes`.
         """
         return _until_held(self._grammar, self.limits, lambda: self._draw(choose))
 
@@ -257,13 +263,23 @@ class WeightedMembers:
         if graph.refresh():
             self._rows.clear()
         config, text = graph.start, bytearray()
+        most = graph.steps + self.limits.max_steps
         while True:
+            if graph.steps > most:
+                raise LimitError("max_steps", f"a text takes more than {self.limits.max_steps} steps")
             left = self.length - len(text) - 1
-            options = [row for row in self._row(config) if row[3] <= left]
+            row = self._row(config)
+            options = [option for option in row if option[3] <= left]
             may_end = graph.accepts(config)
             if not options:
-                return bytes(text) if may_end else bytes(text) + self._ending(config)
-            weights = [row[1] for row in options]
+                if may_end:
+                    return bytes(text)
+                if -left > self.limits.max_bytes:
+                    what = f"a text of {self.length} bytes gets longer by more than {self.limits.max_bytes}"
+                    raise LimitError("max_bytes", what)
+                nearest = min(option[3] for option in row)
+                options = [option for option in row if option[3] == nearest]
+            weights = [option[1] for option in options]
             chosen = choose([*weights, _END] if may_end else weights)
             if chosen == len(options):
                 return bytes(text)
@@ -281,14 +297,6 @@ class WeightedMembers:
             known = [(b, w, *left[b]) for b, w in zip(live, weights(live, nearer), strict=True)]
             self._rows[config] = known
         return known
-
-    def _ending(self, config: int) -> bytes:
-        found = self._graph.completion(config, self.limits.max_bytes)
-        if found is None:
-            raise LimitError(
-                "max_bytes", f"a text needs an ending of more than {self.limits.max_bytes} bytes"
-            )
-        return found
 
 
 _SPREAD: Final = 120
@@ -351,6 +359,7 @@ def shortest_members(graph: TextGraph, count: int, max_explored: int = 20_000) -
     """Members in the order of their length; fewer than `count` where there are no more, or the bound is met.
 
     Best first by the prefix's length plus the fewest bytes to a member; of equals the longest prefix first.
+    Prefixes that lead to one configuration by one path of byte sets are one entry.
 
     Parameters
     ----------
@@ -358,25 +367,44 @@ def shortest_members(graph: TextGraph, count: int, max_explored: int = 20_000) -
     count : int
         How many at most.
     max_explored : int
-        Prefixes that may be looked at.
+        Prefixes and members that may be looked at; and for each of them, 20 bytes on the average.
     """
-    heap = [(graph.distance(graph.start), 0, b"", graph.start)]
+    most = graph.steps + 20 * max_explored
+    numbers = itertools.count()
+    start: _Path | None = None
+    heap = [(graph.distance(graph.start), 0, next(numbers), start, graph.start)]
     found = explored = 0
-    while heap and found < count and explored < max_explored:
-        _, _, text, config = heappop(heap)
+    while heap and explored < max_explored and graph.steps <= most:
+        _, order, _, path, config = heappop(heap)
         explored += 1
-        if config == DEAD:  # a member, in the place of its length
-            if all(residual.holds(text) for residual in graph.grammar.residuals):
-                found += 1
-                yield text
+        if config == DEAD:  # members, in the place of their length
+            for text in map(bytes, itertools.product(*_byte_sets(path))):
+                explored += 1
+                if all(residual.holds(text) for residual in graph.grammar.residuals):
+                    found += 1
+                    yield text
+                if found == count or explored >= max_explored:
+                    return
             continue
+        length = -order
         if graph.accepts(config):
-            heappush(heap, (len(text), -len(text) - 1, text, DEAD))
+            heappush(heap, (length, -length - 1, next(numbers), path, DEAD))
         for successor, data in graph.successors(config):
-            length = len(text) + 1
-            bound = length + graph.distance(successor)
-            for byte in data:
-                heappush(heap, (bound, -length, text + bytes([byte]), successor))
+            bound = length + 1 + graph.distance(successor)
+            heappush(heap, (bound, -length - 1, next(numbers), _Path(data, path), successor))
+
+
+class _Path(NamedTuple):
+    data: bytes
+    parent: _Path | None
+
+
+def _byte_sets(path: _Path | None) -> list[bytes]:
+    out: list[bytes] = []
+    while path is not None:
+        out.append(path.data)
+        path = path.parent
+    return out[::-1]
 
 
 def _until_held(grammar: Grammar, limits: MemberLimits, draw: Callable[[], bytes]) -> bytes:

@@ -141,7 +141,7 @@ class _Pen:
         half = _HEIGHT / 2
         match track:
             case Box():
-                return _Size(_CHAR * _cells(_cut(track.text)) + 18, half, half)
+                return _Size(_CHAR * _cells(_cut(track)) + 18, half, half)
             case Row():
                 sizes = [self.size(item) for item in track.items]
                 width = sum(s.width for s in sizes) + _GAP * max(len(sizes) - 1, 1)
@@ -184,7 +184,7 @@ class _Pen:
             f'<rect class="{box.kind}" x="{x:.1f}" y="{y - _HEIGHT / 2:.1f}" width="{width:.1f}"'
             f' height="{_HEIGHT}" rx="{round_corner}"/>'
         )
-        self.text(x + width / 2, y, _cut(box.text), "box")
+        self.text(x + width / 2, y, _cut(box), "box")
 
     def _stack(self, stack: Stack, x: float, y: float, size: _Size) -> None:
         level = y
@@ -240,8 +240,11 @@ def _safe(text: str) -> str:
     return escape(visible(text)).replace("  ", " \u00a0")
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+def _cut(box: Box) -> str:
+    """Long names of diagrams differ at their end, other texts begin with what matters."""
+    if len(box.text) <= _LONGEST:
+        return box.text
+    return "…" + box.text[1 - _LONGEST :] if box.kind == "reference" else box.text[: _LONGEST - 1] + "…"
 
 
 def _cells(text: str) -> int:

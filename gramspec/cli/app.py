@@ -120,7 +120,7 @@ def compile_(
     svg: Annotated[
         str | None, typer.Option(help="File to draw the grammar into.", show_default=False)
     ] = None,
-    max_boxes: Annotated[int, typer.Option(help="Largest drawing, in boxes.")] = 600,
+    max_boxes: Annotated[int, typer.Option(help="Largest drawing, in boxes.")] = 2_000,
     seed: Annotated[int, typer.Option(help="Chooses the samples.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")] = False,
     kind: Kind = "auto",

@@ -209,6 +209,8 @@ def _besides(analysis: Analysis) -> str:
 
 def _member_rows(analysis: Analysis) -> list[tuple[str, str]]:
     rows = [("shortest", _shown(text)) for text in analysis.shortest]
+    if not rows:
+        rows.append(("shortest", "not found within the bound of the search"))
     rows += [("sample", _shown(text)) for text in analysis.samples]
     if analysis.samples_refused is not None:
         rows.append(("sample", f"none: {analysis.samples_refused}"))

@@ -152,6 +152,11 @@ def test_rules_frames_and_members_of_a_schema() -> None:
     assert analyse(grammar, seed=0) == found != analyse(grammar, seed=1)
 
 
+def test_members_too_long_for_the_search() -> None:
+    found = analyse(gs.regex("a{30000}b?"))
+    assert found.shortest == (b"a" * 30_000,) and found.language.extent == "finite"
+
+
 def test_mutual_recursion_is_seen() -> None:
     even, odd, leaf = ir.Rule("even"), ir.Rule("odd"), ir.Rule("leaf")
     leaf.define(B)

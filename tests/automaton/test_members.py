@@ -129,9 +129,16 @@ def test_objects_within_the_length_or_a_little_longer() -> None:
     choose = seeded(5)
     for _ in range(30):
         text = drawn.draw(choose)
-        assert grammar.accepts(text)
+        assert grammar.accepts(text) and len(text) <= 80
         pairs = json.loads(text, object_pairs_hook=list)
         assert len({key for key, _ in pairs}) == len(pairs)
+
+
+def test_many_members_of_free_names() -> None:
+    grammar = gs.json_schema({"minProperties": 40, "type": "object"}, whitespace="compact")
+    drawn = WeightedMembers(grammar)
+    text = drawn.draw(seeded(1))
+    assert grammar.accepts(text) and len(json.loads(text)) >= 40
 
 
 def test_residual_predicates_condition_both_laws() -> None:
@@ -209,12 +216,20 @@ def test_shortest_members_come_by_length() -> None:
     texts = list(shortest_members(TextGraph(user), 3))
     assert [len(text) for text in texts] == [7, 7, 7] and all(map(user.accepts, texts))
     assert list(shortest_members(TextGraph(gs.regex("a{9000}")), 1, max_explored=100)) == []
+    odd = Predicate("", "odd", "for the test", "odd", lambda text: text[-1] % 2 == 1)
+    graph = TextGraph(Grammar(gs.regex("[a-z]{3}").expr, residuals=(odd,)))
+    assert list(shortest_members(graph, 3)) == [b"aaa", b"aac", b"aae"]
+    assert len(list(shortest_members(graph, 10**6))) == 26 * 26 * 13
 
 
 def test_bounds_and_refusals() -> None:
     wide = gs.json_schema({"type": "object"})
     with pytest.raises(gs.LimitError, match=r"max_explored.*ask for shorter"):
         UniformMembers(wide, 12, limits=MemberLimits(max_explored=500))
+    with pytest.raises(gs.LimitError, match="max_steps"):
+        UniformMembers(wide, 12, limits=MemberLimits(max_steps=500))
+    with pytest.raises(gs.LimitError, match="max_steps"):
+        WeightedMembers(gs.regex("[a-z]{40}"), limits=MemberLimits(max_steps=500)).draw(seeded(0))
     with pytest.raises(gs.LimitError, match="max_counts"):
         UniformMembers(gs.regex("[a-z]*"), 200, limits=MemberLimits(max_counts=100))
     with pytest.raises(
