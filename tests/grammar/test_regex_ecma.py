@@ -104,7 +104,16 @@ def test_refused_by_name(pattern: str, name: str, offset: int) -> None:
     [
         *(("(a", 0), ("a)", 1), ("[a", 0), ("*a", 0), ("a**", 2), ("a{3,2}", 1), ("^*", 1), ("{2}", 0)),
         *(("(?P<x>a)", 0), ("(?<1>a)", 0), ("(?<a>x)(?<a>y)", 7), ("[z-a]", 1), ("\\", 0), ("(?i)a", 0)),
-        *((r"\u{110000}", 0), (r"\p{^L}", 0), (r"a\p{Script=greek}", 1), (r"\p{ASCII=Yes}", 0), ("a++", 2), ("(?>a)", 0)),
+        *(
+            (r"\u{110000}", 0),
+            (r"\p{^L}", 0),
+            (r"a\p{Script=greek}", 1),
+            (r"\p{ASCII=Yes}", 0),
+            (r"[\p{L}-z]", 1),
+            (r"[a-\P{L}]", 3),
+            ("a++", 2),
+            ("(?>a)", 0),
+        ),
     ],
 )
 def test_syntax_errors_point_at_the_place(pattern: str, offset: int) -> None:

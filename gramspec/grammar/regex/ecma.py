@@ -223,7 +223,11 @@ class _Parser:
                 parts.append(_point(low) if isinstance(low, int) else low)
                 continue
             self.at += 1
+            end = self.at
             high = self.class_atom()
+            for place in (offset, end):  # with flag u an error; without it the p is a letter
+                if self.text.startswith(("\\p{", "\\P{"), place):
+                    self.fail(place, "a Unicode property cannot end a range", "write \\- for a hyphen")
             if isinstance(low, int) and isinstance(high, int):
                 if low > high:
                     self.fail(offset, "the ends of this range cross", "write the smaller character first")
