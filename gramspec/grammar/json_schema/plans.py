@@ -40,7 +40,7 @@ from gramspec.grammar.json_schema.objects import (
 from gramspec.grammar.json_schema.sources import Json, escape
 from gramspec.grammar.json_schema.strings import string_exact
 
-MAX_GOALS = 100_000
+MAX_GOALS = 30_000
 MAX_COMBINED = 2_000
 
 # How much is told apart, from everything to as little as possible: marks of an object.
