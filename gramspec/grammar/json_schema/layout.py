@@ -26,7 +26,7 @@ from gramspec.grammar.ir import (
     repeat,
     union,
 )
-from gramspec.grammar.json_schema.numbers import rfc8259_number
+from gramspec.grammar.json_schema.intervals import rfc8259_number
 from gramspec.grammar.regex import parse_regex
 
 NULL = literal("null")

@@ -30,7 +30,6 @@ from gramspec.grammar.json_schema.formulas import (
 )
 from gramspec.grammar.json_schema.intervals import (
     Style,
-    ladder,
     numbers_among,
     numbers_between,
     rfc8259_number,
@@ -41,18 +40,6 @@ from gramspec.grammar.json_schema.multiples import (
     is_enforced,
     multiples_between,
 )
-
-__all__ = [
-    "Style",
-    "ladder",
-    "number_empty",
-    "number_exact",
-    "number_holds",
-    "number_value",
-    "numbers_among",
-    "numbers_between",
-    "rfc8259_number",
-]
 
 ONE = Decimal(1)
 
