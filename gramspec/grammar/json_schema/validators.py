@@ -3,25 +3,24 @@
 Law: JSON Schema validation of one value; no number is rounded, no network is used.
 Source: JSON Schema Core, sections 7, 10 and 11; Validation, section 6; the library for everything else.
 
-The library compares floats, searches with `re`, collects evaluated members by short cuts and leaves the base
-URI where it enters a sub-schema of ``not``, ``if`` and ``contains``; the keywords concerned are replaced.
+The library compares floats, searches with `re`, collects evaluated members by short cuts, and loses base URIs
+and dynamic scopes at some turns; the keywords concerned are replaced, and `Documents` say where they lead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextvars import ContextVar
 from decimal import Decimal
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import jsonschema
 import jsonschema.validators
 from jsonschema.exceptions import ValidationError
-from referencing import Registry, Resource
-from referencing.jsonschema import lookup_recursive_ref, specification_with
 
 from gramspec.grammar.json_schema.dialects import Dialect
+from gramspec.grammar.json_schema.documents import Documents, Place
 from gramspec.grammar.json_schema.formulas import Pattern
 from gramspec.grammar.json_schema.nodes import identity
 from gramspec.grammar.json_schema.sources import Json
@@ -42,93 +41,146 @@ Errors = Iterator[Any]
 _known: ContextVar[dict[Any, bool]] = ContextVar("known")
 
 
-def validator(
-    schema: Json,
-    dialect: Dialect,
-    documents: Mapping[str, Json],
-    dialects: Mapping[str, Dialect],
-    *,
-    formats: bool,
-) -> Any:
-    """A validator of one schema, as the library's: `is_valid` and `iter_errors` take a value.
+class Validators:
+    """Validators of one schema with its documents.
 
     Parameters
     ----------
-    schema : Json
-        The whole schema.
-    dialect : Dialect
-        How it is read where no ``$schema`` of `dialects` stands.
-    documents : mapping of str to Json
-        What references may lead to, by absolute URI, besides the published meta-schemas.
-    dialects : mapping of str to Dialect
-        The meaning of each ``$schema`` in the schema and the documents.
+    documents : Documents
+        The schema; they say where sub-schemas and references lead, and which dialect is spoken there.
     formats : bool
         Whether ``format`` is an assertion.
     """
-    kinds: dict[Dialect, Any] = {}
 
-    def kind_of(wanted: Dialect) -> Any:
-        if wanted not in kinds:
-            kinds[wanted] = _validator_class(wanted, formats)
-            kinds[wanted].evolve = evolve
-        return kinds[wanted]
+    def __init__(self, documents: Documents, *, formats: bool) -> None:
+        self.documents = documents
+        self._formats = formats
+        self._kinds: dict[Dialect, Any] = {}
+        self._names: dict[tuple[str, str], dict[int, tuple[str | int, ...]]] = {}
 
-    def evolve(self: Any, **changes: Any) -> Any:
-        # The library would take its own class for a sub-schema that names its draft.
-        below = changes.get("schema", self.schema)
-        kind = type(self)
-        if isinstance(below, Mapping) and isinstance(below.get("$schema"), str):
-            named = dialects.get(below["$schema"])
-            kind = kind if named is None else kind_of(named)
-        return kind(below, registry=self._registry, _resolver=changes.get("_resolver", self._resolver))
+    def violations(self, value: Json, limit: int | None = None) -> list[Any]:
+        """The errors of a value, as the library's `iter_errors` gives them.
 
-    kind = kind_of(dialect)
-    plain = _specification(kind)
-    resources = [
-        (uri, Resource.from_contents(document, default_specification=plain))
-        for uri, document in documents.items()
-    ]
-    return kind(schema, registry=Registry().with_resources(resources))
+        Parameters
+        ----------
+        value : Json
+            What is validated.
+        limit : int, optional
+            The first so many errors only.
+        """
+        schema = self.documents.schema(self.documents.root)
+        if isinstance(schema, bool):
+            return [] if schema else [_wrong("false")]
+        token = _known.set({})
+        try:
+            return list(islice(self.at(self.documents.root).iter_errors(value), limit))
+        finally:
+            _known.reset(token)
+
+    def at(self, place: Place) -> Any:
+        """The library's validator of the schema (no boolean) at a place."""
+        kind = self._kind(self.documents.dialect(place))
+        # Not the library's resolver: nothing in the classes made here asks it but the functions below.
+        return kind(self.documents.schema(place), _resolver=_At(self, place))
+
+    def below(self, place: Place, schema: Any) -> Place:
+        """The place of a sub-schema of the schema at a place, which is told by its identity."""
+        key = place.resource, place.pointer
+        if key not in self._names:
+            self._names[key] = _sub_schemas(self.documents.schema(place))
+        return self.documents.child(place, *self._names[key][id(schema)])
+
+    def _kind(self, dialect: Dialect) -> Any:
+        """The exact validator class of a dialect."""
+        if dialect in self._kinds:
+            return self._kinds[dialect]
+        draft = dialect.draft
+        base = _CLASSES[draft.number]
+        keywords: dict[str, Any] = {name: own for name, own in _KEYWORDS.items() if name in base.VALIDATORS}
+        keywords["format"] = _format if self._formats else _annotation
+        if draft.number == 4:
+            keywords |= {"minimum": _minimum_4, "maximum": _maximum_4}
+        if draft.knows(4, 7):
+            keywords["dependencies"] = _dependencies
+        keywords |= dict.fromkeys(dialect.ignored, _annotation)
+        types = base.TYPE_CHECKER.redefine_many(
+            {"number": _is_number, "integer": _is_whole_4 if draft.number == 4 else _is_whole}
+        )
+        made: Any = jsonschema.validators.extend(base, validators=keywords, type_checker=types)
+        made.descend = _descend
+        self._kinds[dialect] = made
+        return made
 
 
-def violations(checker: Any, value: Json, limit: int | None = None) -> list[Any]:
-    """The errors of a value, as the library's `iter_errors` gives them.
+class _At(NamedTuple):
+    """Where a validator's schema is; stands where the library keeps its resolver."""
 
-    Parameters
-    ----------
-    checker : validator
-        From `validator`.
-    value : Json
-        What is validated.
-    limit : int, optional
-        The first so many errors only.
-    """
-    token = _known.set({})
-    try:
-        return list(islice(checker.iter_errors(value), limit))
-    finally:
-        _known.reset(token)
+    validators: Validators
+    place: Place
 
 
-def _validator_class(dialect: Dialect, formats: bool) -> Any:
-    """The exact validator class of a dialect."""
-    draft = dialect.draft
-    base = _CLASSES[draft.number]
-    keywords: dict[str, Any] = {name: own for name, own in _KEYWORDS.items() if name in base.VALIDATORS}
-    keywords["format"] = _format if formats else _annotation
-    if draft.number == 4:
-        keywords |= {"minimum": _minimum_4, "maximum": _maximum_4}
-    if draft.knows(4, 7):
-        keywords["dependencies"] = _dependencies
-    keywords |= dict.fromkeys(dialect.ignored, _annotation)
-    types = base.TYPE_CHECKER.redefine_many(
-        {"number": _is_number, "integer": _is_whole_4 if draft.number == 4 else _is_whole}
-    )
-    return jsonschema.validators.extend(base, validators=keywords, type_checker=types)
+def _sub_schemas(schema: Any) -> dict[int, tuple[str | int, ...]]:
+    """The keywords, and names or positions, that lead to each object or list in a schema."""
+    found: dict[int, tuple[str | int, ...]] = {}
+    for keyword, content in schema.items():
+        found[id(content)] = (keyword,)
+        if isinstance(content, dict):
+            found.update((id(item), (keyword, name)) for name, item in content.items())
+        elif isinstance(content, list):
+            found.update((id(item), (keyword, index)) for index, item in enumerate(content))
+    return found
 
 
-def _specification(kind: Any) -> Any:
-    return specification_with(kind.ID_OF(kind.META_SCHEMA))
+def _descend(
+    self: Any, instance: Any, schema: Any, path: Any = None, schema_path: Any = None, resolver: Any = None
+) -> Errors:
+    """The errors of a value under a sub-schema; in the place of the library's method of this name."""
+    if schema is True:
+        return
+    errors = iter([_wrong("false")]) if schema is False else _entered(self, schema).iter_errors(instance)
+    for error in errors:
+        if path is not None:
+            error.path.appendleft(path)
+        yield error
+
+
+def _entered(validator: Any, schema: Any) -> Any:
+    """The validator of a sub-schema."""
+    here: _At = validator._resolver
+    return here.validators.at(here.validators.below(here.place, schema))
+
+
+def _holds(validator: Any, value: Any, schema: Any) -> bool:
+    """Whether a sub-schema holds."""
+    return schema if isinstance(schema, bool) else _valid(_entered(validator, schema), value)
+
+
+def _valid(validator: Any, value: Any) -> bool:
+    """Whether a value is valid; asked once of a place and a value in one validation."""
+    known = _known.get()
+    key = (validator._resolver.place, id(value))
+    if key not in known:
+        known[key] = bool(validator.is_valid(value))
+    return known[key]
+
+
+def _target(validator: Any, keyword: str) -> Any:
+    """The validator that a reference leads to, or a boolean."""
+    here: _At = validator._resolver
+    place = here.validators.documents.targets(here.place, keyword)
+    schema = here.validators.documents.schema(place)
+    return schema if isinstance(schema, bool) else here.validators.at(place)
+
+
+def _reference(keyword: str) -> Any:
+    def follow(validator: Any, reference: Any, value: Any, schema: Any) -> Errors:
+        target = _target(validator, keyword)
+        if isinstance(target, bool):
+            yield from () if target else (_wrong(keyword),)
+        else:
+            yield from target.iter_errors(value)
+
+    return follow
 
 
 def divides(divisor: int | Decimal, value: int | Decimal) -> bool:
@@ -161,28 +213,6 @@ def _is_whole_4(checker: object, value: object) -> bool:
 
 def _is_whole(checker: object, value: object) -> bool:
     return _is_whole_4(checker, value) or (isinstance(value, Decimal) and divides(1, value))
-
-
-def _holds(validator: Any, value: Any, schema: Any) -> bool:
-    """Whether a sub-schema holds, entered with its own base URI."""
-    if isinstance(schema, bool):
-        return schema
-    return _valid(_entered(validator, schema), value)
-
-
-def _entered(validator: Any, schema: Any) -> Any:
-    resource = _specification(validator).create_resource(schema)
-    return validator.evolve(schema=schema, _resolver=validator._resolver.in_subresource(resource))
-
-
-def _valid(validator: Any, value: Any) -> bool:
-    """Whether a value is valid; asked once of a schema, a value and a dynamic scope in one validation."""
-    known = _known.get()
-    scope = tuple(uri for uri, _ in validator._resolver.dynamic_scope())
-    key = (id(validator.schema), id(value), type(validator), scope)
-    if key not in known:
-        known[key] = bool(validator.is_valid(value))
-    return known[key]
 
 
 def _wrong(keyword: str) -> ValidationError:
@@ -371,33 +401,31 @@ class _Evaluated:
     def _in_place(self, schema: Any) -> Iterator[tuple[_Evaluated, Any]]:
         """The sub-schemas that hold for the same value and whose annotations count."""
         validator, value = self._validator, self._value
-        resolver = validator._resolver
-        branches: list[tuple[Any, Any]] = []
-        for keyword in ("$ref", "$dynamicRef", "$recursiveRef"):
-            if keyword in schema and keyword in validator.VALIDATORS:
-                if keyword == "$recursiveRef":
-                    target = lookup_recursive_ref(resolver)
-                else:
-                    target = resolver.lookup(schema[keyword])
-                branches.append((target.contents, target.resolver))
-        plain: list[Any] = []
+        inner = [
+            _target(validator, keyword)
+            for keyword in ("$ref", "$dynamicRef", "$recursiveRef")
+            if keyword in schema and keyword in validator.VALIDATORS
+        ]
+        below: list[Any] = []
         for keyword in ("allOf", "anyOf", "oneOf"):
-            plain += schema.get(keyword, [])
+            below += schema.get(keyword, [])
         for keyword in ("dependentSchemas", "dependencies"):
             if keyword in validator.VALIDATORS:
-                plain += [below for key, below in schema.get(keyword, {}).items() if key in value]
+                below += [item for key, item in schema.get(keyword, {}).items() if key in value]
         if "if" in schema:
             held = _holds(validator, value, schema["if"])
-            plain += [schema["if"], *([schema["then"]] if "then" in schema else [])] if held else []
-            plain += [schema["else"]] if not held and "else" in schema else []
-        inner = [validator.evolve(schema=b, _resolver=at) for b, at in branches if isinstance(b, Mapping)]
-        inner += [_entered(validator, below) for below in plain if isinstance(below, Mapping)]
-        for below in inner:
-            if _valid(below, value):
-                yield _Evaluated(below, value), below.schema
+            below += [schema["if"], *([schema["then"]] if "then" in schema else [])] if held else []
+            below += [schema["else"]] if not held and "else" in schema else []
+        inner += [_entered(validator, item) for item in below if isinstance(item, dict)]
+        for one in inner:
+            if not isinstance(one, bool) and _valid(one, value):
+                yield _Evaluated(one, value), one.schema
 
 
 _KEYWORDS: dict[str, Any] = {
+    "$dynamicRef": _reference("$dynamicRef"),
+    "$recursiveRef": _reference("$recursiveRef"),
+    "$ref": _reference("$ref"),
     "additionalItems": _additional_items,
     "additionalProperties": _additional_properties,
     "anyOf": _any_of,
