@@ -17,7 +17,18 @@ import numpy as np
 from gramspec.grammar import ir
 from gramspec.testing.oracle import Recogniser
 
-KINDS = ("finite", "regular", "recursive", "counted", "boolean", "object", "utf8", "edges", "machine")
+KINDS = (
+    "finite",
+    "regular",
+    "recursive",
+    "counted",
+    "boolean",
+    "object",
+    "utf8",
+    "edges",
+    "machine",
+    "members",
+)
 SPECIAL_NAME = "<|tool|>"
 
 
@@ -53,7 +64,7 @@ def chance(dice: Dice, percent: int) -> bool:
 
 def alphabet_of(dice: Dice, kind: str) -> bytes:
     """Letters that a grammar of this kind is made of."""
-    if kind == "object":
+    if kind in ("object", "members"):
         return b'{}":,ab01'
     if kind == "utf8":
         return "éèa".encode()
@@ -75,6 +86,8 @@ def expression(dice: Dice, kind: str, alphabet: bytes) -> ir.Expr:
             return _recursive(dice, alphabet)
         case "object":
             return _object(dice, 1)
+        case "members":
+            return _members(dice)
         case "utf8":
             return _utf8(dice)
         case "machine":
@@ -264,6 +277,80 @@ def _object(dice: Dice, depth: int) -> ir.Expr:
     return ir.concat(node, ir.literal("0")) if chance(dice, 10) else node
 
 
+def _members(dice: Dice) -> ir.Expr:
+    """An object with what plain ones lack: key classes, counts, marks, late properties."""
+    escapes = chance(dice, 20)
+    marks = (0, 0, 1, 3, 3, 7)[dice.pick(6)]
+
+    def letter(text: str, spelled: bool) -> ir.Expr:
+        if spelled and escapes:
+            return ir.union(*(part for c in text for part in (ir.literal(c), ir.literal(f"\\u{ord(c):04x}"))))
+        return ir.byte_set(text.encode())
+
+    def value() -> ir.Expr:
+        return (ir.literal("0"), ir.byte_set(b"01"), ir.literal("1"), ir.EMPTY)[dice.pick(7) % 4]
+
+    def marked() -> ir.Marked:
+        if not marks:
+            return ()
+        return tuple((value(), 1 + dice.pick(marks)) for _ in range(dice.pick(3)))
+
+    def names(choice: int, spelled: bool) -> ir.Expr:
+        a, b, both = letter("a", spelled), letter("b", spelled), letter("ab", spelled)
+        match choice:
+            case 0:
+                return ir.concat(a, ir.repeat(both))
+            case 1:
+                return ir.union(a, ir.concat(b, b))
+            case 2:
+                return ir.repeat(both, 2, 2)
+            case 3:
+                return ir.concat(b, ir.optional(both))
+            case 4:
+                return ir.repeat(ir.concat(a, b))
+            case _:
+                return ir.repeat(both, 0, 1)
+
+    chosen = [dice.pick(6) for _ in range(dice.pick(3))]
+    whole, spelled = [names(c, False) for c in chosen], [names(c, True) for c in chosen]
+    if len(chosen) == 2:  # disjoint
+        whole[1] = ir.And((whole[1], ir.Not(whole[0])))
+        spelled[1] = ir.And((spelled[1], ir.Not(spelled[0])))
+    classes = tuple(ir.JsonKeyClass(n, value(), marked()) for n in whole)
+    order = "schema" if dice.pick(2) == 0 else "any"
+    declared = (["a", "b"] if dice.pick(2) == 0 else ["b", "a", "ab"])[: dice.pick(4)]
+    properties = tuple(
+        ir.JsonProperty(
+            name,
+            ir.concat(*(letter(c, True) for c in name)),
+            value(),
+            chance(dice, 30),
+            marked(),
+            chance(dice, 25),
+        )
+        for name in declared
+    )
+    least = (0, 0, 1, 2, 3)[dice.pick(5)]
+    most = (None, None, 1, 2, 3)[dice.pick(5)]
+    everything = ir.repeat(letter("ab", True))
+    additional = value() if dice.pick(2) else None
+    free_key = everything if additional is not None or chance(dice, 10) else ir.union(*spelled)
+    gap = ir.optional(ir.literal(" ")) if chance(dice, 10) else ir.EPSILON
+    others = marked() if additional is not None else ()
+    return ir.JsonObject(
+        properties,
+        additional,
+        order,
+        gap,
+        free_key,
+        classes,
+        others,
+        least,
+        most,
+        marks,  # type: ignore[arg-type]
+    )
+
+
 # Enough undeclared keys for the saturation oracle to finish what a small vocabulary can write.
 FREE_KEYS = (b"a", b"b", b"\\u0061", b"ab", b"", b"aa")
 
@@ -323,12 +410,23 @@ def derive(expr: ir.Expr, dice: Dice, alphabet: bytes, fuel: int = 40) -> list[i
 
 
 def _one_object(node: ir.JsonObject, dice: Dice) -> ir.Expr:
+    def member(key: ir.Expr, values: list[ir.Expr]) -> None:
+        able = [value for value in values if not isinstance(value, ir.Empty)]
+        if able:
+            value = able[dice.pick(len(able))] if len(able) > 1 else able[0]
+            parts.append(ir.concat(ir.literal('"'), key, ir.literal('":'), value))
+
     parts: list[ir.Expr] = []
     for prop in node.properties:
         if prop.required or dice.pick(2):
-            parts.append(ir.concat(ir.literal('"'), prop.key, ir.literal('":'), prop.value))
-    if node.additional is not None and dice.pick(2):
-        parts.append(ir.concat(ir.literal('"'), node.free_key, ir.literal('":'), node.additional))
+            member(prop.key, [prop.value, *(value for value, _ in prop.marked)])
+    others = [] if node.additional is None else [node.additional, *(value for value, _ in node.marked)]
+    for group in node.classes:
+        others += [group.value, *(value for value, _ in group.marked)]
+    if others and dice.pick(2):
+        member(node.free_key, others)
+    if len(parts) < node.least and others:
+        member(node.free_key, others)
     joined: list[ir.Expr] = []
     for i, part in enumerate(parts):
         joined.extend([ir.literal(","), part] if i else [part])

@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from gramspec.grammar import ir
+from gramspec.testing.objects import ObjectRules, Written
 
 Symbols = tuple[int, ...]
 
@@ -51,6 +52,19 @@ class Recogniser:
         self.expr = expr
         self.special_tokens = dict(special_tokens or {})
         self._known: dict[Symbols, bool] = {}
+        self._rules: dict[int, ObjectRules] = {}
+        self._names: dict[int, Recogniser] = {}
+
+    def rules_of(self, node: ir.JsonObject) -> ObjectRules:
+        """The meaning of an object of the expression."""
+        if id(node) not in self._rules:
+            self._rules[id(node)] = ObjectRules(node, self._is_name)
+        return self._rules[id(node)]
+
+    def _is_name(self, names: ir.Expr, raw: bytes) -> bool:
+        if id(names) not in self._names:
+            self._names[id(names)] = Recogniser(names)
+        return self._names[id(names)].accepts(raw)
 
     def accepts(self, data: bytes | Symbols) -> bool:
         """Whether the whole of `data` is in the language."""
@@ -169,44 +183,46 @@ class _Run:
     def json_object(self, node: ir.JsonObject, i: int) -> Iterator[int]:
         if not self.at(i, OPEN):
             return
-        required = {p.name for p in node.properties if p.required}
+        rules = self.owner.rules_of(node)
         after_open = self.ends(node.gap, i + 1)
-        if not required:
+        if rules.may_end(Written()):
             yield from (p + 1 for p in after_open if self.at(p, CLOSE))
-        todo: list[tuple[int, int, frozenset[str]]] = [(p, 0, frozenset()) for p in after_open]
+        todo: list[tuple[int, Written]] = [(p, Written()) for p in after_open]
         visited = set(todo)
         while todo:
-            position, stage, used = todo.pop()
-            for end_of_value, next_stage, now_used in self.member(node, position, stage, used):
+            position, before = todo.pop()
+            for end_of_value, after in self.member(node, position, before):
                 for p in self.ends(node.gap, end_of_value):
-                    if self.at(p, CLOSE) and required <= now_used:
+                    if self.at(p, CLOSE) and rules.may_end(after):
                         yield p + 1
                     if self.at(p, COMMA):
                         for start in self.ends(node.gap, p + 1):
-                            state = (start, next_stage, now_used)
+                            state = (start, after)
                             if state not in visited:
                                 visited.add(state)
                                 todo.append(state)
 
-    def member(
-        self, node: ir.JsonObject, i: int, stage: int, used: frozenset[str]
-    ) -> Iterator[tuple[int, int, frozenset[str]]]:
+    def member(self, node: ir.JsonObject, i: int, at: Written) -> Iterator[tuple[int, Written]]:
+        """Ends of the members that begin at `i`, and what is then written."""
+        rules = self.owner.rules_of(node)
+        for name, k in self.keys(node, i):
+            if rules.fits(name, at):
+                for value, marks in rules.values(name):
+                    for end in self.value(node, value, k):
+                        yield end, rules.after(name, marks, at)
+
+    def keys(self, node: ir.JsonObject, i: int) -> Iterator[tuple[str, int]]:
+        """Keys (after unescaping) whose opening quote is at `i`, with the places of their closing quotes."""
         if not self.at(i, QUOTE):
             return
-        for j, prop in enumerate(node.properties):
-            if prop.name in used or (node.order == "schema" and j < stage):
-                continue
+        for prop in node.properties:
             for k in self.ends(prop.key, i + 1):
-                for end in self.value(node, prop.value, k):
-                    yield end, j + 1, used | {prop.name}
-        if node.additional is not None:
-            declared = {p.name for p in node.properties}
-            for k in self.ends(node.free_key, i + 1):
-                name = unescape(self.s[i + 1 : k])
-                if name is None or name in declared or name in used:
-                    continue
-                for end in self.value(node, node.additional, k):
-                    yield end, len(node.properties), used | {name}
+                yield prop.name, k
+        declared = self.owner.rules_of(node).place
+        for k in self.ends(node.free_key, i + 1):
+            name = unescape(self.s[i + 1 : k])
+            if name is not None and name not in declared:
+                yield name, k
 
     def value(self, node: ir.JsonObject, value: ir.Expr, k: int) -> frozenset[int]:
         """Ends of `" gap : gap value`, the closing quote of the key at `k`."""

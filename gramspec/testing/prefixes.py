@@ -3,15 +3,19 @@
 Law: open(node, i) iff the input from i to its end begins some word of the node; least fixpoint for rules.
 Where every byte is a token of its own this decides masks. Source: `testing.oracle`, the IR read likewise.
 
-The keys of a `JsonObject` (`free_key`) must have infinitely many continuations from every begun key.
+Undeclared keys of a `JsonObject` must be of the letters a and b, their classes told apart within `REACH`.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+import itertools
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from gramspec.grammar import ir
+from gramspec.testing.objects import ObjectRules, Written
 from gramspec.testing.oracle import (
     CLOSE,
     COLON,
@@ -25,6 +29,9 @@ from gramspec.testing.oracle import (
     unescape,
 )
 from gramspec.testing.saturation import Term, derivative, nullable, term_of
+
+KEY_LETTERS = "ab"
+REACH = 4  # letters by which a key is completed, and a new one is long
 
 
 class PrefixOracle:
@@ -48,6 +55,9 @@ class PrefixOracle:
         self._productive: dict[int, bool] = {}
         self._keep: list[ir.Expr] = []
         self._known: dict[Symbols, bool] = {}
+        self._ends: dict[tuple[int, Written], bool] = {}
+        self._supply: dict[int, list[str]] = {}
+        self._names: dict[tuple[int, bytes], list[str]] = {}
 
     def begins_member(self, data: bytes | Symbols) -> bool:
         """Whether some member begins with `data`."""
@@ -101,16 +111,78 @@ class PrefixOracle:
                 assert rule.body is not None
                 value = all_of(rule.body)
             case ir.JsonObject():
-                parts = [node.gap, node.free_key, *([node.additional] if node.additional is not None else [])]
-                for prop in node.properties:
-                    parts.extend((prop.key, prop.value))
-                all_of(*parts)
-                needed = [part for p in node.properties if p.required for part in (p.key, p.value)]
-                value = all_of(*needed)
+                all_of(*(part for part in ir.children(node) if part not in [c.names for c in node.classes]))
+                value = self._can_end(node, Written(), lambda part: seen[id(part)])
             case _:
                 raise TypeError(f"not a byte-level expression: {node!r}")
         seen[key] = value
         return value
+
+    def can_end(self, node: ir.JsonObject, at: Written) -> bool:
+        """Whether an object of which these members are read has an end."""
+        key = (id(node), at)
+        if key not in self._ends:
+            self._ends[key] = self._can_end(node, at, self.productive)
+        return self._ends[key]
+
+    def _can_end(self, node: ir.JsonObject, at: Written, live: Callable[[ir.Expr], bool]) -> bool:
+        rules = self.recogniser.rules_of(node)
+        dead = {p.name for p in node.properties if not live(p.key)}
+        if dead & (rules.required - at.used):
+            return False
+        bare = (
+            rules
+            if not dead
+            else ObjectRules(
+                replace(node, properties=tuple(p for p in node.properties if p.name not in dead)),
+                rules.accepts,
+            )
+        )
+        most = None
+        if COMMA not in self.alphabet:
+            most = 1
+        if QUOTE not in self.alphabet or COLON not in self.alphabet:
+            most = 0
+        return bare.can_end(at, self.supply(node), live, most_members=most)
+
+    def supply(self, node: ir.JsonObject) -> list[str]:
+        """Undeclared names that can be written, enough of them for any need."""
+        if id(node) not in self._supply:
+            found = self.names_from(node, ())
+            self._supply[id(node)] = [n for n in found if n not in self.recogniser.rules_of(node).place]
+        return self._supply[id(node)]
+
+    def names_from(self, node: ir.JsonObject, begun: Symbols) -> list[str]:
+        """Names of up to `REACH` more letters whose spelling begins so."""
+        if any(b >= EDGE_BASE or b == QUOTE for b in begun):
+            return []
+        start = bytes(begun)
+        key = (id(node), start)
+        if key not in self._names:
+            letters = [spelling for letter in KEY_LETTERS if (spelling := self._spelling(letter))]
+            cut = re.search(rb"(?<!\\)(?:\\\\)*(\\(?:u[0-9a-f]{0,3})?)$", start)
+            openings = [b""]
+            if cut:
+                escapes = [b"\\u%04x" % ord(letter) for letter in KEY_LETTERS]
+                rests = [e[len(cut[1]) :] for e in escapes if e.startswith(cut[1])]
+                openings = [rest for rest in rests if set(rest) <= set(self.alphabet)]
+            known = Recogniser(node.free_key)
+            found: dict[str, None] = {}
+            for opening in openings:
+                for length in range(REACH + 1):
+                    for word in itertools.product(letters, repeat=length):
+                        body = start + opening + b"".join(word)
+                        name = unescape(tuple(body))
+                        if name is not None and known.accepts(body):
+                            found[name] = None
+            self._names[key] = list(found)
+        return self._names[key]
+
+    def _spelling(self, letter: str) -> bytes | None:
+        for spelling in (letter.encode(), b"\\u%04x" % ord(letter)):
+            if set(spelling) <= set(self.alphabet):
+                return spelling
+        return None
 
     def regular_open(self, node: ir.Expr, symbols: Symbols) -> bool:
         """Whether `symbols` begins a word of a regular node, by derivatives."""
@@ -211,89 +283,71 @@ class _Open(_Run):
             return False
         if self.open(node.gap, i + 1):
             return True
-        # (position, stage, names used): a member starts at the position.
+        rules = self.owner.rules_of(node)
+        # A member starts at the position.
         starts = self.ends(node.gap, i + 1)
-        todo: list[tuple[int, int, frozenset[str]]] = [(p, 0, frozenset()) for p in starts]
+        todo: list[tuple[int, Written]] = [(p, Written()) for p in starts]
         done = set(todo)
-        if not self.required(node) and any(self.at(p, CLOSE) and p + 1 == self.n for p in starts):
+        if rules.may_end(Written()) and any(self.at(p, CLOSE) and p + 1 == self.n for p in starts):
             return True
         while todo:
-            position, stage, used = todo.pop()
-            if self.key_open(node, position, stage, used):
+            position, before = todo.pop()
+            if self.key_open(node, position, before):
                 return True
-            for end, next_stage, now in self.member(node, position, stage, used):
-                if not self.finishable(node, next_stage, now):
+            for end, now in self.member(node, position, before):
+                if not self.oracle.can_end(node, now):
                     continue
                 if self.open(node.gap, end):
                     return True
                 for q in self.ends(node.gap, end):
-                    if self.at(q, CLOSE) and q + 1 == self.n and self.required(node) <= now:
+                    if self.at(q, CLOSE) and q + 1 == self.n and rules.may_end(now):
                         return True
-                    if self.at(q, COMMA) and self.more(node, next_stage, now):
+                    if self.at(q, COMMA) and self.more(node, now):
                         if self.open(node.gap, q + 1):
                             return True
                         for start in self.ends(node.gap, q + 1):
-                            state = (start, next_stage, now)
+                            state = (start, now)
                             if state not in done:
                                 done.add(state)
                                 todo.append(state)
         return False
 
-    @staticmethod
-    def required(node: ir.JsonObject) -> frozenset[str]:
-        return frozenset(p.name for p in node.properties if p.required)
-
-    def placeable(self, node: ir.JsonObject, stage: int, used: frozenset[str]) -> list[int]:
-        """Declared members that may come next without closing the way to the required ones."""
-        return [
-            j
-            for j, prop in enumerate(node.properties)
-            if prop.name not in used
-            and (node.order == "any" or j >= stage)
-            and self.oracle.productive(prop.key)
-            and self.oracle.productive(prop.value)
-            and self.finishable(node, j + 1, used | {prop.name})
-        ]
-
-    def others(self, node: ir.JsonObject, used: frozenset[str]) -> bool:
-        """Whether an undeclared member may come next."""
-        return (
-            node.additional is not None
-            and self.oracle.productive(node.additional)
-            and self.finishable(node, len(node.properties), used)
+    def usable(self, node: ir.JsonObject, name: str, at: Written) -> bool:
+        """Whether a member of this name may come next and leave a way to the end."""
+        rules = self.owner.rules_of(node)
+        if not rules.fits(name, at):
+            return False
+        if name in rules.place and not self.oracle.productive(node.properties[rules.place[name]].key):
+            return False
+        return any(
+            self.oracle.productive(value) and self.oracle.can_end(node, rules.after(name, marks, at))
+            for value, marks in rules.values(name)
         )
 
-    def finishable(self, node: ir.JsonObject, stage: int, used: frozenset[str]) -> bool:
-        return all(
-            p.name in used or not p.required or node.order == "any" or j >= stage
-            for j, p in enumerate(node.properties)
-        )
+    def more(self, node: ir.JsonObject, at: Written) -> bool:
+        """Whether another member may come."""
+        names = [*(p.name for p in node.properties), *self.oracle.supply(node)]
+        return any(self.usable(node, name, at) for name in names)
 
-    def more(self, node: ir.JsonObject, stage: int, used: frozenset[str]) -> bool:
-        return bool(self.placeable(node, stage, used)) or self.others(node, used)
-
-    def key_open(self, node: ir.JsonObject, i: int, stage: int, used: frozenset[str]) -> bool:
+    def key_open(self, node: ir.JsonObject, i: int, at: Written) -> bool:
         """Whether the input ends within the member that starts at `i`."""
         if i == self.n:
-            return self.more(node, stage, used)
+            return self.more(node, at)
         if not self.at(i, QUOTE):
             return False
-        for j in self.placeable(node, stage, used):
-            prop = node.properties[j]
-            if self.open(prop.key, i + 1):
+        for prop in node.properties:
+            if self.usable(node, prop.name, at) and self.open(prop.key, i + 1):
                 return True
-            if any(self.tail_open(node, prop.value, k) for k in self.ends(prop.key, i + 1)):
+        declared = self.owner.rules_of(node).place
+        for name in self.oracle.names_from(node, self.s[i + 1 :]):
+            if name not in declared and self.usable(node, name, at):
                 return True
-        if self.others(node, used):
-            assert node.additional is not None
-            if self.open(node.free_key, i + 1):
-                return True
-            declared = {p.name for p in node.properties}
-            for k in self.ends(node.free_key, i + 1):
-                name = unescape(self.s[i + 1 : k])
-                fresh = name is not None and name not in declared and name not in used
-                if fresh and self.tail_open(node, node.additional, k):
-                    return True
+        for name, k in self.keys(node, i):
+            if self.usable(node, name, at):
+                for value, marks in self.owner.rules_of(node).values(name):
+                    after = self.owner.rules_of(node).after(name, marks, at)
+                    if self.oracle.can_end(node, after) and self.tail_open(node, value, k):
+                        return True
         return False
 
     def tail_open(self, node: ir.JsonObject, value: ir.Expr, k: int) -> bool:

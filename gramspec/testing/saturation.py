@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gramspec.grammar import ir
+from gramspec.testing.objects import Written
 from gramspec.testing.oracle import CLOSE, COLON, COMMA, EDGE_BASE, OPEN, QUOTE, Recogniser, unescape
 
 Relation = NDArray[np.bool_]
@@ -252,53 +253,46 @@ class Saturation:
         return out
 
     def json_object(self, node: ir.JsonObject) -> Relation:
-        """Relation of an object: a fixpoint over (stage, names used)."""
+        """Relation of an object: a fixpoint over what is written."""
         gap = self.of(node.gap)
         quote = self.symbol(QUOTE)
-        names = [p.name for p in node.properties]
-        required = frozenset(p.name for p in node.properties if p.required)
         tail = compose(compose(quote, gap), compose(self.symbol(COLON), gap))
-        members: list[tuple[int | None, str, Relation]] = []
-        for j, prop in enumerate(node.properties):
-            head = compose(quote, compose(self.of(prop.key), tail))
-            members.append((j, prop.name, compose(head, self.of(prop.value))))
-        if node.additional is not None:
-            recogniser = Recogniser(node.free_key)
-            value = self.of(node.additional)
-            spelled: dict[str, Relation] = {}
-            for body in self.free_keys:
-                name = unescape(tuple(body))
-                if name is not None and name not in names and recogniser.accepts(body):
-                    spelled[name] = spelled.get(name, self.zero) | self.word(body)
-            for name, word in spelled.items():
-                members.append((None, name, compose(compose(quote, compose(word, tail)), value)))
+        rules = Recogniser(node).rules_of(node)
+        spelled: dict[str, Relation] = {p.name: self.of(p.key) for p in node.properties}
+        free = Recogniser(node.free_key)
+        for body in self.free_keys:
+            name = unescape(tuple(body))
+            if name is not None and name not in rules.place and free.accepts(body):
+                spelled[name] = spelled.get(name, self.zero) | self.word(body)
+        members: list[tuple[str, int, Relation]] = []
+        for name, word in spelled.items():
+            head = compose(quote, compose(word, tail))
+            members += [(name, marks, compose(head, self.of(value))) for value, marks in rules.values(name)]
         opened = compose(self.symbol(OPEN), gap)
         close = self.symbol(CLOSE)
         comma = compose(gap, compose(self.symbol(COMMA), gap))
         out = self.zero.copy()
-        if not required:
+        if rules.may_end(Written()):
             out = out | compose(opened, close)
-        reached: dict[tuple[int, frozenset[str]], Relation] = {(0, frozenset()): opened}
+        reached: dict[Written, Relation] = {Written(): opened}
         # Names only accumulate, so going by their number visits every state after its predecessors.
         used_count = -1
         while True:
             used_count += 1
-            layer = [(s, u) for s, u in reached if len(u) == used_count]
+            layer = [at for at in reached if len(at.used) == used_count]
             if not layer:
                 return out
-            for stage, used in layer:
-                before = reached[stage, used]
-                for place, name, member in members:
-                    if name in used or (node.order == "schema" and place is not None and place < stage):
+            for at in layer:
+                for name, marks, member in members:
+                    if not rules.fits(name, at):
                         continue
-                    after = compose(before, member)
+                    after = compose(reached[at], member)
                     if not after.any():
                         continue
-                    now = used | {name}
-                    if required <= now:
+                    now = rules.after(name, marks, at)
+                    if rules.may_end(now):
                         out = out | compose(compose(after, gap), close)
-                    key = (len(names) if place is None else place + 1, now)
-                    reached[key] = reached.get(key, self.zero) | compose(after, comma)
+                    reached[now] = reached.get(now, self.zero) | compose(after, comma)
 
 
 def compose(left: Relation, right: Relation) -> Relation:

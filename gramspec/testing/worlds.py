@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -308,7 +308,7 @@ def make_world(
     alphabet = alphabet_of(rolls, kind)
     expr = expression(rolls, kind, alphabet)
     wanted = size if size is not None else 2 + rolls.pick(4)
-    covered = False if kind == "object" else None
+    covered = False if kind in ("object", "members") else None
     small = vocabulary(rolls, expr, alphabet, wanted, special=kind == "edges", covered=covered)
     usable = sum(1 for t in small.tokens if t) + len(small.edges)
     longest = budget if budget is not None else 2 + rolls.pick(5)
@@ -363,6 +363,22 @@ def show(node: ir.Expr, depth: int = 12) -> str:
     rules: dict[int, str] = {}
     todo: list[ir.Rule] = []
 
+    def shown(e: ir.JsonObject, left: int) -> Iterator[str]:
+        def values(value: ir.Expr | None, marked: ir.Marked) -> str:
+            plain = "none" if value is None else text(value, left - 1)
+            return "+".join([plain, *(f"{text(v, left - 1)}@{marks}" for v, marks in marked)])
+
+        yield e.order
+        for p in e.properties:
+            sign = ("!" if p.required else "?") + ("~" if p.late else "")
+            yield f"{p.name}{sign}={text(p.key, left - 1)}:{values(p.value, p.marked)}"
+        for c in e.classes:
+            yield f"names={text(c.names, left - 1)}:{values(c.value, c.marked)}"
+        yield f"others={values(e.additional, e.marked)}"
+        yield f"gap={text(e.gap, left - 1)}; keys={text(e.free_key, left - 1)}"
+        if (e.least, e.most, e.marks) != (0, None, 0):
+            yield f"members={e.least}..{e.most}, marks={e.marks}"
+
     def text(e: ir.Expr, left: int) -> str:
         if left == 0:
             return "…"
@@ -403,15 +419,7 @@ def show(node: ir.Expr, depth: int = 12) -> str:
             case ir.TokenEdge(token):
                 return f"<{token}>"
             case ir.JsonObject():
-                parts = [
-                    f"{p.name}{'!' if p.required else '?'}={text(p.key, left - 1)}:{text(p.value, left - 1)}"
-                    for p in e.properties
-                ]
-                extra = "none" if e.additional is None else text(e.additional, left - 1)
-                return (
-                    f"object[{e.order}; {', '.join(parts)}; others={extra}; gap={text(e.gap, left - 1)}; "
-                    f"keys={text(e.free_key, left - 1)}]"
-                )
+                return f"object[{'; '.join(shown(e, left))}]"
             case _:
                 return repr(e)
 
