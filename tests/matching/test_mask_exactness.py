@@ -112,7 +112,7 @@ class Count:
     allowed = denied = open = limited = 0
 
 
-def check_without_budget(one: Case, walks: int, dice: SeededDice, count: Count) -> None:
+def check_without_budget(one: Case, walks: int, dice: SeededDice, count: Count, steps: int = 5) -> None:
     """Compare masks along random walks."""
     root = one.oracle(())
     try:
@@ -125,7 +125,7 @@ def check_without_budget(one: Case, walks: int, dice: SeededDice, count: Count) 
     for _ in range(walks):
         matcher = compiled.matcher()
         prefix: tuple[int, ...] = ()
-        for _ in range(5):
+        for _ in range(steps):
             expected = one.oracle(prefix)
             found = np.zeros(len(expected), dtype=bool)
             found[matcher.allowed_ids()] = True
@@ -140,10 +140,10 @@ def check_without_budget(one: Case, walks: int, dice: SeededDice, count: Count) 
             if wrong:
                 with pytest.raises(RejectedTokenError):
                     matcher.advance(wrong[dice.pick(len(wrong))])
-            steps = [v for v, ok in enumerate(expected) if ok and v not in one.small.eos_ids]
-            if not steps:
+            able = [v for v, ok in enumerate(expected) if ok and v not in one.small.eos_ids]
+            if not able:
                 break
-            token = steps[dice.pick(len(steps))]
+            token = able[dice.pick(len(able))]
             matcher.advance(token)
             prefix = (*prefix, token)
 
