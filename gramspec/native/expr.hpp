@@ -113,6 +113,8 @@ class Exprs {
   [[nodiscard]] bool everything_writable() const noexcept {
     return std::ranges::all_of(allowed_.words, [](std::uint64_t word) { return ~word == 0; });
   }
+  // All texts in UTF-8, whatever bytes are writable.
+  Id utf8();
   // Spellings, between the quotes of a JSON string, of the words of a regular expression (UTF-8); canonical:
   // the shortest spelling of each that the bytes allow.
   Id spelled(Id words, bool canonical);
@@ -167,6 +169,7 @@ class Exprs {
   std::vector<Arc> state_arcs(const MachineState& state);
   Head spelled_head(const Node& n);
   Id digit_target(const Node& n, std::uint32_t digit, int left);
+  std::int64_t spelled_bound(const Node& n);
   void filter(Head& head);
   // Search over derivatives of a Boolean expression: length of a shortest member.
   std::int64_t explore_shortest(Id e);

@@ -138,8 +138,8 @@ std::int64_t Exprs::shortest_bound(Id e) {
     case Kind::kNot:
       value = nullable(e) ? 0 : 1;
       break;
-    case Kind::kSpelled:  // no spelling is shorter than the word in UTF-8
-      value = n.lo == 0 ? shortest_bound(n.a) : 1;
+    case Kind::kSpelled:
+      value = spelled_bound(n);
       break;
     case Kind::kAnd: {
       value = nullable(e) ? 0 : 1;

@@ -121,9 +121,8 @@ NB_MODULE(_native, m) {
       .def("intersect", [](Engine& e, std::vector<Id> items) { return e.exprs.and_of(std::move(items)); })
       .def("complement", [](Engine& e, Id item) { return e.exprs.not_of(item); })
       .def("call", [](Engine& e, Id item) { return e.exprs.call(item); })
-      .def("machine",
-           [](Engine& e, const std::vector<std::vector<std::pair<Id, Id>>>& arcs,
-              const std::vector<bool>& accepting) { return e.exprs.machine(arcs, accepting); })
+      .def("machine", [](Engine& e, const std::vector<std::vector<std::pair<Id, Id>>>& arcs,
+                         const std::vector<bool>& accepting) { return e.exprs.machine(arcs, accepting); })
       .def("token", [](Engine& e, Id token) { return e.exprs.token(token); })
       .def("new_rule", [](Engine& e, const std::string& name) { return e.exprs.new_rule(name); })
       .def("rule", [](Engine& e, Id rule) { return e.exprs.rule_expr(rule); })

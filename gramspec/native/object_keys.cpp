@@ -27,7 +27,7 @@ Id Objects::names_of(const ObjectSpec& spec, const std::vector<bool>& wanted) {
     if (wanted[g] != rest) names.push_back(spec.groups[g].names);
   }
   const Id all = exprs_.union_of(std::move(names));
-  return rest ? exprs_.not_of(all) : all;
+  return rest ? exprs_.and_of({exprs_.utf8(), exprs_.not_of(all)}) : all;
 }
 
 Id Objects::spelled_names(const ObjectSpec& spec, const std::vector<bool>& wanted) {
@@ -171,7 +171,7 @@ Id Objects::forget(Id frame) {
   Fresh fresh;
   if (!spec_of(n.a).groups.empty()) {
     fresh.rests = group_rests(frame);
-    fresh.rests.push_back(exprs_.derive(exprs_.spelled(exprs_.not_of(Exprs::kEmptyId), false), raw));
+    fresh.rests.push_back(exprs_.derive(exprs_.spelled(exprs_.utf8(), false), raw));
   }
   return key_frame(n.a, intern_fresh(std::move(fresh)));
 }

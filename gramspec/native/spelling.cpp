@@ -71,10 +71,12 @@ bool short_writable(const Exprs& exprs, std::uint32_t c) {
          exprs.writable(static_cast<std::uint8_t>(kShortForms[at]));
 }
 
-// Whether some word of e, from byte k of an encoding on, begins with one in [lo, hi] (equally long).
-bool begins(Exprs& exprs, Id e, const std::string& lo, const std::string& hi, std::size_t k, bool low,
-            bool high) {
-  if (k == lo.size()) return true;
+// What is left of words of e that, from byte k of an encoding on, begin with one in [lo, hi] (equally long):
+// calls visit with each rest until it returns true.
+template <class Visit>
+bool each_rest(Exprs& exprs, Id e, const std::string& lo, const std::string& hi, std::size_t k, bool low,
+               bool high, Visit&& visit) {
+  if (k == lo.size()) return visit(e);
   const int from = low ? static_cast<std::uint8_t>(lo[k]) : 0x80;
   const int to = high ? static_cast<std::uint8_t>(hi[k]) : 0xBF;
   for (const Arc& arc : exprs.head(e).arcs) {
@@ -83,33 +85,40 @@ bool begins(Exprs& exprs, Id e, const std::string& lo, const std::string& hi, st
     if (a > b) continue;
     const bool at_low = low && a == from;
     const bool at_high = high && b == to;
+    const auto follow = [&](bool l, bool h) {
+      return each_rest(exprs, arc.target, lo, hi, k + 1, l, h, visit);
+    };
     if (a == b) {
-      if (begins(exprs, arc.target, lo, hi, k + 1, at_low, at_high)) return true;
+      if (follow(at_low, at_high)) return true;
       continue;
     }
-    if (at_low && begins(exprs, arc.target, lo, hi, k + 1, true, false)) return true;
-    if (at_high && begins(exprs, arc.target, lo, hi, k + 1, false, true)) return true;
-    if (b - a + 1 - (at_low ? 1 : 0) - (at_high ? 1 : 0) > 0 &&
-        begins(exprs, arc.target, lo, hi, k + 1, false, false)) {
-      return true;
-    }
+    // The bytes between the edges share one continuation.
+    if (at_low && follow(true, false)) return true;
+    if (at_high && follow(false, true)) return true;
+    if (b - a + 1 > (at_low ? 1 : 0) + (at_high ? 1 : 0) && follow(false, false)) return true;
   }
   return false;
 }
 
-// Whether some word of e begins with a character of [lo, hi].
-bool begins_with(Exprs& exprs, Id e, std::uint32_t lo, std::uint32_t hi) {
+// The same for characters of [lo, hi] of any length.
+template <class Visit>
+bool each_rest(Exprs& exprs, Id e, std::uint32_t lo, std::uint32_t hi, Visit&& visit) {
   static constexpr std::array<std::uint32_t, 4> last = {0x7F, 0x7FF, 0xFFFF, 0x10FFFF};
   for (std::uint32_t end : last) {
     if (lo > end) continue;
     std::string from, to;
     append_utf8(from, lo);
     append_utf8(to, std::min(hi, end));
-    if (begins(exprs, e, from, to, 0, true, true)) return true;
+    if (each_rest(exprs, e, from, to, 0, true, true, visit)) return true;
     if (hi <= end) return false;
     lo = end + 1;
   }
   return false;
+}
+
+// Whether some word of e begins with a character of [lo, hi].
+bool begins_with(Exprs& exprs, Id e, std::uint32_t lo, std::uint32_t hi) {
+  return each_rest(exprs, e, lo, hi, [](Id) { return true; });
 }
 
 // Whether some character of [lo, hi] may have to be written as an escape of hex digits.
@@ -187,6 +196,28 @@ bool canonical_spelling(const Exprs& exprs, const std::string& name, std::string
     i += length;
   }
   return true;
+}
+
+Id Exprs::utf8() {
+  const auto range = [&](unsigned lo, unsigned hi) {
+    ByteSet set;
+    for (unsigned b = lo; b <= hi; ++b) set.set(b);
+    return all_bytes(set);
+  };
+  const auto sequence = [&](Id lead, std::initializer_list<Id> rest) {
+    Id out = kEpsilonId;
+    for (auto it = std::rbegin(rest); it != std::rend(rest); ++it) out = concat(*it, out);
+    return concat(lead, out);
+  };
+  const Id next = range(0x80, 0xBF);
+  const Id character = union_of({range(0, 0x7F), sequence(range(0xC2, 0xDF), {next}),
+                                 sequence(range(0xE0, 0xE0), {range(0xA0, 0xBF), next}),
+                                 sequence(union_of({range(0xE1, 0xEC), range(0xEE, 0xEF)}), {next, next}),
+                                 sequence(range(0xED, 0xED), {range(0x80, 0x9F), next}),
+                                 sequence(range(0xF0, 0xF0), {range(0x90, 0xBF), next, next}),
+                                 sequence(range(0xF1, 0xF3), {next, next, next}),
+                                 sequence(range(0xF4, 0xF4), {range(0x80, 0x8F), next, next})});
+  return repeat(character, 0, kInfinite);
 }
 
 Id Exprs::spelled(Id words, bool canonical) {
@@ -298,6 +329,51 @@ Head Exprs::spelled_head(const Node& n) {
   }
   std::sort(h.arcs.begin(), h.arcs.end(), [](const Arc& x, const Arc& y) { return x.lo < y.lo; });
   return h;
+}
+
+// At most the length of a shortest spelling: inside an escape, of what its characters leave to be spelled.
+std::int64_t Exprs::spelled_bound(const Node& n) {
+  if (n.lo == kPlain) return shortest_bound(n.a);  // no spelling is shorter than the word in UTF-8
+  std::int64_t best = kUnreachable;
+  const auto offer = [&](std::int64_t written, std::uint32_t lo, std::uint32_t hi) {
+    if (lo > hi) return;
+    each_rest(*this, n.a, lo, hi, [&](Id rest) {
+      best = std::min(best, add_length(written, shortest_bound(rest)));
+      return false;
+    });
+  };
+  const auto read = static_cast<std::uint32_t>(n.hi);
+  if (n.lo == kBackslash) {
+    for (char c : kShortCharacters) offer(1, static_cast<std::uint8_t>(c), static_cast<std::uint8_t>(c));
+    offer(5, 0, kFirstHigh - 1);
+    offer(5, kAfterLow, 0xFFFF);
+    offer(11, 0x10000, 0x10FFFF);
+    return best;
+  }
+  if (n.lo < kHigh) {
+    const auto left = static_cast<int>(kHigh - n.lo);
+    const std::uint32_t first = left == 4 ? 0 : read << (4 * left);
+    const std::uint32_t last = first + (1U << (4 * left)) - 1;
+    offer(left, first, std::min(last, kFirstHigh - 1));
+    offer(left, std::max(first, kAfterLow), last);
+    const std::uint32_t from = std::max(first, kFirstHigh);
+    const std::uint32_t to = std::min(last, kFirstLow - 1);
+    if (from <= to) {
+      offer(left + 6, 0x10000 + ((from - kFirstHigh) << 10), 0x10000 + ((to - kFirstHigh) << 10) + 0x3FF);
+    }
+    return best;
+  }
+  const std::uint32_t base = 0x10000 + (((read >> 16) - kFirstHigh) << 10);
+  if (n.lo < kLowDigits) {
+    offer(n.lo == kHigh ? 6 : 5, base, base + 0x3FF);
+    return best;
+  }
+  const auto left = static_cast<int>(kLowDigits + 4 - n.lo);
+  const std::uint32_t first = left == 4 ? 0 : (read & 0xFFFFU) << (4 * left);
+  const std::uint32_t from = std::max(first, kFirstLow);
+  const std::uint32_t to = std::min(first + (1U << (4 * left)) - 1, kAfterLow - 1);
+  if (from <= to) offer(left, base + from - kFirstLow, base + to - kFirstLow);
+  return best;
 }
 
 }  // namespace gramspec

@@ -307,7 +307,7 @@ def _members(dice: Dice) -> ir.Expr:
             case 3:
                 return ir.concat(b, ir.optional(both))
             case 4:
-                return ir.repeat(ir.concat(a, b))
+                return ir.repeat(ir.union(a, ir.concat(b, b)))
             case _:
                 return ir.repeat(both, 0, 1)
 
