@@ -81,12 +81,15 @@ def json_schema(
     layout = Layout(gap_of(whitespace), property_order)
     root = load(schema)
     documents = Documents(root, draft, registry)
-    logic = Logic(Schemas(documents, Nodes(), formats=formats == "assert"))
+    ordered = property_order == "schema"
+    logic = Logic(Schemas(documents, Nodes(), formats=formats == "assert", ordered=ordered))
     try:
-        planner, goal, plans = _planned(logic, ordered=property_order == "schema")
+        planner, goal, plans = _planned(logic, ordered=ordered)
         expr = Emitter(plans, layout, planner.where, planner.blame).run(goal)
     except RecursionError as error:
-        raise GrammarError("", "sub-schemas for one value, or references between them, nest too deeply") from error
+        raise GrammarError(
+            "", "sub-schemas for one value, or references between them, nest too deeply"
+        ) from error
     if not planner.open:
         return Grammar(expr, "JSON Schema")
     from gramspec.grammar.json_schema.residual import residual_of

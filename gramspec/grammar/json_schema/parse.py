@@ -62,12 +62,15 @@ class Schemas:
         Interns what they say.
     formats : bool
         Whether ``format`` is an assertion.
+    ordered : bool
+        Whether declared properties have an order.
     """
 
-    def __init__(self, documents: Documents, nodes: Nodes, *, formats: bool) -> None:
+    def __init__(self, documents: Documents, nodes: Nodes, *, formats: bool, ordered: bool = False) -> None:
         self.documents = documents
         self.nodes = nodes
         self.formats = formats
+        self.ordered = ordered
         self.origins: dict[Node, tuple[str, str]] = {}
         self._bodies: dict[Place, Literal] = {}
 
@@ -415,7 +418,13 @@ def _if(schemas: Schemas, place: Place, schema: Object) -> Literal:
     if then == otherwise == TRUE:
         return TRUE
     # Exclusive cases: contradictions between several conditions are then found before they multiply.
-    return nodes.any([nodes.all([condition, then]), nodes.all([negate(condition), otherwise])])
+    unmet = [negate(condition), otherwise]
+    test = schema["if"]
+    if schemas.ordered and isinstance(test, dict) and isinstance(test.get("properties"), dict):
+        # The names of the condition are declared, and have their place, whether it holds or not.
+        names = tuple((name, TRUE) for name in keywords.mapping("", test, "properties"))
+        unmet.insert(0, nodes.literal(Members(names, (), TRUE)))
+    return nodes.any([nodes.all([condition, then]), nodes.all(unmet)])
 
 
 def _reference(keyword: str) -> Reader:
