@@ -41,6 +41,8 @@ def status(one: Hostile, answer: Answer) -> str:
     """The status of a case for the ratchet."""
     if answer.outcome in one.good:
         wrong = answer.outcome == COMPILED and answer.verdicts != list(one.texts.values())
+        # With exact masks no walk along them is ever stuck.
+        wrong = wrong or bool(answer.walked and answer.walked["exact"] and answer.walked["dead"])
         return "wrong" if wrong else "right"
     if answer.outcome in one.fair or answer.outcome == "time":
         return answer.outcome

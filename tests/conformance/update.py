@@ -112,7 +112,7 @@ def _hostile(given: Any, log: list[str]) -> dict[str, str]:
     found = {}
     with Judge(seconds=hostile.SECONDS, memory=hostile.MEGABYTES) as judge:
         for case in cases:
-            answer = judge.ask(case.schema, list(case.texts), property_order="any")
+            answer = judge.ask(case.schema, list(case.texts), walks=1, property_order="any")
             found[case.name] = hostile.status(case, answer)
             if found[case.name] != "right":
                 told = f"{answer.outcome} {answer.reason} {answer.verdicts}"
