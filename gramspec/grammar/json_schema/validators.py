@@ -160,7 +160,7 @@ def _valid(validator: Any, value: Any) -> bool:
     known = _known.get()
     key = (validator._resolver.place, id(value))
     if key not in known:
-        known[key] = bool(validator.is_valid(value))
+        known[key] = next(validator.iter_errors(value), None) is None
     return known[key]
 
 
