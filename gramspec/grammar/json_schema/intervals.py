@@ -39,6 +39,9 @@ ZERO = Decimal(0)
 Style = Literal["number", "integer", "digits"]
 """Which spellings count: any, those of integral value, or those without fraction and exponent."""
 
+Form = Literal["any", "decimal", "exponent"]
+"""Spellings of both kinds, those without exponent, or those with one."""
+
 _ZERO_POINT = literal("0.")
 
 
@@ -58,6 +61,7 @@ def numbers_between(
     high_strict: bool,
     style: Style,
     place: int | None = None,
+    form: Form = "any",
 ) -> Expr:
     """Spellings of the numbers in an interval, or of those that are multiples of a power of ten.
 
@@ -71,6 +75,8 @@ def numbers_between(
         Which spellings count.
     place : int, optional
         Only multiples of ``10**place`` count.
+    form : {"any", "decimal", "exponent"}
+        Whether spellings with exponent, or those without, count only.
 
     Returns
     -------
@@ -79,7 +85,7 @@ def numbers_between(
     """
     if style != "number":
         place = max(place or 0, 0)
-    kind = _Kind(place, style != "digits")
+    kind = _Kind(place, style != "digits", form)
     if place is not None:
         low, low_strict = _rounded(low, low_strict, place, up=True), False
         high, high_strict = _rounded(high, high_strict, place, up=False), False
@@ -101,7 +107,7 @@ def numbers_between(
     zero_in = (low is None or low < 0 or (low == 0 and not low_strict)) and (
         high is None or high > 0 or (high == 0 and not high_strict)
     )
-    zero = _zero(kind.fraction) if zero_in else EMPTY
+    zero = _zero(kind.fraction, form) if zero_in else EMPTY
     if above is below:
         return concat(optional(MINUS), union(zero, above))
     return union(concat(MINUS, union(zero, below)), zero, above)
@@ -113,7 +119,7 @@ def numbers_among(values: Iterable[Decimal]) -> Expr:
     decades: dict[tuple[bool, int], dict[Decimal, None]] = {}
     for value in values:
         if value == 0:
-            parts.append(concat(optional(MINUS), _zero(True)))
+            parts.append(concat(optional(MINUS), _zero(True, "any")))
         else:
             decades.setdefault((value < 0, value.adjusted()), {})[value.copy_abs()] = None
     for (negative, at), sizes in decades.items():
@@ -165,6 +171,7 @@ class _Kind(NamedTuple):
 
     place: int | None
     fraction: bool
+    form: Form = "any"
 
     def stop(self, at: int) -> int | None:
         """Significant digits of the multiples in the decade `at`."""
@@ -189,11 +196,11 @@ def _rounded(bound: Decimal | None, strict: bool, place: int, *, up: bool) -> De
 
 
 @cache
-def _zero(fraction: bool) -> Expr:
+def _zero(fraction: bool, form: Form) -> Expr:
     if not fraction:
         return NOUGHT
-    power = optional(exponent(-MAX_EXPONENT, MAX_EXPONENT))
-    return concat(NOUGHT, optional(concat(DOT, ZEROS_1)), power)
+    power = EPSILON if form == "decimal" else exponent(-MAX_EXPONENT, MAX_EXPONENT)
+    return concat(NOUGHT, optional(concat(DOT, ZEROS_1)), optional(power) if form == "any" else power)
 
 
 @lru_cache(maxsize=1024)
@@ -201,8 +208,8 @@ def _positive(low: Decimal, low_strict: bool, high: Decimal | None, high_strict:
     """Unsigned spellings of the positive numbers of an interval with ``0 <= low`` (strict at 0)."""
     if kind.place is not None and kind.place < 0 and low == 0:
         low, low_strict = Decimal((0, (1,), kind.place)), False
-    plain = _plain(low, low_strict, high, high_strict, kind)
-    if not kind.fraction:
+    plain = EMPTY if kind.form == "exponent" else _plain(low, low_strict, high, high_strict, kind)
+    if not kind.fraction or kind.form == "decimal":
         return plain
     parts = [plain]
     shifted: list[Expr] = []

@@ -12,9 +12,9 @@ from decimal import Decimal
 from functools import cache, cached_property, lru_cache
 from math import lcm
 
-from gramspec.grammar.ir import And, Empty, Expr, Machine, byte_set, concat, union
-from gramspec.grammar.json_schema.exponents import DIGITS_1, MARK, MINUS, SIGN
-from gramspec.grammar.json_schema.intervals import Style, numbers_between
+from gramspec.grammar.ir import And, Empty, Expr, Machine, byte_set, concat, optional, repeat, union
+from gramspec.grammar.json_schema.exponents import DIGITS_1, DOT, MARK, MINUS, NOUGHT, SIGN, ZEROS_1
+from gramspec.grammar.json_schema.intervals import Form, Style, numbers_between
 
 MAX_STATES = 20_000
 """States that the residues of one divisor may take; the multiples of a larger one are only approximated."""
@@ -114,13 +114,72 @@ def multiples_between(
     ways = Divisor.of(value).ways
     if ways is None:
         raise ValueError(f"the multiples of {value} take too many states")
-    texts = []
-    for modulus, place in ways:
-        text = numbers_between(low, False, high, False, style, place)
-        if not isinstance(text, Empty) and (modulus > 1 or others):
-            text = And((text, residues(modulus, others)))
-        texts.append(text)
+    divisor = Divisor.of(value)
+    if divisor.modulus == 1 and not others:
+        return numbers_between(low, False, high, False, style, divisor.place)
+
+    def those(place: int, form: Form, digits: Expr | None) -> Expr:
+        text = numbers_between(low, False, high, False, style, place, form)
+        return text if digits is None or isinstance(text, Empty) else And((text, digits))
+
+    # Decimals have their point at a known place: one machine. With an exponent the last place alone counts.
+    decimals = decimal_residues(divisor, others)
+    texts = [] if decimals is None else [those(divisor.place, "decimal", decimals)]
+    if style != "digits" or decimals is None:
+        for modulus, place in ways:
+            digits = residues(modulus, others) if modulus > 1 or others else None
+            texts.append(those(place, "any" if decimals is None else "exponent", digits))
     return union(*texts)
+
+
+@lru_cache(maxsize=256)
+def decimal_residues(divisor: Divisor, others: tuple[int, ...]) -> Machine | None:
+    """Decimals that are multiples, their digits divisible by none of `others`; None: too many states.
+
+    A state is the digits' residue, and how many of them stand behind the point (-1: no point yet). The
+    spelling as such, and zeros before the point where the place asks for them, are not looked at.
+    """
+    whole = lcm(divisor.modulus, *others)
+    places = max(0, -divisor.place)
+    if whole * (places + 2) > MAX_STATES:
+        return None
+
+    def belongs(residue: int, read: int) -> bool:
+        scaled = residue * pow(10, places - max(0, read), divisor.modulus)
+        return scaled % divisor.modulus == 0 and all(residue % other for other in others)
+
+    end = optional(concat(DOT, ZEROS_1))
+    zeros = concat(repeat(NOUGHT, divisor.place, divisor.place), end) if divisor.place > 0 else None
+    todo = [(0, -1)]
+    states = {(0, -1): 0}
+    rows: list[list[tuple[Expr, int]]] = []
+    for residue, read in todo:  # grows on the way
+        targets: dict[int, list[int]] = {}
+
+        def lead(byte: int, state: tuple[int, int], into: dict[int, list[int]] = targets) -> None:
+            if state not in states:
+                states[state] = len(todo)
+                todo.append(state)
+            into.setdefault(states[state], []).append(byte)
+
+        for digit in range(10):
+            if read < places:
+                lead(digit, ((10 * residue + digit) % whole, read + (read >= 0)))
+            elif digit == 0:
+                lead(digit, (residue, read))
+        if read < 0:
+            lead(_POINT, (residue, 0))
+        rows.append([(_bytes(tuple(digits)), target) for target, digits in targets.items()])
+    accepting = [zeros is None and belongs(*state) for state in todo] + [True]
+    rows.append([])
+    if zeros is not None:
+        for number, (residue, read) in enumerate(todo):
+            if read < 0 and belongs(residue, read):
+                rows[number].append((zeros, len(todo)))
+        if not others:
+            rows[0].append((concat(NOUGHT, end), len(todo)))
+    rows[0].append((MINUS, 0))
+    return Machine(tuple(map(tuple, rows)), tuple(accepting))
 
 
 @lru_cache(maxsize=256)
