@@ -20,7 +20,7 @@ import numpy as np
 
 from gramspec.automaton.graph import DEAD, TextGraph
 from gramspec.errors import LimitError, OptionError
-from gramspec.grammar.core import Grammar
+from gramspec.grammar.core import Grammar, Reading
 from gramspec.limits import Limits
 
 Choose: TypeAlias = Callable[[Sequence[int]], int]
@@ -222,10 +222,13 @@ class WeightedMembers:
 
     At a prefix of p bytes the next byte b is possible iff p + 1 + (fewest bytes to a member after b) is at
     most the length T; ending is possible iff the prefix is a member. Each possibility is chosen in proportion
-    to `weights`. So every text is a member, no prefix is a dead end, every member of at most T bytes has
-    positive probability, and no text is longer than T. But for keys of objects: before it is known which ones
-    differ, the fewest bytes are a lower bound. Where it was too low, the possible bytes are those that come
-    nearest to a member, and the text gets a little longer.
+    to `weights`. So every text is a member, no prefix is a dead end of the automaton, every member of at most
+    T bytes has positive probability, and no text is longer than T. But for keys of objects: before it is
+    known which ones differ, the fewest bytes are a lower bound. Where it was too low, the possible bytes are
+    those that come nearest to a member, and the text gets a little longer.
+
+    With residual predicates: a byte after which one that reads along can no longer hold is not possible, and
+    the law is that of a walk given that it neither gets stuck nor ends in a text that a predicate refuses.
 
     Parameters
     ----------
@@ -258,11 +261,12 @@ class WeightedMembers:
         """
         return _until_held(self._grammar, self.limits, lambda: self._draw(choose))
 
-    def _draw(self, choose: Choose) -> bytes:
+    def _draw(self, choose: Choose) -> bytes | None:
         graph = self._graph
         if graph.refresh():
             self._rows.clear()
         config, text = graph.start, bytearray()
+        readings = _readings(self._grammar)
         most = graph.steps + self.limits.max_steps
         while True:
             if graph.steps > most:
@@ -279,11 +283,20 @@ class WeightedMembers:
                     raise LimitError("max_bytes", what)
                 nearest = min(option[3] for option in row)
                 options = [option for option in row if option[3] == nearest]
-            weights = [option[1] for option in options]
-            chosen = choose([*weights, _END] if may_end else weights)
-            if chosen == len(options):
-                return bytes(text)
-            byte, _, config, _ = options[chosen]
+            # Taken out and drawn again: the same as never having been possible.
+            while True:
+                weights = [option[1] for option in options]
+                if not options and not may_end:
+                    return None
+                chosen = choose([*weights, _END] if may_end else weights)
+                if chosen == len(options):
+                    return bytes(text)
+                byte, _, following, _ = options[chosen]
+                read = _read_on(readings, byte) if readings else readings
+                if read is not None:
+                    break
+                del options[chosen]
+            config, readings = following, read
             text.append(byte)
 
     def _row(self, config: int) -> list[tuple[int, int, int, int]]:
@@ -407,11 +420,23 @@ def _byte_sets(path: _Path | None) -> list[bytes]:
     return out[::-1]
 
 
-def _until_held(grammar: Grammar, limits: MemberLimits, draw: Callable[[], bytes]) -> bytes:
+def _readings(grammar: Grammar) -> tuple[Reading, ...]:
+    """The readings of the empty text, of those predicates that read along."""
+    found = (residual.reading() for residual in grammar.residuals)
+    return tuple(reading for reading in found if reading is not None)
+
+
+def _read_on(readings: tuple[Reading, ...], byte: int) -> tuple[Reading, ...] | None:
+    found = [reading.read(bytes([byte])) for reading in readings]
+    kept = tuple(reading for reading in found if reading is not None)
+    return kept if len(kept) == len(found) else None
+
+
+def _until_held(grammar: Grammar, limits: MemberLimits, draw: Callable[[], bytes | None]) -> bytes:
     residuals = grammar.residuals
     for _ in range(limits.max_attempts):
         text = draw()
-        if all(residual.holds(text) for residual in residuals):
+        if text is not None and all(residual.holds(text) for residual in residuals):
             return text
     names = ", ".join(dict.fromkeys(place.keyword for residual in residuals for place in residual.places))
     raise LimitError("max_attempts", f"{names} refused {limits.max_attempts} texts in a row")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, Protocol, TypeAlias, runtime_checkable
 
 from gramspec.automaton.graph import DEAD, TextGraph
+from gramspec.grammar import core
 from gramspec.grammar.core import Place
 from gramspec.grammar.ranges import Ranges, intersect, normalise
 
@@ -59,10 +60,13 @@ class Refusal:
         Keyword, and where it stands in the grammar's source.
     where : str or None
         JSON pointer of the offending value in the text, where the predicate knows it.
+    offset : int or None
+        Start of the character after which the predicate can no longer hold, where it reads along.
     """
 
     place: Place
     where: str | None
+    offset: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,8 @@ class Reading:
     Parameters
     ----------
     verdict : {"member", "leaves", "ends early", "refused"}
-        "refused": the automaton accepts, a residual predicate does not.
+        "refused": a residual predicate says no, to the text that the automaton accepts or, where it reads
+        along, to every continuation of what the automaton takes.
     offset : int
         Bytes of the text that are a prefix of a member; where the text leaves, at the start of a character.
     allowed : Allowed or None
@@ -125,11 +130,17 @@ def read(graph: TextGraph, text: bytes) -> Reading:
             begin, at_begin = offset, config
         config = graph.advance(config, text[offset : offset + 1])
         if config == DEAD:
-            return Reading("leaves", begin, allowed(graph, at_begin), graph.completion(at_begin))
-    if not graph.accepts(config):
-        return Reading("ends early", len(text), allowed(graph, config), graph.completion(config))
-    refusals = tuple(_refusals(graph, text))
-    return Reading("refused" if refusals else "member", len(text), refusals=refusals)
+            break
+    else:
+        begin, at_begin = len(text), config
+    refusals = tuple(_refusals(graph, text, begin, whole=graph.accepts(config)))
+    if refusals:
+        offset = min((r.offset for r in refusals if r.offset is not None), default=begin)
+        return Reading("refused", offset, refusals=refusals)
+    if graph.accepts(config):
+        return Reading("member", len(text))
+    verdict: Verdict = "leaves" if config == DEAD else "ends early"
+    return Reading(verdict, begin, allowed(graph, at_begin), graph.completion(at_begin))
 
 
 def allowed(graph: TextGraph, config: int) -> Allowed:
@@ -193,14 +204,32 @@ def merge_numbers(pairs: Iterable[tuple[int, int]]) -> Ranges:
     return tuple(merged)
 
 
-def _refusals(graph: TextGraph, text: bytes) -> Iterable[Refusal]:
+def _refusals(graph: TextGraph, text: bytes, kept: int, *, whole: bool) -> Iterable[Refusal]:
+    """What says no to the first `kept` bytes or, if all of the text is accepted, to the text."""
     for residual in graph.grammar.residuals:
-        if residual.holds(text):
+        offset = _turns_down(residual.reading(), text[:kept])
+        if offset is None and not (whole and not residual.holds(text)):
             continue
-        found = tuple(residual.explain(text)) if isinstance(residual, Explains) else ()
-        yield from (Refusal(place, where) for where, place in found)
+        found = tuple(residual.explain(text)) if whole and isinstance(residual, Explains) else ()
+        yield from (Refusal(place, where, offset) for where, place in found)
         if not found:
-            yield from (Refusal(place, None) for place in residual.places)
+            yield from (Refusal(place, None, offset) for place in residual.places)
+
+
+def _turns_down(reading: core.Reading | None, text: bytes) -> int | None:
+    """Start of the first character after which a reading says that no continuation will do."""
+    if reading is None or reading.read(text) is not None:
+        return None
+    low, high = 0, len(text)  # the prefix of length `low` will do, that of length `high` will not
+    while high - low > 1:
+        middle = (low + high) // 2
+        if reading.read(text[:middle]) is None:
+            high = middle
+        else:
+            low = middle
+    while low and text[low] & 0xC0 == 0x80:
+        low -= 1
+    return low
 
 
 def _width(lead: int) -> int:

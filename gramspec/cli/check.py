@@ -83,11 +83,12 @@ def _facts(reading: Reading, text: bytes, is_json: bool) -> dict[str, Any]:
         "verdict": reading.verdict,
         "bytes": len(text),
     }
-    if reading.allowed is not None:
+    if reading.verdict != "member":
         place = spot(text, reading.offset)
         facts |= {"byte": place.byte, "line": place.line, "column": place.column}
         if is_json:
             facts["where"] = json_pointer(text[: reading.offset])
+    if reading.allowed is not None:
         allowed = reading.allowed
         facts["allowed"] = {
             "characters": [[chr(low), chr(high)] for low, high in allowed.characters],
@@ -98,7 +99,9 @@ def _facts(reading: Reading, text: bytes, is_json: bool) -> dict[str, Any]:
         done = reading.completion
         facts["completion"] = None if done is None else done.decode("utf-8", "replace")
     if reading.refusals:
-        facts["refused_by"] = [{**r.place._asdict(), "where": r.where} for r in reading.refusals]
+        facts["refused_by"] = [
+            {**r.place._asdict(), "where": r.where, "byte": r.offset} for r in reading.refusals
+        ]
     return facts
 
 
@@ -107,17 +110,21 @@ def _show(reading: Reading, text: bytes, facts: dict[str, Any], name: str) -> No
     if reading.verdict == "member":
         console.print(Text(f"belongs: {name} accepts all {len(text)} bytes.", style="green"))
         return
+    place = spot(text, reading.offset)
+    at = f"at line {place.line}, column {place.column} (byte {place.byte})"
     if reading.verdict == "refused":
-        console.print(Text("does not belong: predicates on the whole text say no.", style="red"))
+        early = any(refusal.offset is not None for refusal in reading.refusals)
+        where = f" {at}: no continuation will do" if early else ""
+        console.print(Text(f"does not belong: predicates on the whole text say no{where}.", style="red"))
+        if early:
+            console.print(Text(f"    {place.shown}\n    {place.caret}"))
         for refusal in reading.refusals:
             where = "" if refusal.where is None else f"in {refusal.where or 'the whole text'}, "
             pointer = refusal.place.pointer or "the whole grammar"
             console.print(Text(f"  {where}by {refusal.place.keyword} of {pointer}"))
         return
-    place = spot(text, reading.offset)
     what = "leaves the grammar" if reading.verdict == "leaves" else "ends too early,"
     where = f", in {facts['where'] or 'the root value'}" if "where" in facts else ""
-    at = f"at line {place.line}, column {place.column} (byte {place.byte})"
     console.print(Text(f"does not belong: it {what} {at}{where}.", style="red"))
     console.print(Text(f"    {place.shown}\n    {place.caret}"))
     assert reading.allowed is not None

@@ -84,7 +84,7 @@ def enforced_keywords(
         What the compiled grammar leaves to residual predicates.
     """
     documents = Documents(load(text), draft, None)
-    schemas = Schemas(documents, Nodes(), formats=assert_formats)
+    schemas = Schemas(documents, Nodes(), formats=assert_formats, ordered=True)
     left_over = {place.pointer for place in residuals}
     found: list[Enforced] = []
     queue = [documents.root]

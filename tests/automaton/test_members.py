@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from typing import NamedTuple
 
 import pytest
 
@@ -25,7 +26,7 @@ from gramspec.automaton.members import (
     weights,
 )
 from gramspec.grammar import ir
-from gramspec.grammar.core import Grammar, Predicate
+from gramspec.grammar.core import Grammar, Place, Predicate
 
 SMALL = [
     "",
@@ -161,6 +162,45 @@ def test_residual_predicates_condition_both_laws() -> None:
     for refusing in (UniformMembers(refused, 3, limits=limits), WeightedMembers(refused, 3, limits=limits)):
         with pytest.raises(gs.LimitError, match="impossible refused 7 texts"):
             refusing.draw(seeded(1))
+
+
+class Unlike(NamedTuple):
+    """Reads along: no byte twice in a row."""
+
+    last: bytes
+
+    def read(self, data: bytes) -> Unlike | None:
+        for index in range(len(data)):
+            if data[index : index + 1] == (data[:index] or self.last)[-1:]:
+                return None
+        return Unlike((self.last + data)[-1:])
+
+
+class NoByteTwice:
+    places = (Place("/x", "unlike", "for the test"),)
+    key = "unlike"
+
+    def holds(self, text: bytes) -> bool:
+        return all(one != other for one, other in itertools.pairwise(text))
+
+    def reading(self) -> Unlike:
+        return Unlike(b"")
+
+
+def test_predicates_that_read_along_are_asked_on_the_way() -> None:
+    grammar = Grammar(gs.regex("[ab]{1,3}|aac").expr, residuals=(NoByteTwice(),))
+    drawn = WeightedMembers(grammar, 3, limits=MemberLimits(max_attempts=1))
+    found = law(drawn.draw)
+    assert set(found) == members_up_to(grammar, 3, b"abc") and len(found) == 6
+    end = Fraction(9_000, 9_000 + 2_400)  # the letter that was the last one is not possible
+    third = found[b"aba"] / found[b"ab"]
+    assert found[b"a"] == Fraction(1, 2) * end == found[b"b"]
+    assert third == Fraction(2_400, 9_000) and sum(found.values()) == 1
+    unique = gs.json_schema(
+        {"type": "array", "uniqueItems": True, "items": {"enum": ["a", "b", "c", "d"]}, "minItems": 4}
+    )
+    members, choose = WeightedMembers(unique), seeded(4)
+    assert all(sorted(json.loads(members.draw(choose))) == list("abcd") for _ in range(5))
 
 
 def test_seeds_make_choices_reproducible_and_exact() -> None:

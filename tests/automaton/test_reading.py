@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from typing import NamedTuple
 
 import pytest
 
@@ -104,6 +105,41 @@ class Explained:
 
     def explain(self, text: bytes) -> list[tuple[str, Place]]:
         return [("/1", self.places[0])]
+
+    def reading(self) -> None:
+        return None
+
+
+class Counting(NamedTuple):
+    """Reads along: at most two é."""
+
+    text: bytes
+
+    def read(self, data: bytes) -> Counting | None:
+        text = self.text + data
+        return None if text.count("é".encode()) > 2 else Counting(text)
+
+
+class AtMostTwo:
+    places = (Place("/max", "max", "for the test"),)
+    key = "at most two"
+
+    def holds(self, text: bytes) -> bool:
+        return text.count("é".encode()) <= 2
+
+    def reading(self) -> Counting:
+        return Counting(b"")
+
+
+def test_predicates_that_read_along_say_where() -> None:
+    graph = TextGraph(Grammar(gs.regex("[aé]*b").expr, residuals=(AtMostTwo(),)))
+    assert read(graph, "aéaéb".encode()).verdict == "member"
+    for text in ("aéaéaéab", "aéaéaéa", "aéaéaéax"):  # accepted, too short, leaving: refused before
+        reading = read(graph, text.encode())
+        assert reading.verdict == "refused" and reading.offset == len("aéaéa".encode())
+        assert [refusal.offset for refusal in reading.refusals] == [reading.offset]
+    assert read(graph, "aéaéax".encode()).verdict == "leaves"
+    assert read(graph, "aéaéa".encode()).verdict == "ends early"
 
 
 def test_residual_predicates_say_no() -> None:

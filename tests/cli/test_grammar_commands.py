@@ -111,6 +111,9 @@ def test_check_names_the_predicate_that_says_no(capsys, monkeypatch):
         def explain(self, text: bytes) -> list[tuple[str, Place]]:
             return [("/1", self.places[0])]
 
+        def reading(self) -> None:
+            return None
+
     schema = {"type": "array", "items": {"type": "integer"}}
     grammar = Grammar(gs.json_schema(schema).expr, residuals=(Unique(),))
     monkeypatch.setattr(
@@ -120,7 +123,13 @@ def test_check_names_the_predicate_that_says_no(capsys, monkeypatch):
     assert code == 1 and "in /1, by uniqueItems of /uniqueItems" in out
     code, out, _ = call(capsys, "check", "x.json", "[4,4]", "--json")
     assert json.loads(out)["refused_by"] == [
-        {"pointer": "/uniqueItems", "keyword": "uniqueItems", "reason": "for the test", "where": "/1"}
+        {
+            "pointer": "/uniqueItems",
+            "keyword": "uniqueItems",
+            "reason": "for the test",
+            "where": "/1",
+            "byte": None,
+        }
     ]
     assert call(capsys, "check", "x.json", "[4,5]")[0] == 0
 
@@ -129,6 +138,9 @@ def test_check_says_where_a_residual_predicate_fails(capsys, file):
     schema = file("unique.json", '{"type": "array", "items": {"type": "array", "uniqueItems": true}}')
     code, out, _ = call(capsys, "check", schema, "[[1,2],[1,1.0]]")
     assert code == 1 and "in /1, by uniqueItems of /items/uniqueItems" in out
+    code, out, _ = call(capsys, "check", schema, "[[1,1],[1,")
+    assert code == 1 and "line 1, column 6 (byte 5): no continuation will do" in out
+    assert out.splitlines()[2].index("^") == len("    [[1,1")
     assert call(capsys, "check", schema, "[[1,2],[1,2]]")[0] == 0
 
 
