@@ -17,12 +17,13 @@ from gramspec.grammar.regex.looknet import END, TRUE, Before, Follows, Guard, Ne
 from gramspec.grammar.regex.tree import Tree
 
 MAX_STATES: Final = 10_000
-FUEL: Final = 1_500_000
+FUEL: Final = 2_500_000
 
 # A literal is a state of the network plus one ("accepted from there on"), or minus that ("not").
 Clause: TypeAlias = frozenset[int]
 Formula: TypeAlias = frozenset[Clause]  # any clause, all of its literals
 Progress: TypeAlias = tuple[tuple[int, Formula], ...]  # of a look-behind: state -> under which condition
+_Position: TypeAlias = tuple[tuple[Progress, ...], tuple[Formula, ...]]
 Thread: TypeAlias = tuple[Clause, tuple[Progress, ...]]
 
 _YES: Final[Formula] = frozenset([frozenset()])
@@ -58,7 +59,12 @@ class _Automaton:
         self.network = network
         self.fuel = FUEL
         self.needs = _looks_behind(network)
+        inside = [self.needs[begin].bit_count() for begin, _ in network.behind]
+        self.order = sorted(range(len(inside)), key=inside.__getitem__)  # the inner ones first
+        self.advances: dict[tuple[tuple[Progress, ...], int], _Position] = {}
         self.closures: dict[tuple[int, int, tuple[Formula, ...]], Formula] = {}
+        self.steps: dict[tuple[int, int, tuple[Formula, ...]], Formula] = {}
+        self.negations: dict[Formula, Formula] = {}
 
     def build(self) -> ir.Expr:
         network = self.network
@@ -91,6 +97,7 @@ class _Automaton:
         arcs: list[dict[int, int]],
     ) -> int:
         """The number of a thread; what no look-behind of its future asks for is forgotten."""
+        self.spend(2)
         wanted = 0
         for literal in clause:
             wanted |= self.needs[abs(literal) - 1]
@@ -105,19 +112,21 @@ class _Automaton:
 
     # -- positions ------------------------------------------------------------------------
 
-    def advance(
-        self, progress: Sequence[Progress], kind: int
-    ) -> tuple[tuple[Progress, ...], tuple[Formula, ...]]:
-        """Every look-behind one character further; and under which condition each now succeeds.
+    def advance(self, progress: tuple[Progress, ...], kind: int) -> _Position:
+        """Every look-behind one character further; and under which condition each now succeeds."""
+        found = self.advances.get((progress, kind))
+        if found is None:
+            found = self.advances[progress, kind] = self.advanced(progress, kind)
+        return found
 
-        A look-behind may ask for others inside it, which have larger numbers and come first.
-        """
+    def advanced(self, progress: tuple[Progress, ...], kind: int) -> _Position:
         network = self.network
         values = [_NO] * len(network.behind)
         found: list[Progress] = [()] * len(network.behind)
-        for look in range(len(network.behind) - 1, -1, -1):
+        for look in self.order:
             begin, end = network.behind[look]
             reached: dict[int, Formula] = {begin: _YES}
+            self.spend(len(progress[look]))
             for state, condition in progress[look]:
                 targets = [target for mask, target in network.moves[state] if mask >> kind & 1]
                 if targets:
@@ -133,18 +142,38 @@ class _Automaton:
         """What a formula asks for after a character."""
         result = _NO
         for clause in formula:
-            product = _YES
+            self.spend(2 + len(clause) // 2)
+            certain: set[int] = set()
+            choices: list[Formula] = []
             for literal in clause:
-                state = abs(literal) - 1
-                after = _NO
-                for mask, target in self.network.moves[state]:
-                    if mask >> kind & 1:
-                        after = self.either(after, self.closure(target, kind, values))
-                product = self.both(product, after if literal > 0 else self.negation(after))
-                if not product:
+                after = self.after(abs(literal) - 1, kind, values)
+                if literal < 0:
+                    after = self.negation(after)
+                if not after:
                     break
-            result = self.either(result, product)
+                if len(after) == 1:
+                    certain.update(*after)
+                else:
+                    choices.append(after)
+            else:
+                if not any(-literal in certain for literal in certain):
+                    product: Formula = frozenset([frozenset(certain)])
+                    for choice in choices:
+                        product = self.both(product, choice)
+                    result = self.either(result, product)
         return result
+
+    def after(self, state: int, kind: int, values: Sequence[Formula]) -> Formula:
+        """What being accepted from a state asks for after a character."""
+        key = (state, kind, tuple(values))
+        found = self.steps.get(key)
+        if found is None:
+            found = _NO
+            for mask, target in self.network.moves[state]:
+                if mask >> kind & 1:
+                    found = self.either(found, self.closure(target, kind, values))
+            self.steps[key] = found
+        return found
 
     def closure(self, state: int, kind: int, values: Sequence[Formula]) -> Formula:
         """What being accepted from a state asks for, in terms of states with moves (or the end)."""
@@ -210,10 +239,13 @@ class _Automaton:
         )
 
     def negation(self, formula: Formula) -> Formula:
-        result = _YES
-        for clause in formula:
-            result = self.both(result, frozenset(frozenset([-literal]) for literal in clause))
-        return result
+        found = self.negations.get(formula)
+        if found is None:
+            found = _YES
+            for clause in formula:
+                found = self.both(found, frozenset(frozenset([-literal]) for literal in clause))
+            self.negations[formula] = found
+        return found
 
     def absorbed(self, clauses: Iterable[Clause]) -> Formula:
         """Without the clauses that ask for more than another one."""

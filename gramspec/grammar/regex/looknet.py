@@ -80,7 +80,7 @@ class Network:
     empty : list of list of (guards, state)
         By state: moves without a character, under the condition that all guards hold.
     behind : list of (state, state)
-        First and last state of every look-behind; those inside another have larger numbers.
+        First and last state of every look-behind.
     """
 
     def __init__(self, pattern: Tree, source: str) -> None:
@@ -97,6 +97,7 @@ class Network:
         self.empty: list[list[tuple[tuple[Guard, ...], int]]] = []
         self.behind: list[tuple[int, int]] = []
         self._rights: dict[Right, int] = {}
+        self._guards: dict[Look, Guard] = {}
         self.state()
         self.state()
         self.start = self.state()
@@ -137,7 +138,7 @@ class Network:
                     self._todo.append((item, first, after))
                     first = after
             case Choice():
-                self._todo.extend((item, first, last) for item in node.items)
+                self._build_choice(node, first, last)
             case Repetition():
                 self._build_repetition(node, first, last)
             case Here():
@@ -149,14 +150,35 @@ class Network:
                 self._first.append((node.body, (first, last), (self.state(), TRUE)))
 
     def _guard(self, node: Look) -> Guard:
-        begin = self.state()
-        if node.ahead:
-            self._todo.append((node.body, begin, TRUE))
-            return Follows(begin, node.negative)
-        end = self.state()
-        self._todo.append((node.body, begin, end))
-        self.behind.append((begin, end))
-        return Precedes(len(self.behind) - 1, node.negative)
+        """The condition of a look; copies of one look, in a repetition, share its states."""
+        found = self._guards.get(node)
+        if found is None:
+            begin = self.state()
+            if node.ahead:
+                self._todo.append((node.body, begin, TRUE))
+                found = Follows(begin, node.negative)
+            else:
+                end = self.state()
+                self._todo.append((node.body, begin, end))
+                self.behind.append((begin, end))
+                found = Precedes(len(self.behind) - 1, node.negative)
+            self._guards[node] = found
+        return found
+
+    def _build_choice(self, node: Choice, first: int, last: int) -> None:
+        """Alternatives that begin with the same characters share the state after them."""
+        groups: dict[Ranges, list[Tree]] = {}
+        for item in node.items:
+            head = item.items[0] if isinstance(item, Sequence) and item.items else item
+            if not isinstance(head, Chars):
+                self._todo.append((item, first, last))
+                continue
+            rest = item.items[1:] if isinstance(item, Sequence) else ()
+            groups.setdefault(head.ranges, []).append(tree.sequence(list(rest)))
+        for ranges, rests in groups.items():
+            middle = self.state()
+            self.moves[first].append((self.alphabet.masks[ranges], middle))
+            self._todo.append((tree.choice(rests), middle, last))
 
     def _build_repetition(self, node: Repetition, first: int, last: int) -> None:
         if node.maximum == 0:
