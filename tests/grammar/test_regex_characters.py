@@ -111,6 +111,9 @@ def test_emptiness_and_disjointness() -> None:
     assert disjoint(parse_regex("[a-z]{5,1000000}"), parse_regex("[0-9a]{0,1000000}")) is False
     assert is_empty(parse_regex("a{1000000}")) is False
     assert is_empty(ir.EMPTY) is True
+    letters = [parse_regex(f".*{char}.*") for char in "abcdefghijklmnopqrst"]
+    assert is_empty(ir.And(tuple(letters))) is False
+    assert is_empty(ir.And((*letters, parse_regex(".{0,19}")))) in (None, True)
     hard = ir.And((parse_regex("(?:a|b)*a(?:a|b){30}"), parse_regex("(?:a|b)*b(?:a|b){30}")))
     assert is_empty(hard, budget=300) in (None, True)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from heapq import heappop, heappush
 from threading import Lock
 from typing import Final
 
@@ -149,13 +150,14 @@ def _engine(expr: ir.Expr) -> tuple[Derivatives, Lock]:
 
 
 def _is_empty(engine: Derivatives, root: int, budget: int) -> bool | None:
-    """Breadth-first search for a term that is certainly not empty.
+    """Search for a term that is certainly not empty, first where the least is still asked for.
 
     The parts of a union are searched apart, so no subset of them becomes a state.
     """
-    queue = [root]
+    heap = [(0.0, root)]
     seen = {root}
-    for term in queue:
+    while heap:
+        _, term = heappop(heap)
         if term != EMPTY and (engine.plain[term] or engine.nullable[term]):
             return False
         if len(seen) > budget:
@@ -174,8 +176,14 @@ def _is_empty(engine: Derivatives, root: int, budget: int) -> bool | None:
         for successor in successors:
             if successor not in seen and successor != EMPTY:
                 seen.add(successor)
-                queue.append(successor)
+                heappush(heap, (_still_asked(engine, successor), successor))
     return True
+
+
+def _still_asked(engine: Derivatives, term: int) -> float:
+    """The fewest characters that the parts of an intersection ask for, added up; a guess, no bound."""
+    key = engine.keys[term]
+    return sum(engine.shortest[part] for part in key[1]) if key[0] == "and" else engine.shortest[term]
 
 
 class _TooManyError(Exception):
