@@ -33,8 +33,9 @@ demo: $(STAMPS)/env-demo $(STAMPS)/native ## run examples/demo.py
 test: $(STAMPS)/env-test $(STAMPS)/native ## run the tests (TESTS=tests/grammar for one room)
 	$(PY) -m pytest $(PYTEST_FLAGS) $(TESTS)
 
-fuzz: $(STAMPS)/env-test $(STAMPS)/native ## random schemas against jsonschema (SECONDS=600)
+fuzz: $(STAMPS)/env-test $(STAMPS)/native ## random schemas against jsonschema, random patterns (SECONDS=600)
 	$(PY) -m tests.conformance.fuzz --seconds $(SECONDS)
+	$(PY) tests/grammar/regex_fuzz.py --seconds $(SECONDS)
 
 ratchet: $(STAMPS)/env-test $(STAMPS)/native ## judge the recorded schemas, raise tests/conformance/*.json
 	$(PY) -m tests.conformance.update
