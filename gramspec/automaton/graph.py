@@ -17,6 +17,7 @@ from gramspec.grammar.core import Grammar
 from gramspec.limits import Limits
 
 DEAD: Final = 0
+_TRIES: Final = 500
 
 Successors = tuple[tuple[int, bytes], ...]
 
@@ -98,6 +99,25 @@ class TextGraph:
         return int(self._core.fewest_tokens_bound(config))
 
     def completion(self, config: int, limit: int = 4096) -> bytes | None:
-        """A shortest way to a member; None if it is longer than `limit` bytes."""
+        """A short way to a member; None if none of up to `limit` bytes was found.
+
+        None is shorter but for the keys of objects, whose lengths are known by bounds only. Where these lead
+        astray, the ways on from the next few bytes are looked at.
+        """
         found: bytes | None = self._core.shortest_completion(config, limit)
-        return found
+        layer = [(b"", config)]
+        tries = 0
+        while found is None and layer and tries < _TRIES:
+            following: list[tuple[bytes, int]] = []
+            for begun, at in layer:
+                for successor, data in self.successors(at):
+                    tries += 1
+                    if tries > _TRIES:
+                        break
+                    rest: bytes | None = self._core.shortest_completion(successor, limit)
+                    text = begun + data[:1]
+                    following.append((text, successor))
+                    if rest is not None and (found is None or len(text) + len(rest) < len(found)):
+                        found = text + rest
+            layer = following
+        return found if found is None or len(found) <= limit else None

@@ -225,7 +225,8 @@ class WeightedMembers:
     to `weights`. So every text is a member, no prefix is a dead end of the automaton, every member of at most
     T bytes has positive probability, and no text is longer than T. But for keys of objects: before it is
     known which ones differ, the fewest bytes are a lower bound. Where it was too low, the possible bytes are
-    those that come nearest to a member, and the text gets a little longer.
+    those that come nearest to a member; and where none comes nearer than the prefix is, with every such step
+    also those that are a byte farther. The text gets a little longer then.
 
     With residual predicates: a byte after which one that reads along can no longer hold is not possible, and
     the law is that of a walk given that it neither gets stuck nor ends in a text that a predicate refuses.
@@ -268,6 +269,7 @@ class WeightedMembers:
         config, text = graph.start, bytearray()
         readings = _readings(self._grammar)
         most = graph.steps + self.limits.max_steps
+        stuck = 0
         while True:
             if graph.steps > most:
                 raise LimitError("max_steps", f"a text takes more than {self.limits.max_steps} steps")
@@ -282,7 +284,8 @@ class WeightedMembers:
                     what = f"a text of {self.length} bytes gets longer by more than {self.limits.max_bytes}"
                     raise LimitError("max_bytes", what)
                 nearest = min(option[3] for option in row)
-                options = [option for option in row if option[3] == nearest]
+                stuck = 0 if nearest < graph.distance(config) else stuck + 1
+                options = [option for option in row if option[3] <= nearest + stuck]
             # Taken out and drawn again: the same as never having been possible.
             while True:
                 weights = [option[1] for option in options]

@@ -83,7 +83,7 @@ class Reading:
     allowed : Allowed or None
         What may come at `offset`; None for a member and for a refused text.
     completion : bytes or None
-        A shortest way from `offset` to a member; None where there is none of reasonable length.
+        A short way from `offset` to a member; None where none was found.
     refusals : tuple of Refusal
         The predicates that say no.
     """

@@ -131,4 +131,4 @@ def _show(reading: Reading, text: bytes, facts: dict[str, Any], name: str) -> No
     console.print(Text(f"allowed here: {allowed_words(reading.allowed)}"))
     if reading.completion:
         rest = visible(reading.completion.decode("utf-8", "replace"))
-        console.print(Text(f"a shortest way to finish from here: {rest}"))
+        console.print(Text(f"a short way to finish from here: {rest}"))

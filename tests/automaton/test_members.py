@@ -142,6 +142,19 @@ def test_many_members_of_free_names() -> None:
     assert grammar.accepts(text) and len(json.loads(text)) >= 40
 
 
+def test_keys_whose_form_asks_for_a_long_value() -> None:
+    value = {"type": "object", "required": ["columns"], "properties": {"columns": {"const": "a" * 60}}}
+    schema = {"type": "object", "required": ["a"], "patternProperties": {"^[a-z]+$": value}}
+    grammar = gs.json_schema(schema, whitespace="compact")
+    drawn, choose = WeightedMembers(grammar), seeded(0)
+    texts = [drawn.draw(choose) for _ in range(40)]
+    assert all(map(grammar.accepts, texts)) and max(map(len, texts)) < 3 * drawn.length
+    graph = TextGraph(grammar)
+    for prefix in (b'{"a":{"columns":"' + b"a" * 60 + b'"},"xyz', b'{"'):
+        rest = graph.completion(graph.advance(graph.start, prefix))
+        assert rest is not None and grammar.accepts(prefix + rest)
+
+
 def test_residual_predicates_condition_both_laws() -> None:
     even = Predicate("", "even", "for the test", "even", lambda text: text.count(b"a") % 2 == 0)
     grammar = Grammar(gs.regex("[ab]{1,3}").expr, residuals=(even,))

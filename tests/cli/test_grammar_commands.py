@@ -58,7 +58,7 @@ def test_check_says_yes_with_0_and_no_with_1(capsys):
     column = lines[2].index("^")
     assert lines[1][column - 2 : column + 1] == "410"
     assert lines[3].startswith("allowed here: ") and "','" in lines[3] and "'0'" not in lines[3]
-    rest = lines[4].removeprefix("a shortest way to finish from here: ")
+    rest = lines[4].removeprefix("a short way to finish from here: ")
     assert gs.json_schema(Path(USER).read_text("utf-8")).accepts(MARIA[:24] + rest)
 
 
