@@ -91,8 +91,8 @@ class Exprs {
   // Bytes outside `allowed` are taken out of every expression made from now on.
   void restrict(const ByteSet& allowed) noexcept { allowed_ = allowed; }
 
-  static constexpr std::int32_t kMaxDepth = 3000;  // nesting of one expression, guards the C++ stack
-  static constexpr std::int64_t kListItems = 16;   // members of unions, per state of the limit
+  static constexpr std::int32_t kMaxDepth = 3000;         // nesting of one expression, guards the C++ stack
+  static constexpr std::int64_t kListItems = 16;          // members of unions, per state of the limit
   static constexpr std::size_t kExploreStates = 200'000;  // of one search for a member
   static constexpr Id kEmptyId = 0;
   static constexpr Id kEpsilonId = 1;
@@ -189,10 +189,10 @@ class Exprs {
   std::vector<Node> nodes_;
   std::vector<char> regular_;
   std::vector<std::int32_t> depth_;
-  std::vector<std::int8_t> nullable_;   // -1 unknown
-  std::vector<std::int64_t> shortest_;  // -1 unknown
+  std::vector<std::int8_t> nullable_;       // -1 unknown
+  std::vector<std::int64_t> shortest_;      // -1 unknown
   std::vector<std::int64_t> bounds_below_;  // lower bounds on the same, -1 unknown
-  std::vector<std::int8_t> live_;        // -1 unknown; see shortest_ first
+  std::vector<std::int8_t> live_;           // -1 unknown; see shortest_ first
   std::vector<std::int32_t> head_index_;
   std::deque<Head> heads_;  // stable addresses
   Head scratch_head_;

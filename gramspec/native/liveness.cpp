@@ -20,7 +20,8 @@ bool Exprs::live(Id e) {
     case Kind::kConcat: {
       std::vector<Id> spine;  // by iteration: literals may be a million items long
       Id tail = e;
-      for (; node(tail).kind == Kind::kConcat && live_[static_cast<std::size_t>(tail)] < 0; tail = node(tail).b) {
+      for (; node(tail).kind == Kind::kConcat && live_[static_cast<std::size_t>(tail)] < 0;
+           tail = node(tail).b) {
         spine.push_back(tail);
       }
       value = live(tail);

@@ -3,8 +3,9 @@
 // Source: architecture, "Payload frames".
 #pragma once
 
+#include <array>
 #include <deque>
-#include <optional>
+#include <map>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -141,6 +142,7 @@ class Objects {
   };
   // A state and the member about to be written: what completions depend on.
   struct Situation {
+    Id id;
     const ObjectSpec& spec;
     const State& state;
     Id property = kNone;      // written as well
@@ -197,15 +199,34 @@ class Objects {
   Id append_fresh(const Node& frame, std::uint8_t byte);
   Id add_extra(Id extras, Id name);
 
+  // ---- counts (object_counts.cpp)
+  using Count = std::array<std::int64_t, 2>;  // optional, required
+  // Properties of a spec by the sets of marks that their values offer; none: never written.
+  struct Kinds {
+    std::vector<std::vector<Marks>> offers;
+    std::vector<Id> kind;                                // of each property
+    std::vector<std::array<std::vector<Id>, 2>> places;  // of each kind: properties of the sequence
+    std::vector<std::vector<Marks>> group_offers;
+  };
+  static Marks dense(Marks marks, Marks open);
+  static int open_marks(Marks open);
+  const Kinds& kinds_of(Id spec);
+  const std::vector<Count>& pool_of(Id s, const Kinds& kinds);
+  std::vector<Count> counts_left(const Situation& at, const Kinds& kinds);
+  std::int64_t names_count(const Situation& at, Id group, std::int64_t wanted);
+  std::int64_t covering(const Situation& at, const Kinds& kinds, const std::vector<Count>& left);
+  // Whether the object can be ended.
+  bool feasible(const Situation& at);
+
   // ---- lengths (object_lengths.cpp)
   [[nodiscard]] Situation situation(Id s) const {
-    return {spec_of(s), state(s), kNone, kNone, false, state(s).members, state(s).marks};
+    return {s, spec_of(s), state(s), kNone, kNone, false, state(s).members, state(s).marks};
   }
   [[nodiscard]] Situation situation(Id s, KeyClass key, Marks marks) const;
   template <class Visit>
   static void each_left(const Situation& at, Visit&& visit);
-  // Whether the object can be ended.
-  bool feasible(const Situation& at);
+  bool too_many_lengths(Id s);
+  Lengths coarse_lengths(Id s);
   // Bytes of the members that a shortest completion writes (at least `fewest`, at most `room`), each with
   // a comma.
   std::int64_t shortest_members(const Situation& at, std::int64_t room, std::int64_t fewest);
@@ -247,6 +268,10 @@ class Objects {
   std::unordered_map<std::uint64_t, bool, HashPair> thin_;
   std::unordered_map<std::uint64_t, Id, HashPair> name_groups_;
   std::unordered_map<Id, Lengths> pass_;
+  std::unordered_map<Id, Kinds> kinds_;
+  std::unordered_map<Id, std::vector<Count>> pools_;
+  std::unordered_map<std::vector<Id>, std::int64_t, HashIds> covers_;
+  std::unordered_map<std::uint64_t, std::map<std::int64_t, std::int64_t>, HashPair> declared_lengths_;
 };
 
 }  // namespace gramspec

@@ -11,13 +11,14 @@ namespace gramspec {
 Id Objects::group_of(Id spec_id, const std::string& name) {
   const ObjectSpec& spec = specs_[static_cast<std::size_t>(spec_id)];
   if (spec.groups.empty()) return 0;
-  const auto [it, fresh] = name_groups_.try_emplace(pair_key(spec_id, intern_name(name)), group_count(spec));
-  if (!fresh) return it->second;
-  for (Id g = 0; g < group_count(spec); ++g) {
-    const Id rest = exprs_.derive(spec.groups[static_cast<std::size_t>(g)].names, name);
-    if (rest != Exprs::kEmptyId && exprs_.nullable(rest)) return it->second = g;
+  const std::uint64_t key = pair_key(spec_id, intern_name(name));
+  if (const auto it = name_groups_.find(key); it != name_groups_.end()) return it->second;
+  Id group = 0;
+  for (; group < group_count(spec); ++group) {
+    const Id rest = exprs_.derive(spec.groups[static_cast<std::size_t>(group)].names, name);
+    if (rest != Exprs::kEmptyId && exprs_.nullable(rest)) break;
   }
-  return it->second;
+  return name_groups_[key] = group;
 }
 
 Id Objects::names_of(const ObjectSpec& spec, const std::vector<bool>& wanted) {

@@ -3,7 +3,6 @@
 // Cost: one pass over the declared keys; over the sets of open marks as well where there are any.
 // Source: architecture, "Payload frames" (liveness by value).
 #include <algorithm>
-#include <bit>
 #include <map>
 
 #include "expr.hpp"
@@ -13,7 +12,7 @@ namespace gramspec {
 
 namespace {
 
-constexpr int kOpenMarks = 12;                   // of one object; all their subsets are looked at
+constexpr std::size_t kLengthSteps = 4'096;      // of the lengths behind all keys that may come
 constexpr std::int64_t kMarkSteps = 20'000'000;  // of one search over subsets
 
 // Costs of one more member by the marks that it sets.
@@ -41,8 +40,8 @@ std::int64_t Objects::member_length(const ObjectSpec& spec, const Property& p) {
 Objects::Situation Objects::situation(Id id, KeyClass key, Marks marks) const {
   const State& s = state(id);
   const bool declared = key.what == KeyClass::What::kDeclared;
-  return {spec_of(id),   s,    declared ? key.index : kNone, declared ? kNone : key.index, !declared,
-          s.members + 1, marks};
+  return {id,        spec_of(id),   s,    declared ? key.index : kNone, declared ? kNone : key.index,
+          !declared, s.members + 1, marks};
 }
 
 // Declared keys left, in declaration order.
@@ -66,20 +65,27 @@ std::vector<Words::Layer> Objects::names_left(const Situation& at, Id group, std
   std::vector<bool> one(spec.groups.size() + 1, false);
   one[static_cast<std::size_t>(group)] = true;
   const Id spellings = spelled_names(spec, one);
-  std::map<std::int64_t, std::int64_t> known;  // length -> names of that length that are not to be had
-  std::int64_t taken = 0;
-  std::string spelling;
-  const auto take = [&](const std::string& name) {
+  // Lengths of the names that are not to be had, and how many of each.
+  const auto take = [&](const std::string& name, std::map<std::int64_t, std::int64_t>& taken) {
+    std::string spelling;
     if (group_of(at.state.spec, name) != group || !canonical_spelling(exprs_, name, spelling)) return;
     const Id rest = exprs_.derive(spellings, spelling);
     if (rest == Exprs::kEmptyId || !exprs_.nullable(rest)) return;
-    ++known[static_cast<std::int64_t>(spelling.size())];
-    ++taken;
+    ++taken[static_cast<std::int64_t>(spelling.size())];
   };
-  for (const Property& p : spec.properties) take(p.name);
-  for (Id extra : extras_[static_cast<std::size_t>(at.state.extras)]) {
-    take(names_[static_cast<std::size_t>(extra)]);
+  std::map<std::int64_t, std::int64_t> known;
+  const std::uint64_t key = pair_key(at.state.spec, group);
+  if (const auto it = declared_lengths_.find(key); it != declared_lengths_.end()) {
+    known = it->second;
+  } else {
+    for (const Property& p : spec.properties) take(p.name, known);
+    declared_lengths_[key] = known;
   }
+  for (Id extra : extras_[static_cast<std::size_t>(at.state.extras)]) {
+    take(names_[static_cast<std::size_t>(extra)], known);
+  }
+  std::int64_t taken = 0;
+  for (const auto& [length, names] : known) taken += names;
   std::int64_t skipped = at.group == group ? 1 : 0;
   std::vector<Words::Layer> out;
   for (Words::Layer layer : words_.shortest(spellings, std::min(kMany, wanted + taken + skipped))) {
@@ -146,25 +152,13 @@ std::int64_t Objects::shortest_members(const Situation& at, std::int64_t room, s
 std::int64_t Objects::marked_members(const Situation& at, std::int64_t room, std::int64_t fewest) {
   const ObjectSpec& spec = at.spec;
   const Marks open = spec.marks & ~at.marks;
-  const int bits = std::popcount(open);
-  if (bits > kOpenMarks) {
-    throw LimitExceeded(
-        "max_states", "an object has more than " + std::to_string(kOpenMarks) + " conditions on its members");
-  }
-  const auto dense = [&](Marks marks) {
-    Marks out = 0;
-    int at_bit = 0;
-    for (Marks left = open; left != 0; left &= left - 1, ++at_bit) {
-      if ((marks & left & (~left + 1)) != 0) out |= Marks{1} << at_bit;
-    }
-    return out;
-  };
+  const int bits = open_marks(open);
   const auto alternatives = [&](const Values& values, std::int64_t key) {
     std::map<Marks, std::int64_t> cheapest;
     const auto add = [&](Id value, Marks marks) {
       const std::int64_t length = add_length(exprs_.shortest(value), add_length(key, member_overhead(spec)));
       if (length >= kUnreachable) return;
-      const auto [it, fresh] = cheapest.try_emplace(dense(marks), length);
+      const auto [it, fresh] = cheapest.try_emplace(dense(marks, open), length);
       if (!fresh) it->second = std::min(it->second, length);
     };
     add(values.plain, 0);
@@ -231,10 +225,6 @@ std::int64_t Objects::marked_members(const Situation& at, std::int64_t room, std
   return *std::min_element(end + needed, end + most + 1);
 }
 
-bool Objects::feasible(const Situation& at) {
-  return shortest_members(at, member_room(at, true), 0) < kUnreachable;
-}
-
 std::int64_t Objects::closing(const Situation& at) {
   const std::int64_t end = add_length(exprs_.shortest(at.spec.gap), exprs_.shortest(exprs_.byte('}')));
   return add_length(end, shortest_members(at, member_room(at, true), 0));
@@ -287,6 +277,31 @@ std::int64_t Objects::new_name_length(Id frame, const std::string& prefix, bool 
   return 0;  // so few that none of the known ones is in the language of the key
 }
 
+// Whether the lengths behind each key that may come are too many to be looked at for one state.
+bool Objects::too_many_lengths(Id id) {
+  const ObjectSpec& spec = spec_of(id);
+  if (!spec.counted) return false;
+  const std::size_t sets = std::size_t{1} << open_marks(spec.marks & ~state(id).marks);
+  return spec.properties.size() * spec.properties.size() * sets > kLengthSteps;
+}
+
+// Below all of them: the required members but one, and no bound above.
+Objects::Lengths Objects::coarse_lengths(Id id) {
+  const Situation at = situation(id);
+  std::int64_t required = 0;
+  std::int64_t longest = 0;
+  each_left(at, [&](Id, const Property& p) {
+    if (!p.required) return;
+    const std::int64_t length = member_length(at.spec, p);
+    required = add_length(required, length);
+    longest = std::max(longest, length);
+  });
+  const std::int64_t gap = exprs_.shortest(at.spec.gap);
+  const std::int64_t end = add_length(gap, exprs_.shortest(exprs_.byte('}')));
+  return {add_length(add_length(2 * gap + 1, end), required >= kUnreachable ? required : required - longest),
+          kUnreachable};
+}
+
 Objects::Lengths Objects::after_key(Id frame) {
   if (const auto it = pass_.find(frame); it != pass_.end()) return it->second;
   const Node n = exprs_.node(frame);
@@ -298,6 +313,7 @@ Objects::Lengths Objects::after_key(Id frame) {
   const bool whole = unescape(text(frame), prefix);
   const bool undeclared_too = undeclared(id);
   const bool free = spec.simple && undeclared_too;
+  if (too_many_lengths(id)) return pass_[frame] = coarse_lengths(id);
   Lengths out{kUnreachable, free ? kUnreachable : 0};
   const auto offer = [&](std::int64_t rest, KeyClass key) {
     out.least = std::min(out.least, add_length(rest, after_value(id, key, false)));

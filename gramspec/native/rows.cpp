@@ -380,15 +380,16 @@ void Rows::finish_open(Id escapes, Id frame, Id below, std::span<std::uint32_t> 
 
 // Escapes whose part of the key makes it one of a group, of which `rest` is still to be spelled.
 const std::vector<Id>& Rows::group_ends(Id escapes, Id base, Id rest) {
-  const auto [it, is_new] = group_ends_.try_emplace({escapes, base, rest});
-  if (!is_new) return it->second;
+  const std::array<Id, 3> key{escapes, base, rest};
+  if (const auto it = group_ends_.find(key); it != group_ends_.end()) return it->second;
+  std::vector<Id> ends;
   for (Id n : nodes(escapes)) {
     const Id left = exprs_.derive(rest, key_part(n, base));
-    if (left != Exprs::kEmptyId && exprs_.nullable(left)) it->second.push_back(n);
+    if (left != Exprs::kEmptyId && exprs_.nullable(left)) ends.push_back(n);
   }
   spend(static_cast<std::int64_t>(nodes(escapes).size()));
-  charge(static_cast<std::int64_t>(it->second.size()) * 4 + 64);
-  return it->second;
+  charge(static_cast<std::int64_t>(ends.size()) * 4 + 64);
+  return group_ends_[key] = std::move(ends);
 }
 
 // A key ends at each escape: what follows depends on which key it was. Nearly all are undeclared
