@@ -56,6 +56,8 @@ class Interpreter:
 
     def _target(self, reference: str) -> Any:
         target = self.root
+        if reference.startswith("#") and reference[1:2].isalpha():
+            return next(one for one in _objects(self.root) if one.get("$anchor") == reference[1:])
         for part in reference.lstrip("#").split("/")[1:]:
             target = target[
                 int(part) if isinstance(target, list) else part.replace("~1", "/").replace("~0", "~")
@@ -203,6 +205,13 @@ class Interpreter:
             for index in [i for i in range(len(value)) if i not in items]:
                 verdict = self._schema(schema["unevaluatedItems"], value[index]).valid
                 yield Seen(verdict, items=frozenset([index]))
+
+
+def _objects(node: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        yield node
+    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _objects(child)
 
 
 def equal(one: Any, other: Any) -> bool:

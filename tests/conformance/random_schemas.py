@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -48,7 +49,16 @@ class Maker:
         self.depth = depth
         self.density = density
         self.letters = ["a", "b", "", "ä"]
+        self.names = _NAMES
+        if self.choose.random() < 0.1:
+            # Names that need escapes, or have several spellings.
+            self.names = self.choose.sample(
+                ["", "a", 'a"', "ä", "a\tb", "\0", "\U0001f600", "a/b", "~", "a%25"], 4
+            )
         self.strings = _STRINGS
+        # How definitions are referred to; anchors and embedded resources came with 2019-09.
+        styles = ["pointer"] * 6 + ["anchor", "resource"] * (self.number >= 3)
+        self.style = self.choose.choice(styles)
         self.defs = "$defs" if self.number >= 3 else "definitions"
 
     # -- schemas --------------------------------------------------------------------------------------
@@ -59,9 +69,36 @@ class Maker:
         if not isinstance(schema, dict):
             return schema if self.number >= 1 else {}
         definitions = {name: self._schema(2, i + 1) for i, name in enumerate(_LOCAL)}
-        if f"#/{self.defs}/" in json.dumps([schema, *definitions.values()]):
+        definitions = {name: self._named(definition, name) for name, definition in definitions.items()}
+        if "Ref" in json.dumps([schema, definitions]) or '"$ref' in json.dumps([schema, definitions]):
             schema[self.defs] = definitions
+        if self.style == "resource":
+            schema |= {"$id": "http://e/root", **self._dynamic()}
         return {"$schema": DRAFTS[self.draft], **schema}
+
+    def _named(self, definition: Any, name: str) -> Any:
+        """A definition with the name by which it is referred to."""
+        if self.style == "pointer":
+            return definition
+        definition = definition if isinstance(definition, dict) else {} if definition else {"not": {}}
+        return {
+            "anchor": {"$anchor": name, **definition},
+            "resource": {"$id": f"http://e/{name}", **self._dynamic(), **definition},
+        }[self.style]
+
+    def _dynamic(self) -> dict[str, Any]:
+        dynamic = self.choose.random() < 0.7
+        if self.number == 4:
+            return {"$dynamicAnchor" if dynamic else "$anchor": "node"}
+        return {"$recursiveAnchor": dynamic}
+
+    def _reference(self, name: str) -> str:
+        """A reference to a definition, or to the root if `name` is empty."""
+        if self.style == "resource":
+            return f"http://e/{name or 'root'}"
+        if not name:
+            return "#"
+        return f"#{name}" if self.style == "anchor" else f"#/{self.defs}/{name}"
 
     def _schema(self, depth: int, first: int) -> Any:
         """A schema whose in-place references go to the definitions from number `first` on."""
@@ -135,7 +172,7 @@ class Maker:
             yield (
                 0.4 * objects,
                 "dependentRequired",
-                lambda: {name: self._names()() for name in choose.sample(_NAMES, choose.randint(1, 2))},
+                lambda: {name: self._names()() for name in choose.sample(self.names, choose.randint(1, 2))},
             )
         yield 0.35, "enum", lambda: self._constants(choose.randint(1, 5))
         if number >= 1:
@@ -161,7 +198,7 @@ class Maker:
         def named(names: list[str], make: Callable[[], Any]) -> Callable[[], dict[str, Any]]:
             return lambda: {name: make() for name in choose.sample(names, choose.randint(1, 3))}
 
-        yield 1.2 * objects, "properties", named(_NAMES, inner)
+        yield 1.2 * objects, "properties", named(self.names, inner)
         yield 0.7 * objects, "patternProperties", named(_PATTERNS, inner)
         yield 0.7 * objects, "additionalProperties", inner
         yield 1.0 * arrays, "items", inner
@@ -178,11 +215,11 @@ class Maker:
                 "dependencies",
                 lambda: {
                     name: self._names(1 if number == 0 else 0)() if choose.random() < 0.5 else beside()
-                    for name in choose.sample(_NAMES, choose.randint(1, 2))
+                    for name in choose.sample(self.names, choose.randint(1, 2))
                 },
             )
         if number >= 3:
-            yield 0.5 * objects, "dependentSchemas", named(_NAMES, beside)
+            yield 0.5 * objects, "dependentSchemas", named(self.names, beside)
             yield 0.7 * objects, "unevaluatedProperties", inner
             yield 0.6 * arrays, "unevaluatedItems", inner
         yield 0.5, "allOf", several(beside)
@@ -192,18 +229,20 @@ class Maker:
         if number >= 2:
             yield 0.5, "if", beside
         if first < len(_LOCAL):
-            yield 0.7, "$ref", lambda: f"#/{self.defs}/{choose.choice(_LOCAL[first:])}"
+            yield 0.7, "$ref", lambda: self._reference(choose.choice(_LOCAL[first:]))
         if first == 0:
             # Through a property or an item: every definition, and the root.
-            yield 0.3 * objects, "properties", lambda: {choose.choice(_NAMES): {"$ref": self._anywhere()}}
-            yield 0.3 * arrays, "items", lambda: {"$ref": self._anywhere()}
+            yield 0.3 * objects, "properties", lambda: {choose.choice(self.names): self._anywhere()}
+            yield 0.3 * arrays, "items", self._anywhere
 
-    def _anywhere(self) -> str:
+    def _anywhere(self) -> dict[str, Any]:
         choose = self.choose
-        return "#" if choose.random() < 0.4 else f"#/{self.defs}/{choose.choice(_LOCAL)}"
+        if self.style == "resource" and choose.random() < 0.5:
+            return {"$dynamicRef": "#node"} if self.number == 4 else {"$recursiveRef": "#"}
+        return {"$ref": self._reference("" if choose.random() < 0.4 else choose.choice(_LOCAL))}
 
     def _names(self, least: int = 0) -> Callable[[], list[str]]:
-        return lambda: self.choose.sample(_NAMES, self.choose.randint(least, 2))
+        return lambda: self.choose.sample(self.names, self.choose.randint(least, 2))
 
     def _constants(self, size: int) -> list[Any]:
         found: list[Any] = []
@@ -224,7 +263,7 @@ class Maker:
             return choose.choice(choose.choice(pools))
         if kind < 0.7:
             return [self.value(depth - 1) for _ in range(choose.randrange(4))]
-        return {name: self.value(depth - 1) for name in choose.sample(_NAMES, choose.randrange(4))}
+        return {name: self.value(depth - 1) for name in choose.sample(self.names, choose.randrange(4))}
 
     def fitting(self, schema: Any, root: Any, depth: int = 5) -> Any:
         """A value made after some of the schema's keywords, often but not always valid."""
@@ -232,9 +271,8 @@ class Maker:
         if depth <= 0 or not isinstance(schema, dict) or choose.random() < 0.06:
             return self.value(1)
         if "$ref" in schema and (self.number <= 2 or choose.random() < 0.5):
-            target = root
-            for part in schema["$ref"][2:].split("/") if schema["$ref"] != "#" else ():
-                target = target.get(part, {})
+            name = re.split("[/#]", schema["$ref"])[-1]
+            target = root.get(self.defs, {}).get(name, root)
             return self.fitting(target, root, depth - 1)
         branches = [
             branch for keyword in ("anyOf", "oneOf", "allOf") for branch in schema.get(keyword, ())
@@ -277,7 +315,7 @@ class Maker:
     def _object(self, schema: dict[str, Any], root: Any, depth: int) -> Any:
         choose = self.choose
         given = schema.get("properties", {})
-        names = {*choose.sample(_NAMES, choose.randrange(3)), *schema.get("required", []), *given}
+        names = {*choose.sample(self.names, choose.randrange(3)), *schema.get("required", []), *given}
         order = sorted(names)
         choose.shuffle(order)
         wanted = [n for n in order if n in schema.get("required", []) or choose.random() < 0.55]
@@ -321,7 +359,7 @@ class Maker:
             elif members and choose.random() < 0.5:
                 del members[choose.choice(list(members))]
             else:
-                members[choose.choice(_NAMES)] = choose.choice([*members.values(), self.value(1)])
+                members[choose.choice(self.names)] = choose.choice([*members.values(), self.value(1)])
             return members
         if isinstance(value, str) and choose.random() < 0.6:
             spot = choose.randint(0, len(value))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+from decimal import Decimal
 from typing import Any
 
 _GAPS = ["", "", " ", "\n", "\t", "\r\n ", "  "]
@@ -15,7 +16,7 @@ _SHORT = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r":
 
 
 def spelled(value: Any, choose: random.Random, *, decimals: bool = True) -> str:
-    """`value` with random gaps and escapes; `decimals`: integers may be written with a fraction of zero."""
+    """`value` with random gaps and escapes; `decimals`: numbers may be written in other ways too."""
     if isinstance(value, str):
         return _string(value, choose)
     if isinstance(value, list):
@@ -30,9 +31,24 @@ def spelled(value: Any, choose: random.Random, *, decimals: bool = True) -> str:
             for name, member in value.items()
         )
         return f"{{{members}{_gap(choose)}}}"
-    if decimals and isinstance(value, int) and not isinstance(value, bool) and choose.random() < 0.2:
-        return f"{value}.0"
+    if decimals and isinstance(value, int | float) and not isinstance(value, bool) and choose.random() < 0.3:
+        return _number(Decimal(json.dumps(value)), choose)
     return json.dumps(value)
+
+
+def _number(value: Decimal, choose: random.Random) -> str:
+    """A decimal with zeros behind, or an exponent after one digit: spellings that every number has."""
+    if value == 0:
+        return choose.choice(["0", "-0", "0.0", "-0.00", "0e0", "0E+7"])
+    if choose.random() < 0.5 and abs(value.adjusted()) < 30:
+        text = f"{value:f}"
+        return text + ("" if "." in text else ".") + "0" * choose.randint(1, 2)
+    digits = "".join(map(str, value.as_tuple().digits))
+    fraction = digits[1:].rstrip("0") + choose.choice(["", "0"])
+    exponent = value.adjusted()
+    sign = choose.choice(["", "+"]) if exponent >= 0 else "-"
+    mantissa = f"{digits[0]}.{fraction}" if fraction else digits[0]
+    return f"{'-' * (value < 0)}{mantissa}{choose.choice('eE')}{sign}{abs(exponent)}"
 
 
 def _gap(choose: random.Random) -> str:

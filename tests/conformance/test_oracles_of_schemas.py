@@ -20,7 +20,7 @@ def test_the_interpreter_and_the_library_agree(draft: str) -> None:
         maker = Maker(seed, draft)
         schema = maker.document()
         text = json.dumps(schema)
-        if "unevaluated" in text:
+        if "unevaluated" in text or "http://e/" in text:
             continue
         oracle, letter = Oracle(text), Interpreter(json.loads(text, parse_float=integral))
         for value in maker.instances(schema, 12):
