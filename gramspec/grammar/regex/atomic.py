@@ -33,7 +33,7 @@ def atomic(body: Tree, name: str, place: str) -> Tree | None:
         With looks where they suffice, else an `Atomic`. None when something that may be empty is
         repeated in the body: when such a repetition stops is a matter of the engine.
     """
-    found = tree.fold(body, _first)
+    found = _folded(place, body)
     if found is not None:
         return found
     for node in tree.walk(body):
@@ -63,21 +63,28 @@ def possessive(body: Repetition, name: str, place: str) -> Tree | None:
     return _until_it_fails(body, atomic(body.item, name, place))
 
 
-def _first(node: Tree, inner: tuple[Tree | None, ...]) -> Tree | None:
+def _folded(place: str, body: Tree) -> Tree | None:
+    def first(node: Tree, inner: tuple[Tree | None, ...]) -> Tree | None:
+        return _first(place, node, inner)
+
+    return tree.fold(body, first)
+
+
+def _first(place: str, node: Tree, inner: tuple[Tree | None, ...]) -> Tree | None:
     match node:
         case Chars() | Here() | Look():
             return node
         case Sequence():
-            return _first_of_sequence(node, inner)
+            return _first_of_sequence(place, node, inner)
         case Choice():
-            return _first_of_choice(node, inner)
+            return _first_of_choice(place, node, inner)
         case Repetition():
             return _first_of_repetition(node, inner[0])
         case Atomic():
             return None
 
 
-def _first_of_sequence(node: Sequence, inner: tuple[Tree | None, ...]) -> Tree | None:
+def _first_of_sequence(place: str, node: Sequence, inner: tuple[Tree | None, ...]) -> Tree | None:
     """What stands before the last choice must match in one way only, so that it is never retried."""
     items = node.items
     for at, item in enumerate(items):
@@ -90,7 +97,7 @@ def _first_of_sequence(node: Sequence, inner: tuple[Tree | None, ...]) -> Tree |
         if not isinstance(item, Choice) or ways > _MAX_SPREAD:
             return None
         spread = [tree.sequence([*items[:at], part, *items[at + 1 :]]) for part in item.items]
-        return tree.fold(tree.choice(spread), _first)
+        return _folded(place, tree.choice(spread))
     return node
 
 
@@ -104,7 +111,7 @@ def _stops_before(item: Tree, rest: tuple[Tree, ...]) -> bool:
     return isinstance(after, Chars) and not intersect(after.ranges, item.item.ranges)
 
 
-def _first_of_choice(node: Choice, inner: tuple[Tree | None, ...]) -> Tree | None:
+def _first_of_choice(place: str, node: Choice, inner: tuple[Tree | None, ...]) -> Tree | None:
     """Each alternative where no earlier one matches."""
     if len(inner) > _MAX_CHOICE:
         return None
@@ -113,7 +120,7 @@ def _first_of_choice(node: Choice, inner: tuple[Tree | None, ...]) -> Tree | Non
         if first is None:
             return None
         rivals = [item for item in node.items[:index] if not _exclude(item, node.items[index])]
-        guard = [tree.Look(tree.choice(rivals), True, True, "@0")] if rivals else []
+        guard = [tree.Look(tree.choice(rivals), True, True, place)] if rivals else []
         branches.append(tree.sequence([*guard, first]))
     return tree.choice(branches)
 

@@ -122,7 +122,7 @@ class Network:
         look = self.place
         assert look is not None  # patterns without looks are no networks
         name, place = look.name, look.place
-        hint = "lower the bounds of the repetitions, or move the look to the start or the end of the pattern"
+        hint = "lower the bounds of the repetitions, or move it to the start or the end of the pattern"
         raise UnsupportedError(place, f"this {name} needs {needs} here", hint, self.source)
 
     def _build(self, node: Tree, first: int, last: int) -> None:
