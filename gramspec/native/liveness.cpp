@@ -83,7 +83,8 @@ bool Exprs::explore_live(Id e) {
     const bool boolean = kind == Kind::kAnd || kind == Kind::kNot || kind == Kind::kSpelled;
     if (state != e && (!boolean || live_[i] >= 0 || shortest_[i] >= 0)) return live(state);
     if (nullable(state)) return true;
-    const std::int64_t estimate = add_length(distance, shortest_bound(state));
+    // Twice the bound: any member will do, so ways that come closer are preferred to shorter ones.
+    const std::int64_t estimate = add_length(distance, multiply_length(shortest_bound(state), 2));
     if (estimate < kUnreachable) queue.push({estimate, distance, state});
     return false;
   };
