@@ -4,7 +4,8 @@ Law: exact. A state is one thread of the pattern with what it still owes (looks 
 not succeed), and how far every look-behind has matched; alternatives are arcs that overlap.
 Cost: states under `MAX_STATES`, work under `FUEL`; both refuse by the name of the look.
 Source: Brzozowski and Leiss, "On equations for regular languages, finite automata, and sequential
-networks" (TCS 1980); Chida and Terauchi, "On lookaheads in regular expressions with backreferences" (FSCD 2022).
+networks" (TCS 1980); Chida and Terauchi, "On lookaheads in regular expressions with backreferences"
+(FSCD 2022).
 """
 
 from __future__ import annotations
