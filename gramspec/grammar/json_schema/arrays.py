@@ -11,26 +11,22 @@ not counted has to violate the schema.
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import combinations
 from typing import NamedTuple
 
 from gramspec.grammar.json_schema.formulas import Formula, Numbers
 from gramspec.grammar.json_schema.logic import Logic
 from gramspec.grammar.json_schema.nodes import (
-    FALSE,
-    TRUE,
     Contains,
-    Count,
     Goal,
     Items,
     Literal,
     Unique,
     negate,
 )
-from gramspec.grammar.json_schema.objects import Alternatives, canonical
 from gramspec.grammar.json_schema.parse import constants
 from gramspec.grammar.json_schema.sources import Json
 from gramspec.grammar.json_schema.strings import finite_words
+from gramspec.grammar.json_schema.ways import Alternatives, canonical, size_bounds, ways
 
 MAX_STATES = 4096
 MAX_COUNTERS = 6
@@ -101,7 +97,7 @@ class ArrayPlanner:
         self._relaxed = relaxed
         self._empty = empty
         self._items: list[Items] = []
-        self._least, self._most = 0, None  # type: int, int | None
+        self._least, self._most = size_bounds(logic.nodes, atoms)
 
     def plan(self) -> ArrayPlan | None:
         """The plan; None if no array satisfies the atoms."""
@@ -109,12 +105,7 @@ class ArrayPlanner:
         unique: list[Literal] = []
         for literal in self._atoms:
             node, negative = self._logic.nodes.node(literal), bool(literal & 1)
-            if isinstance(node, Count):
-                if negative:
-                    self._most = node.count - 1 if self._most is None else min(self._most, node.count - 1)
-                else:
-                    self._least = max(self._least, node.count)
-            elif isinstance(node, Items) and not negative:
+            if isinstance(node, Items) and not negative:
                 self._items.append(node)
             elif isinstance(node, Items):
                 bad = tuple(map(negate, node.prefix))
@@ -173,21 +164,14 @@ class ArrayPlanner:
         return ArrayPlan(prefix, rest, self._least, self._most, limits)
 
     def _alternatives(self, index: int, counters: list[_Counted]) -> Alternatives:
-        base = self._base(index)
-        literals = [counter.at(index) for counter in counters]
-        forced = sum(1 << bit for bit, part in enumerate(literals) if part == TRUE or part in base)
-        free = [bit for bit, part in enumerate(literals) if part != FALSE and not forced >> bit & 1]
-        found: dict[tuple[Goal, int], None] = {}
-        for size in range(len(free) + 1):
-            for chosen in combinations(free, size):
-                parts = [*base, *(literals[bit] for bit in chosen)]
-                for bit in free:
-                    if bit not in chosen and counters[bit].most is not None:
-                        parts.append(negate(literals[bit]))
-                goal = canonical(parts, ordered=self._ordered)
-                if goal is not None and not (len(counters) > 1 and self._empty(goal)):
-                    found[goal, forced | sum(1 << bit for bit in chosen)] = None
-        return tuple(found)
+        """Ways to choose the item at a position: its goal and the counters that count it."""
+        exact = sum(1 << bit for bit, counter in enumerate(counters) if counter.most is not None)
+
+        def goal(parts: list[Literal]) -> Goal | None:
+            found = canonical(parts, ordered=self._ordered)
+            return None if found is None or (len(counters) > 1 and self._empty(found)) else found
+
+        return ways(self._base(index), [counter.at(index) for counter in counters], goal, exact)
 
     def _unique(self, literal: Literal) -> list[_Counted]:
         """Counters that keep items apart, one for each value that an item can have."""

@@ -31,10 +31,11 @@ from gramspec.grammar.json_schema.intervals import ladder
 from gramspec.grammar.json_schema.layout import BOOLEAN, FALSE, NULL, TRUE, Layout, any_value
 from gramspec.grammar.json_schema.nodes import Goal
 from gramspec.grammar.json_schema.numbers import number_value
-from gramspec.grammar.json_schema.objects import Alternatives, ObjectPlan
+from gramspec.grammar.json_schema.objects import ObjectPlan
 from gramspec.grammar.json_schema.plans import Plan, cut_array, cut_object, productive
 from gramspec.grammar.json_schema.strings import string_characters, string_value
 from gramspec.grammar.json_schema.values import constants
+from gramspec.grammar.json_schema.ways import Alternatives
 
 
 class Emitter:

@@ -35,6 +35,7 @@ from gramspec.grammar.json_schema.nodes import (
     negate,
 )
 from gramspec.grammar.json_schema.objects import ObjectFacts
+from gramspec.grammar.json_schema.ways import size_bounds
 
 MAX_CASES = 256
 MAX_WORK = 100_000
@@ -295,7 +296,7 @@ class Expander:
 
     def _follow(self, state: State, kind: str, depth: int) -> list[tuple[Literal, Key]] | None:
         """What else must hold in a settled state; None if nothing satisfies it."""
-        least, most = counts(self._nodes.node, state.atoms)
+        least, most = size_bounds(self._nodes, state.atoms)
         if most is not None and least > most:
             return None
         if kind == "array":
@@ -314,19 +315,6 @@ class Expander:
         node = self._nodes.node(literal)
         assert isinstance(node, Items)
         return node.prefix[0] if node.prefix else node.rest
-
-
-def counts(node_of, atoms) -> tuple[int, int | None]:  # type: ignore[no-untyped-def]
-    """Bounds on the number of items or members among some atoms."""
-    least, most = 0, None
-    for literal in atoms:
-        node = node_of(literal)
-        if isinstance(node, Count):
-            if literal & 1:
-                most = node.count - 1 if most is None else min(most, node.count - 1)
-            else:
-                least = max(least, node.count)
-    return least, most
 
 
 def _minimal(cases: list[Goal]) -> tuple[Goal, ...]:

@@ -10,7 +10,6 @@ mark, and the object cannot close before all marks are set.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from itertools import combinations
 from typing import NamedTuple
 
 from gramspec.grammar.json_schema.formulas import EVERYTHING, Formula, Pattern, all_of, any_of, negation
@@ -18,7 +17,6 @@ from gramspec.grammar.json_schema.logic import Logic, scalar_empty
 from gramspec.grammar.json_schema.nodes import (
     FALSE,
     TRUE,
-    Count,
     Goal,
     Literal,
     Members,
@@ -26,12 +24,10 @@ from gramspec.grammar.json_schema.nodes import (
     Required,
     negate,
 )
+from gramspec.grammar.json_schema.ways import Alternatives, canonical, size_bounds, ways
 
 MAX_CLASSES = 64
 MAX_SETS = 32
-
-Alternatives = tuple[tuple[Goal, int], ...]
-"""Goals of a value, each with the marks that it sets."""
 
 Empty = Callable[[Goal, int], bool]
 
@@ -86,7 +82,8 @@ class ObjectFacts:
         self.bad_names: list[Literal] = []
         self.required: dict[str, None] = {}
         self.absent: dict[str, None] = {}
-        self.least, self.most = 0, None  # type: int, int | None
+        atoms = tuple(atoms)
+        self.least, self.most = size_bounds(logic.nodes, atoms)
         for literal in atoms:
             node, negative = logic.nodes.node(literal), literal & 1
             if isinstance(node, Members):
@@ -95,11 +92,6 @@ class ObjectFacts:
                 (self.bad_names if negative else self.names).append(node.name)
             elif isinstance(node, Required):
                 (self.absent if negative else self.required)[node.name] = None
-            elif isinstance(node, Count):
-                if negative:
-                    self.most = node.count - 1 if self.most is None else min(self.most, node.count - 1)
-                else:
-                    self.least = max(self.least, node.count)
 
     def value(self, name: str) -> list[Literal]:
         """What the value under a name has to satisfy."""
@@ -243,17 +235,7 @@ class ObjectPlanner:
 
     def _values(self, base: list[Literal], marks: list[Literal]) -> Alternatives:
         """Ways to choose a value: its goal and the marks that it sets."""
-        if self._goal(base) is None:
-            return ()
-        forced = sum(1 << bit for bit, literal in enumerate(marks) if literal == TRUE or literal in base)
-        free = [bit for bit, literal in enumerate(marks) if literal != FALSE and not forced >> bit & 1]
-        found: dict[tuple[Goal, int], None] = {}
-        for size in range(len(free) + 1):
-            for chosen in combinations(free, size):
-                goal = self._goal([*base, *(marks[bit] for bit in chosen)])
-                if goal is not None:
-                    found[goal, forced | sum(1 << bit for bit in chosen)] = None
-        return tuple(found)
+        return ways(base, marks, self._goal) if self._goal(base) is not None else ()
 
     def _goal(self, literals: list[Literal]) -> Goal | None:
         return canonical(literals, ordered=self._ordered)
@@ -340,20 +322,10 @@ def _either(i: int, j: int) -> tuple[int, int]:
     return (i, j) if i < j else (j, i)
 
 
-def canonical(literals: Iterable[Literal], *, ordered: bool) -> Goal | None:
-    """A goal without repetitions; None if it contradicts itself."""
-    kept = dict.fromkeys(literal for literal in literals if literal != TRUE)
-    if FALSE in kept or any(negate(literal) in kept for literal in kept):
-        return None
-    return tuple(kept) if ordered else tuple(sorted(kept))
-
-
 __all__ = [
-    "Alternatives",
     "KeyClass",
     "Member",
     "ObjectFacts",
     "ObjectPlan",
     "ObjectPlanner",
-    "canonical",
 ]

@@ -31,14 +31,13 @@ from gramspec.grammar.json_schema.nodes import (
 )
 from gramspec.grammar.json_schema.numbers import number_exact
 from gramspec.grammar.json_schema.objects import (
-    Alternatives,
     ObjectFacts,
     ObjectPlan,
     ObjectPlanner,
-    canonical,
 )
 from gramspec.grammar.json_schema.sources import Json, escape
 from gramspec.grammar.json_schema.strings import string_exact
+from gramspec.grammar.json_schema.ways import Alternatives, canonical
 
 MAX_GOALS = 30_000
 MAX_COMBINED = 2_000
