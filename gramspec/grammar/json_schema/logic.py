@@ -77,6 +77,7 @@ class Logic:
         self._types: dict[Literal, frozenset[str] | None] = {}
         self._formulas: dict[tuple[Literal, str], Formula] = {}
         self._tables: dict[Literal, dict[str, Literal]] = {}
+        self._applied: dict[tuple[Literal, str], Literal] = {}
 
     def types(self, literal: Literal) -> frozenset[str]:
         """The types of the values that may satisfy a literal.
@@ -217,11 +218,14 @@ class Logic:
 
     def applied(self, literal: Literal, name: str) -> Literal:
         """What a `Members` node asks for of the value under a name."""
-        node, table = self.nodes.node(literal), self.table(literal)
-        assert isinstance(node, Members)
-        found = [table[name]] if name in table else []
-        found.extend(part for pattern, part in node.patterns if string_holds(Pattern(pattern), name))
-        return self.nodes.all(found) if found else node.others
+        found = self._applied.get((literal, name))
+        if found is None:
+            node, table = self.nodes.node(literal), self.table(literal)
+            assert isinstance(node, Members)
+            parts = [table[name]] if name in table else []
+            parts.extend(part for pattern, part in node.patterns if string_holds(Pattern(pattern), name))
+            found = self._applied[literal, name] = self.nodes.all(parts) if parts else node.others
+        return found
 
     def equals(self, value: Json) -> Literal:
         """The literal of being equal to a constant, containers spelled out by members or items."""

@@ -12,7 +12,7 @@ import unicodedata
 from array import array
 from collections.abc import Iterable
 from functools import cache, lru_cache
-from itertools import chain, groupby
+from itertools import chain
 from typing import Final
 
 from gramspec.grammar.ranges import SCALARS, Ranges, intersect, normalise, subtract, unite
@@ -134,13 +134,14 @@ def category(name: str) -> Ranges:
 
 @cache
 def _category_table() -> dict[str, Ranges]:
-    found: dict[str, list[tuple[int, int]]] = {}
+    """The scalars of each general category; a letter stands for a category while runs are sought."""
+    names = sorted({unicodedata.category(char) for char in map(chr, range(0x3000))} | {"Cn", "Co"})
+    letters = {name: chr(0x41 + index) for index, name in enumerate(names)}
+    found: dict[str, list[tuple[int, int]]] = {name: [] for name in names}
     for (low, _), text in zip(SCALARS, scalar_texts(), strict=True):
-        start = low
-        for name, group in groupby(map(unicodedata.category, text)):
-            length = sum(1 for _ in group)
-            found.setdefault(name, []).append((start, start + length - 1))
-            start += length
+        codes = "".join(map(letters.__getitem__, map(unicodedata.category, text)))
+        for run in re.finditer(r"(.)\1*", codes, re.DOTALL):
+            found[names[ord(run[1]) - 0x41]].append((low + run.start(), low + run.end() - 1))
     return {name: tuple(pairs) for name, pairs in found.items()}
 
 
