@@ -82,7 +82,9 @@ def follow(judge: Judge, schema: Any, seed: int, tally: Tally, *, name: str = ""
     for end in walked["texts"]:
         written = end.encode("latin-1").decode("utf-8")
         verdict = oracle.verdict(written)
-        tally.count[f"walks ended {'' if verdict else 'un'}valid"] += 1
+        tally.count[
+            f"walks ended {'undecided' if verdict is None else 'valid' if verdict else 'invalid'}"
+        ] += 1
         if verdict is False:
             tally.failures.append(f"{name} a walk ended in {written!r}, which is invalid\n    {text}")
             break

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import decimal
 import json
+import re
 import warnings
 from collections.abc import Iterator
 from decimal import Decimal
@@ -41,6 +42,10 @@ class Oracle:
     def __init__(self, schema: str, *, formats: bool = False) -> None:
         plain = json.loads(schema)
         kind = validator_for(plain, default=_UNDECLARED)
+        # To the library patterns are Python's: \\d, \\w, \\s, \\b know all of Unicode, "$" a last newline.
+        patterned = '"pattern' in schema
+        classes = patterned and re.search(r"\\\\[dwsbDWSB]|\(\?", schema)
+        self.dialect = re.compile(r"[^ -~]|\\[nrt]" if classes else r"\\[nr]" if patterned else r"(?!)")
         # Documents may mix drafts, and to draft 4 a number with a fraction part is no integer.
         self.readings = [integral] if kind is not jsonschema.Draft4Validator else [Decimal]
         if "draft-04" in schema and (schema.count('"$schema"') > 1 or self.readings == [integral]):
@@ -53,6 +58,8 @@ class Oracle:
 
     def verdict(self, text: str) -> bool | None:
         """Whether the text is valid; None where the library loops, trips, or strays from the letter."""
+        if self.dialect.search(json.dumps(json.loads(text), ensure_ascii=False)):
+            return None
         try:
             found = {self._read(json.loads(text, parse_float=reading)) for reading in self.readings}
         except Exception:
