@@ -155,7 +155,6 @@ def test_types_that_describe_no_json() -> None:
         (3, "a dict"),
         (Item, "a dict"),
     ],
-    ids=str,
 )
 def test_values_that_are_no_schema(value: Any, hint: str) -> None:
     with pytest.raises(GrammarError, match="a schema cannot be") as caught:
