@@ -133,6 +133,14 @@ class Exprs {
   Id token(Id token_id);
   // Same regular language without frames.
   Id strip_calls(Id e);
+  // The language without upper bounds of kFar or more on repetitions (those inside complements, calls and
+  // automata stay), and the least of the bounds taken away: a text of at most so many bytes is not new.
+  struct Loose {
+    Id expr;
+    std::int64_t bound;  // kInfinite: nothing was taken away
+  };
+  static constexpr std::int64_t kFar = 24;
+  Loose loosened(Id e);
   Id non_null(Id item);  // only after the rules inside are final
   // Sets kept beside the expressions count against the same limit.
   void count_members(std::size_t members);
@@ -175,6 +183,7 @@ class Exprs {
   std::int64_t explore_shortest(Id e);
   std::int64_t shortest_bound(Id e);
   bool explore_live(Id e);
+  std::int64_t still_to_do(Id e);
   static void check_explored(std::size_t states);
   std::vector<Arc> merge_arcs(const std::vector<const std::vector<Arc>*>& parts);
   std::vector<Arc> intersect_arcs(const std::vector<Id>& items);
@@ -201,6 +210,7 @@ class Exprs {
   std::unordered_map<std::vector<Id>, Id, HashIds> list_index_;
   std::int64_t list_items_ = 0;
   std::unordered_map<Id, Id> stripped_;
+  std::unordered_map<Id, Loose> loosened_;
   std::vector<ByteSet> sets_;
   std::map<std::array<std::uint64_t, 4>, Id> set_index_;
   std::deque<MachineState> states_;  // stable addresses

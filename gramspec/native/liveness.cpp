@@ -63,6 +63,16 @@ void Exprs::check_explored(std::size_t states) {
   }
 }
 
+// What the parts of an intersection still need, added up: any member will do, so the search follows those
+// that all parts have nearly finished, whatever has been read on the way.
+std::int64_t Exprs::still_to_do(Id e) {
+  const std::int64_t bound = shortest_bound(e);
+  if (bound >= kUnreachable || node(e).kind != Kind::kAnd) return bound;
+  std::int64_t sum = 0;
+  for (Id x : members(e)) sum = add_length(sum, shortest_bound(x));
+  return sum;
+}
+
 bool Exprs::explore_live(Id e) {
   struct Entry {
     std::int64_t estimate;
@@ -83,8 +93,7 @@ bool Exprs::explore_live(Id e) {
     const bool boolean = kind == Kind::kAnd || kind == Kind::kNot || kind == Kind::kSpelled;
     if (state != e && (!boolean || live_[i] >= 0 || shortest_[i] >= 0)) return live(state);
     if (nullable(state)) return true;
-    // Twice the bound: any member will do, so ways that come closer are preferred to shorter ones.
-    const std::int64_t estimate = add_length(distance, multiply_length(shortest_bound(state), 2));
+    const std::int64_t estimate = still_to_do(state);
     if (estimate < kUnreachable) queue.push({estimate, distance, state});
     return false;
   };

@@ -123,14 +123,19 @@ bool Objects::complete(Id id) {
   const State& s = state(id);
   const ObjectSpec& spec = spec_of(id);
   if (s.members < spec.least || s.marks != spec.marks) return false;
-  const auto n = static_cast<Id>(spec.properties.size());
-  for (Id i = spec.ordered && !spec.late ? s.next : 0; i < n; ++i) {
-    if (property(spec, i).required && !is_written(spec, s, i)) return false;
-  }
-  return true;
+  return required_left(id).members == 0;
 }
 
-std::vector<Id> Objects::candidates(Id id) {
+const std::vector<Id>& Objects::candidates(Id id) {
+  if (candidates_of_ != id) {
+    candidates_of_ = kNone;
+    candidates_ = find_candidates(id);
+    candidates_of_ = id;
+  }
+  return candidates_;
+}
+
+std::vector<Id> Objects::find_candidates(Id id) {
   const State& s = state(id);
   const ObjectSpec& spec = spec_of(id);
   std::vector<Id> out;
@@ -271,7 +276,14 @@ Id Objects::tail_of(Id id, KeyClass key, const std::string* name, Marks marks) {
   if (!declared && name != nullptr) s.extras = add_extra(s.extras, intern_name(*name));
   s.members = std::min(s.members + 1, spec.members_kept);
   s.marks = marks;
-  return exprs_.make({Kind::kObject, intern(std::move(s)), 0});
+  const Id after = intern(std::move(s));
+  if (const auto it = required_.find(id); it != required_.end()) {
+    const bool required = declared && property(spec, key.index).required;
+    required_.try_emplace(after, required
+                                     ? without(it->second, 1, member_length(spec, property(spec, key.index)))
+                                     : it->second);
+  }
+  return exprs_.make({Kind::kObject, after, 0});
 }
 
 std::vector<Objects::Resolved> Objects::resolve(Id frame) {

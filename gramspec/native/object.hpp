@@ -183,7 +183,9 @@ class Objects {
   static bool sequence_done(const ObjectSpec& spec, const State& s);
   bool complete(Id s);
   // Declared keys that may be written next.
-  std::vector<Id> candidates(Id s);
+  const std::vector<Id>& candidates(Id s);
+  std::vector<Id> find_candidates(Id s);
+  Id declared_language(Id s, const std::vector<Id>& keys);
   // The group of an undeclared key.
   Id group_of(Id spec, const std::string& name);
   // Names of the undeclared keys of some groups (the last stands for no group).
@@ -225,6 +227,13 @@ class Objects {
   [[nodiscard]] Situation situation(Id s, KeyClass key, Marks marks) const;
   template <class Visit>
   static void each_left(const Situation& at, Visit&& visit);
+  // Bytes of required members, commas included, and their number.
+  struct Required {
+    std::int64_t length;
+    std::int64_t members;
+  };
+  Required required_left(Id s);
+  static Required without(Required all, std::int64_t members, std::int64_t length);
   bool too_many_lengths(Id s);
   Lengths coarse_lengths(Id s);
   // Bytes of the members that a shortest completion writes (at least `fewest`, at most `room`), each with
@@ -268,6 +277,10 @@ class Objects {
   std::unordered_map<std::uint64_t, bool, HashPair> thin_;
   std::unordered_map<std::uint64_t, Id, HashPair> name_groups_;
   std::unordered_map<Id, Lengths> pass_;
+  std::unordered_map<Id, Required> required_;
+  Id candidates_of_ = kNone;  // the state of the candidates kept
+  std::vector<Id> candidates_;
+  std::unordered_map<Id, Id> all_keys_;  // spec -> keys of all its properties
   std::unordered_map<Id, Kinds> kinds_;
   std::unordered_map<Id, std::vector<Count>> pools_;
   std::unordered_map<std::vector<Id>, std::int64_t, HashIds> covers_;

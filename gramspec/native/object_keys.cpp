@@ -8,6 +8,10 @@
 
 namespace gramspec {
 
+namespace {
+constexpr std::size_t kManyKeys = 64;  // so many are told apart by complement
+}  // namespace
+
 Id Objects::group_of(Id spec_id, const std::string& name) {
   const ObjectSpec& spec = specs_[static_cast<std::size_t>(spec_id)];
   if (spec.groups.empty()) return 0;
@@ -98,7 +102,8 @@ Id Objects::free_language(Id id, const std::vector<bool>& wanted, const std::vec
   }
   if (taken.empty()) return language;
   const Id left = exprs_.and_of({names, exprs_.not_of(exprs_.union_of(std::move(taken)))});
-  return exprs_.and_of({spec.free_key, exprs_.spelled(left, false)});
+  const Id keys = exprs_.and_of({spec.free_key, exprs_.spelled(left, false)});
+  return exprs_.live(keys) ? keys : Exprs::kEmptyId;
 }
 
 Id Objects::key_language(Id id) {
@@ -114,13 +119,32 @@ Id Objects::key_language(Id id) {
   std::vector<Id> declared = candidates(id);
   std::sort(declared.begin(), declared.end());
   const Id language = free_language(id, wanted, declared);
-  std::vector<Id> keys{exprs_.live(language) ? exprs_.concat(language, quote) : Exprs::kEmptyId};
-  const Id canonical = keys[0] == Exprs::kEmptyId || all ? Exprs::kEmptyId : spelled_names(spec, wanted);
-  for (Id i : declared) {
-    if (keys[0] != Exprs::kEmptyId && (all || holds(canonical, property(spec, i).name))) continue;
-    keys.push_back(exprs_.concat(property(spec, i).key, quote));
+  if (language == Exprs::kEmptyId) {
+    return key_languages_[id] = exprs_.concat(declared_language(id, declared), quote);
   }
-  return key_languages_[id] = exprs_.union_of(std::move(keys));
+  const Id canonical = all ? Exprs::kEmptyId : spelled_names(spec, wanted);
+  std::erase_if(declared, [&](Id i) { return all || holds(canonical, property(spec, i).name); });
+  return key_languages_[id] =
+             exprs_.concat(exprs_.union_of({language, declared_language(id, declared)}), quote);
+}
+
+// Of many keys: all but those that are not among them, which is one automaton for all states of an object.
+Id Objects::declared_language(Id id, const std::vector<Id>& keys) {
+  const ObjectSpec& spec = spec_of(id);
+  const auto united = [&](auto&& wanted) {
+    std::vector<Id> items;
+    for (std::size_t i = 0; i < spec.properties.size(); ++i) {
+      if (wanted(static_cast<Id>(i))) items.push_back(spec.properties[i].key);
+    }
+    return exprs_.union_of(std::move(items));
+  };
+  const auto listed = [&](Id i) { return std::binary_search(keys.begin(), keys.end(), i); };
+  if (keys.size() < kManyKeys || 2 * keys.size() < spec.properties.size()) return united(listed);
+  const auto [it, fresh] = all_keys_.try_emplace(state(id).spec, Exprs::kEmptyId);
+  if (fresh) it->second = united([](Id) { return true; });
+  if (keys.size() == spec.properties.size()) return it->second;
+  const Id left = exprs_.and_of({it->second, exprs_.not_of(united([&](Id i) { return !listed(i); }))});
+  return exprs_.live(left) ? left : Exprs::kEmptyId;
 }
 
 // ---- keys whose text is forgotten ---------------------------------------------------------------

@@ -20,7 +20,27 @@ using Alternatives = std::vector<std::pair<Marks, std::int64_t>>;
 
 }  // namespace
 
-void Objects::forget_pass() { pass_.clear(); }
+void Objects::forget_pass() {
+  pass_.clear();
+  required_.clear();
+  candidates_of_ = kNone;
+}
+
+// Required members left: the state before this one may have told (see tail_of).
+Objects::Required Objects::required_left(Id id) {
+  if (const auto it = required_.find(id); it != required_.end()) return it->second;
+  Required out{0, 0};
+  const Situation at = situation(id);
+  each_left(at, [&](Id, const Property& p) {
+    if (p.required) out = without(out, -1, member_length(at.spec, p));
+  });
+  return required_[id] = out;
+}
+
+Objects::Required Objects::without(Required all, std::int64_t members, std::int64_t length) {
+  const bool known = all.length < kUnreachable && length < kUnreachable;
+  return {known ? all.length - members * length : kUnreachable, all.members - members};
+}
 
 std::int64_t Objects::value_length(const Values& values) {
   std::int64_t best = exprs_.shortest(values.plain);
@@ -109,27 +129,20 @@ std::int64_t Objects::member_room(const Situation& at, bool comma) {
 std::int64_t Objects::shortest_members(const Situation& at, std::int64_t room, std::int64_t fewest) {
   const ObjectSpec& spec = at.spec;
   if (spec.marks != at.marks) return marked_members(at, room, fewest);
-  std::int64_t total = 0;
-  std::int64_t required = 0;
-  std::int64_t optional = 0;
-  each_left(at, [&](Id, const Property& p) {
-    if (!p.required) {
-      ++optional;
-      return;
-    }
-    ++required;
-    total = add_length(total, member_length(spec, p));
-  });
+  Required left = required_left(at.id);
+  if (at.property != kNone && property(spec, at.property).required) {
+    left = without(left, 1, member_length(spec, property(spec, at.property)));
+  }
+  std::int64_t total = left.length;
+  const std::int64_t required = left.members;
   if (required > room) return kUnreachable;
   const std::int64_t needed = std::max(fewest, spec.least - at.members) - required;
   if (needed <= 0 || total >= kUnreachable) return total;
   if (needed > room - required) return kUnreachable;
   std::map<std::int64_t, std::int64_t> costs;  // bytes -> members to be had for so many
-  if (optional > 0) {
-    each_left(at, [&](Id i, const Property& p) {
-      if (!p.required && usable(i, spec)) ++costs[member_length(spec, p)];
-    });
-  }
+  each_left(at, [&](Id i, const Property& p) {
+    if (!p.required && usable(i, spec)) ++costs[member_length(spec, p)];
+  });
   for (Id g = 0; g <= group_count(spec); ++g) {
     const std::int64_t value = value_length(values_of(spec, {KeyClass::What::kUndeclared, g}));
     if (value >= kUnreachable) continue;
@@ -137,12 +150,12 @@ std::int64_t Objects::shortest_members(const Situation& at, std::int64_t room, s
       costs[add_length(length, add_length(value, member_overhead(spec)))] += words;
     }
   }
-  std::int64_t left = needed;
+  std::int64_t missing = needed;
   for (const auto& [cost, members] : costs) {
-    const std::int64_t now = std::min(left, members);
+    const std::int64_t now = std::min(missing, members);
     total = add_length(total, multiply_length(cost, now));
-    left -= now;
-    if (left == 0) return total;
+    missing -= now;
+    if (missing == 0) return total;
   }
   return kUnreachable;
 }
@@ -288,13 +301,10 @@ bool Objects::too_many_lengths(Id id) {
 // Below all of them: the required members but one, and no bound above.
 Objects::Lengths Objects::coarse_lengths(Id id) {
   const Situation at = situation(id);
-  std::int64_t required = 0;
+  const std::int64_t required = required_left(id).length;
   std::int64_t longest = 0;
   each_left(at, [&](Id, const Property& p) {
-    if (!p.required) return;
-    const std::int64_t length = member_length(at.spec, p);
-    required = add_length(required, length);
-    longest = std::max(longest, length);
+    if (p.required) longest = std::max(longest, member_length(at.spec, p));
   });
   const std::int64_t gap = exprs_.shortest(at.spec.gap);
   const std::int64_t end = add_length(gap, exprs_.shortest(exprs_.byte('}')));
@@ -309,24 +319,28 @@ Objects::Lengths Objects::after_key(Id frame) {
   const ObjectSpec& spec = spec_of(id);
   const bool fresh = n.b <= kFreshText;
   std::string prefix;
-  // A character begun as an escape is the top's own, whichever it becomes.
-  const bool whole = unescape(text(frame), prefix);
+  const std::string raw = text(frame);
+  const bool whole = unescape(raw, prefix);
+  const std::string escape = whole ? "" : open_escape(raw);
   const bool undeclared_too = undeclared(id);
   const bool free = spec.simple && undeclared_too;
   if (too_many_lengths(id)) return pass_[frame] = coarse_lengths(id);
   Lengths out{kUnreachable, free ? kUnreachable : 0};
   const auto offer = [&](std::int64_t rest, KeyClass key) {
-    out.least = std::min(out.least, add_length(rest, after_value(id, key, false)));
-    if (!free) out.most = std::max(out.most, after_value(id, key, true));
+    const std::int64_t lower = after_value(id, key, false);
+    out.least = std::min(out.least, add_length(rest, lower));
+    if (!free) out.most = std::max(out.most, spec.simple ? lower : after_value(id, key, true));
   };
   if (!fresh) {
-    for (Id i : candidates(id)) {
+    const std::int64_t counted = free ? exprs_.shortest(exprs_.derive(spec.free_key, raw)) : 0;
+    for (Id i : std::vector<Id>(candidates(id))) {
       const std::string& name = property(spec, i).name;
       if (!name.starts_with(prefix)) continue;
-      // Below free text the rest of the name is yet to be written; else it is the top's own.
-      const std::size_t open = name.size() - prefix.size();
-      const std::size_t begun = whole ? 0 : std::min<std::size_t>(open, 4);
-      offer(static_cast<std::int64_t>(free ? open - begun : 0), {KeyClass::What::kDeclared, i});
+      // Below free text this name may be longer than what the top counts; else it is the top's own.
+      const auto open = static_cast<std::int64_t>(name.size() - prefix.size());
+      const std::int64_t rest = whole ? open : escape_rest(exprs_, escape, name.substr(prefix.size()));
+      if (rest >= kUnreachable) continue;
+      offer(free ? std::max<std::int64_t>(0, rest - counted) : 0, {KeyClass::What::kDeclared, i});
     }
   }
   if (free) {
@@ -340,6 +354,11 @@ Objects::Lengths Objects::after_key(Id frame) {
     for (Id g = 0; g <= group_count(spec); ++g) {
       if (options(id, {KeyClass::What::kUndeclared, g}).empty()) continue;
       if (g < static_cast<Id>(rests.size()) && !exprs_.live(rests[static_cast<std::size_t>(g)])) continue;
+      if (g == group_count(spec) && !fresh && !rests.empty()) {
+        std::vector<bool> none(rests.size() + 1, false);
+        none.back() = true;
+        if (!exprs_.live(exprs_.derive(exprs_.spelled(names_of(spec, none), false), raw))) continue;
+      }
       offer(0, {KeyClass::What::kUndeclared, g});
     }
     if (!fresh) out.most = add_length(out.most, new_name_length(frame, prefix, whole));

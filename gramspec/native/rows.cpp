@@ -252,7 +252,7 @@ const Row& Rows::row(Id top) {
   if (const auto it = rows_.find(top); it != rows_.end()) return *it->second;
   auto fresh = std::make_unique<Row>();
   fresh->bits.assign((static_cast<std::size_t>(trie_.vocabulary_size()) + 31) / 32, 0);
-  const bool counted = shortcuts && counted_row(top, *fresh);
+  const bool counted = shortcuts && (counted_row(top, *fresh) || loosened_row(top, *fresh));
   if (!counted && (!shortcuts || !spliced_row(top, *fresh))) cold_row(top, *fresh);
   for (std::uint32_t word : fresh->bits) fresh->count += std::popcount(word);
   charge(static_cast<std::int64_t>(fresh->bits.size()) * 4 + 64);

@@ -61,6 +61,7 @@ class Rows {
   };
   const Row& row(Id top);
   bool counted_row(Id top, Row& out);
+  bool loosened_row(Id top, Row& out);
   bool spliced_row(Id top, Row& out);
   void cold_row(Id top, Row& out);
   const CountRow* count_row(Id item);
@@ -106,6 +107,7 @@ class Rows {
   std::size_t oldest_ = 0;      // the one to give way next
   std::int64_t steps_ = 0;
   std::int64_t bytes_ = 0;
+  std::vector<Id> long_tokens_;  // the longest first; made when first needed
   std::int64_t cold_ = 0, spliced_ = 0, counted_ = 0;
 };
 

@@ -57,6 +57,28 @@ bool hex4(const std::string& body, std::size_t i, std::uint32_t& out) {
   return true;
 }
 
+std::size_t character_length(char first) {
+  const auto lead = static_cast<std::uint8_t>(first);
+  return lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+}
+
+std::uint32_t character_at(const std::string& text, std::size_t i) {
+  const std::size_t length = character_length(text[i]);
+  const auto lead = static_cast<std::uint8_t>(text[i]);
+  std::uint32_t c = length == 1 ? lead : lead & (0x7FU >> length);
+  for (std::size_t k = 1; k < length; ++k) c = (c << 6) | (static_cast<std::uint8_t>(text[i + k]) & 0x3FU);
+  return c;
+}
+
+std::string hex_unit(std::uint32_t unit) {
+  std::string out = "\\u";
+  for (int shift = 12; shift >= 0; shift -= 4) {
+    const std::uint32_t digit = (unit >> shift) & 0xF;
+    out.push_back(static_cast<char>(digit < 10 ? '0' + digit : 'a' + digit - 10));
+  }
+  return out;
+}
+
 bool raw_writable(const Exprs& exprs, std::uint32_t c) {
   if (c < 0x20 || c == '"' || c == '\\') return false;
   std::string raw;
@@ -178,11 +200,9 @@ bool canonical_spelling(const Exprs& exprs, const std::string& name, std::string
     return ok;
   };
   for (std::size_t i = 0; i < name.size();) {
-    const auto lead = static_cast<std::uint8_t>(name[i]);
-    const std::size_t length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+    const std::size_t length = character_length(name[i]);
     if (i + length > name.size()) return false;
-    std::uint32_t c = length == 1 ? lead : lead & (0x7FU >> length);
-    for (std::size_t k = 1; k < length; ++k) c = (c << 6) | (static_cast<std::uint8_t>(name[i + k]) & 0x3FU);
+    const std::uint32_t c = character_at(name, i);
     if (raw_writable(exprs, c)) {
       out.append(name, i, length);
     } else if (short_writable(exprs, c)) {
@@ -196,6 +216,44 @@ bool canonical_spelling(const Exprs& exprs, const std::string& name, std::string
     i += length;
   }
   return true;
+}
+
+std::string open_escape(const std::string& body) {
+  std::size_t i = 0;
+  std::string out;
+  while (i < body.size()) {
+    if (body[i] != '\\') {
+      ++i;
+      continue;
+    }
+    const std::string tail = body.substr(i);
+    if (unescape(tail.substr(0, 2), out)) {
+      i += 2;
+    } else if (tail.size() >= 6 && unescape(tail.substr(0, 6), out)) {
+      i += 6;
+    } else if (tail.size() >= 12) {
+      i += 12;
+    } else {
+      return tail;
+    }
+  }
+  return {};
+}
+
+std::int64_t escape_rest(const Exprs& exprs, const std::string& escape, const std::string& rest) {
+  if (rest.empty()) return kUnreachable;
+  const std::size_t length = character_length(rest[0]);
+  const auto left = static_cast<std::int64_t>(rest.size() - length);
+  const std::uint32_t c = character_at(rest, 0);
+  if (escape.size() == 1 && short_writable(exprs, c)) return left + 1;
+  const std::string spelling = c < 0x10000 ? hex_unit(c)
+                                           : hex_unit(kFirstHigh + ((c - 0x10000) >> 10)) +
+                                                 hex_unit(kFirstLow + ((c - 0x10000) & 0x3FF));
+  for (std::size_t i = 0; i < escape.size(); ++i) {
+    const bool letter = spelling[i] >= 'a' && spelling[i] <= 'f';
+    if (escape[i] != spelling[i] && !(letter && escape[i] == spelling[i] - 0x20)) return kUnreachable;
+  }
+  return left + static_cast<std::int64_t>(spelling.size() - escape.size());
 }
 
 Id Exprs::utf8() {
