@@ -1,7 +1,7 @@
 """Differential fuzz without end: random schemas of every draft, and mutated instances of real schemas.
 
 Law: prints each disagreement with `jsonschema` as a small case, and the seed that made it.
-Source: `python -m tests.conformance.fuzz --seconds 600 [--seed N] [--what random|real|walk]`, or `make fuzz`.
+Source: `python -m tests.conformance.fuzz [--seconds 600] [--seed N] [--what KIND] [--most N]`, or `make fuzz`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from typing import Any
 
 from tests.conformance import differential, maskbench
 from tests.conformance.judge import Judge
-from tests.conformance.oracle import sound
+from tests.conformance.key_order import orders
+from tests.conformance.oracle import Oracle, sound
 from tests.conformance.random_schemas import DRAFTS, Maker
 
 _WEIGHTS = {"4": 1, "6": 1, "7": 2, "2019-09": 2, "2020-12": 5}
@@ -70,12 +71,39 @@ def walk_case(judge: Judge, seed: int, tally: differential.Tally) -> None:
     differential.follow(judge, schema, seed, tally, name=name, property_order=order, whitespace=gaps)
 
 
+def order_case(judge: Judge, seed: int, tally: differential.Tally) -> None:
+    """A random schema with keys in its order: a valid instance is accepted in some order, others in none."""
+    maker = Maker(seed, random.Random(seed).choice(list(DRAFTS)), depth=2)
+    schema = maker.document()
+    text = json.dumps(schema)
+    oracle = Oracle(text)
+    groups = []
+    for value in maker.instances(schema, 12):
+        every = orders(value, 24, maker.choose)
+        want = oracle.verdict(json.dumps(value))
+        if every is not None and want is not None:
+            groups.append((want, [json.dumps(one) for one in every]))
+    flat = [one for _, every in groups for one in every]
+    answer = judge.ask(text, flat, property_order="schema", formats="annotate")
+    tally.count[answer.outcome] += 1
+    if answer.outcome in differential.MISTAKES:
+        tally.failures.append(f"[{seed}] keys in order, {answer.outcome}: {answer.reason}\n    {text}")
+    verdicts = iter(answer.verdicts)
+    for want, every in groups if answer.verdicts else ():
+        found = sum(next(verdicts) for _ in every) > 0
+        tally.count["valid" if want else "invalid"] += 1
+        if found != want:
+            verb = "some order of the invalid" if found else "no order of the valid"
+            tally.failures.append(f"[{seed}] {verb} {every[0]} is accepted\n    {text}")
+            break
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run as a program; the exit status says whether a disagreement was found."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--seed", type=int, default=None, help="first seed")
-    parser.add_argument("--what", choices=["random", "real", "walk", "all"], default="all")
+    parser.add_argument("--what", choices=["random", "real", "walk", "order", "all"], default="all")
     parser.add_argument("--most", type=int, default=20, help="stop after so many failures")
     given = parser.parse_args(arguments)
     seed = secrets.randbelow(10**9) if given.seed is None else given.seed
@@ -83,8 +111,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tally = differential.Tally()
     told = 0
     end = time.monotonic() + given.seconds
-    named = {"random": [random_case], "real": [real_case], "walk": [walk_case]}
-    usual = [random_case, random_case, walk_case, *([real_case] if maskbench.present() else [])]
+    named = {"random": [random_case], "real": [real_case], "walk": [walk_case], "order": [order_case]}
+    usual = [random_case, random_case, walk_case, order_case, *([real_case] if maskbench.present() else [])]
     kinds = named.get(given.what, usual)
     with Judge(seconds=60) as judge:
         while time.monotonic() < end and len(tally.failures) < given.most:

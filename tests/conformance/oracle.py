@@ -45,7 +45,7 @@ class Oracle:
         # To the library patterns are Python's: \\d, \\w, \\s, \\b know all of Unicode, "$" a last newline.
         patterned = '"pattern' in schema
         classes = patterned and re.search(r"\\\\[dwsbDWSB]|\(\?", schema)
-        self.dialect = re.compile(r"[^ -~]|\\[nrt]" if classes else r"\\[nr]" if patterned else r"(?!)")
+        self.dialect = re.compile(r"[^ -~]|\\[nrtu]" if classes else r"\\[nr]" if patterned else r"(?!)")
         # Documents may mix drafts, and to draft 4 a number with a fraction part is no integer.
         self.readings = [integral] if kind is not jsonschema.Draft4Validator else [Decimal]
         if "draft-04" in schema and (schema.count('"$schema"') > 1 or self.readings == [integral]):
