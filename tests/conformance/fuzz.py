@@ -1,7 +1,7 @@
 """Differential fuzz without end: random schemas of every draft, and mutated instances of real schemas.
 
 Law: prints each disagreement with `jsonschema` as a small case, and the seed that made it.
-Source: `python -m tests.conformance.fuzz [--seconds 600] [--seed N] [--what KIND] [--most N]`, or `make fuzz`.
+Source: `python -m tests.conformance.fuzz [--seconds 600] [--seed N] [--what KIND] [--most N]`; `make fuzz`.
 """
 
 from __future__ import annotations
