@@ -94,6 +94,7 @@ class Exprs {
   static constexpr std::int32_t kMaxDepth = 3000;         // nesting of one expression, guards the C++ stack
   static constexpr std::int64_t kListItems = 16;          // members of unions, per state of the limit
   static constexpr std::size_t kExploreStates = 200'000;  // of one search for a member
+  static constexpr std::size_t kShortSearch = 1'000;      // of one search that may fail
   static constexpr Id kEmptyId = 0;
   static constexpr Id kEpsilonId = 1;
 
@@ -160,6 +161,8 @@ class Exprs {
   std::int64_t shortest(Id e);
   // The same without the empty string.
   std::int64_t shortest_non_empty(Id e);
+  // At least the bytes of a shortest member, and just these unless they take too long to find.
+  std::int64_t longest_needed(Id e);
   // The reference stays valid for the life of the pool once all rules are final.
   const Head& head(Id e);
   // Whether the expression holds no rule, object or token edge.
@@ -180,7 +183,7 @@ class Exprs {
   std::int64_t spelled_bound(const Node& n);
   void filter(Head& head);
   // Search over derivatives of a Boolean expression: length of a shortest member.
-  std::int64_t explore_shortest(Id e);
+  std::int64_t explore_shortest(Id e, std::size_t states = kExploreStates);
   std::int64_t shortest_bound(Id e);
   bool explore_live(Id e);
   std::int64_t still_to_do(Id e);
@@ -211,6 +214,8 @@ class Exprs {
   std::int64_t list_items_ = 0;
   std::unordered_map<Id, Id> stripped_;
   std::unordered_map<Id, Loose> loosened_;
+  std::unordered_map<Id, std::int64_t> witnesses_;  // lengths of members met by the search for liveness
+  std::size_t failed_states_ = 0;                   // spent on short searches that failed
   std::vector<ByteSet> sets_;
   std::map<std::array<std::uint64_t, 4>, Id> set_index_;
   std::deque<MachineState> states_;  // stable addresses

@@ -205,10 +205,10 @@ std::int64_t Exprs::shortest_non_empty(Id e) {
   return value;
 }
 
-// A* over derivatives, stopping at states whose answer is known. An intersection is no shorter than any
+// A* over derivatives, stopping at states whose answer is known; -1 beyond `states`. An intersection is no shorter than any
 // of its members, which leads straight through large automata. The states on the way found get their
 // answers too, so that following a member later asks nothing again.
-std::int64_t Exprs::explore_shortest(Id e) {
+std::int64_t Exprs::explore_shortest(Id e, std::size_t states) {
   struct Visit {
     std::int64_t distance;
     Id from;
@@ -253,6 +253,7 @@ std::int64_t Exprs::explore_shortest(Id e) {
     }
     const Head h = raw_head(state);
     for (const Arc& arc : h.arcs) visit(arc.target, distance + 1, state);
+    if (states < kExploreStates && seen.size() > states) return -1;
     check_explored(seen.size());
   }
   if (best >= kUnreachable) {

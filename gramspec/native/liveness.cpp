@@ -63,6 +63,49 @@ void Exprs::check_explored(std::size_t states) {
   }
 }
 
+// At least the length of a shortest member. Where that is hard to find, the length of the member that the
+// search for liveness has met; what failed searches may cost in all is bounded.
+std::int64_t Exprs::longest_needed(Id e) {
+  if (const std::int64_t known = shortest_[static_cast<std::size_t>(e)]; known >= 0) return known;
+  if (!regular(e)) return shortest(e);
+  const Node n = node(e);
+  switch (n.kind) {
+    case Kind::kConcat: {
+      std::int64_t value = 0;
+      Id tail = e;
+      for (; node(tail).kind == Kind::kConcat; tail = node(tail).b) {
+        value = add_length(value, longest_needed(node(tail).a));
+      }
+      return add_length(value, longest_needed(tail));
+    }
+    case Kind::kUnion: {
+      std::int64_t value = kUnreachable;
+      const std::vector<Id> items = members(e);
+      for (Id x : items) value = std::min(value, longest_needed(x));
+      return value;
+    }
+    case Kind::kRepeat:
+      return multiply_length(longest_needed(n.a), n.lo);
+    case Kind::kCall:
+      return longest_needed(n.a);
+    case Kind::kAnd:
+    case Kind::kNot:
+    case Kind::kSpelled: {
+      if (nullable(e)) return 0;
+      if (!live(e)) return kUnreachable;
+      const auto known = witnesses_.find(e);
+      if (known == witnesses_.end()) return shortest(e);
+      if (failed_states_ < kExploreStates) {
+        if (const std::int64_t value = explore_shortest(e, kShortSearch); value >= 0) return value;
+        failed_states_ += kShortSearch;
+      }
+      return known->second;
+    }
+    default:
+      return shortest(e);
+  }
+}
+
 // What the parts of an intersection still need, added up: any member will do, so the search follows those
 // that all parts have nearly finished, whatever has been read on the way.
 std::int64_t Exprs::still_to_do(Id e) {
@@ -114,7 +157,12 @@ bool Exprs::explore_live(Id e) {
     for (const auto& [state, before] : from) shortest_[static_cast<std::size_t>(state)] = kUnreachable;
     return false;
   }
-  for (Id x = found; x != kNone; x = from.at(x)) live_[static_cast<std::size_t>(x)] = 1;
+  std::int64_t rest = longest_needed(found);
+  for (Id x = found; x != kNone; x = from.at(x)) {
+    live_[static_cast<std::size_t>(x)] = 1;
+    witnesses_.try_emplace(x, rest);
+    rest = add_length(rest, 1);
+  }
   return true;
 }
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -272,8 +272,8 @@ def _object(dice: Dice, depth: int) -> ir.Expr:
     free_key = ir.repeat(letter, 0, None)
     gap = ir.optional(ir.literal(" ")) if chance(dice, 15) else ir.EPSILON
     additional = value() if not properties or dice.pick(2) == 1 else None
-    order = "schema" if dice.pick(2) == 0 else "any"
-    node = ir.JsonObject(properties, additional, order, gap, free_key)  # type: ignore[arg-type]
+    order: Literal["schema", "any"] = "schema" if dice.pick(2) == 0 else "any"
+    node = ir.JsonObject(properties, additional, order, gap, free_key)
     return ir.concat(node, ir.literal("0")) if chance(dice, 10) else node
 
 
@@ -317,7 +317,7 @@ def _members(dice: Dice) -> ir.Expr:
         whole[1] = ir.And((whole[1], ir.Not(whole[0])))
         spelled[1] = ir.And((spelled[1], ir.Not(spelled[0])))
     classes = tuple(ir.JsonKeyClass(n, value(), marked()) for n in whole)
-    order = "schema" if dice.pick(2) == 0 else "any"
+    order: Literal["schema", "any"] = "schema" if dice.pick(2) == 0 else "any"
     declared = (["a", "b"] if dice.pick(2) == 0 else ["b", "a", "ab"])[: dice.pick(4)]
     properties = tuple(
         ir.JsonProperty(
@@ -337,22 +337,8 @@ def _members(dice: Dice) -> ir.Expr:
     free_key = everything if additional is not None or chance(dice, 10) else ir.union(*spelled)
     gap = ir.optional(ir.literal(" ")) if chance(dice, 10) else ir.EPSILON
     others = marked() if additional is not None else ()
-    return ir.JsonObject(
-        properties,
-        additional,
-        order,
-        gap,
-        free_key,
-        classes,
-        others,
-        least,
-        most,
-        marks,  # type: ignore[arg-type]
-    )
-
-
-# Enough undeclared keys for the saturation oracle to finish what a small vocabulary can write.
-FREE_KEYS = (b"a", b"b", b"\\u0061", b"ab", b"", b"aa")
+    bounds = (least, most, marks)
+    return ir.JsonObject(properties, additional, order, gap, free_key, classes, others, *bounds)
 
 
 def _utf8(dice: Dice) -> ir.Expr:

@@ -103,51 +103,67 @@ class Oracle:
         data = self.data
         if at >= len(data) or data[at] != 0x7B:
             return set()
-        place = {p.name: i for i, p in enumerate(expr.properties)}
-        required = frozenset(p.name for p in expr.properties if p.required)
         result: set[int] = set()
         opened = self.ends(expr.gap, at + 1)
-        if not required:
+        if _may_close(expr, frozenset(), 0):
             result |= {p + 1 for p in opened if data[p : p + 1] == b"}"}
-        agenda = [(p, 0, frozenset[str]()) for p in opened]
+        agenda = [(p, 0, frozenset[str](), 0) for p in opened]
         done = set(agenda)
         while agenda:
-            pos, low, keys = agenda.pop()
+            pos, low, keys, marks = agenda.pop()
             if data[pos : pos + 1] != b'"':
                 continue
             match = _JSON_STRING_BODY.match(data, pos + 1)
             assert match is not None
             stop = match.end()
-            if stop not in self.ends(expr.free_key, pos + 1) or data[stop : stop + 1] != b'"':
+            if data[stop : stop + 1] != b'"':
                 continue
             name = json.loads(data[pos : stop + 1])
             if name in keys:
                 continue
-            index = place.get(name)
-            if index is not None:
-                member = expr.properties[index]
-                assert stop in self.ends(member.key, pos + 1), f"spelling of {name!r} not in its key"
-                value: ir.Expr | None = member.value
-                if expr.order == "schema" and index < low:
+            place = next((i for i, p in enumerate(expr.properties) if p.name == name), None)
+            after = len(expr.properties)
+            if place is None:
+                if stop not in self.ends(expr.free_key, pos + 1):
                     continue
-                after = index + 1
+                values = _values_of_undeclared(expr, name)
             else:
-                value, after = expr.additional, len(expr.properties)
-            if value is None:
-                continue
+                member = expr.properties[place]
+                assert stop in self.ends(member.key, pos + 1), f"spelling of {name!r} not in its key"
+                values = ((member.value, 0), *member.marked)
+                if not member.late:
+                    if expr.order == "schema" and place < low:
+                        continue
+                    after = place + 1
+            now = keys | {name}
             colons = {c + 1 for c in self.ends(expr.gap, stop + 1) if data[c : c + 1] == b":"}
-            for start in {v for c in colons for v in self.ends(expr.gap, c)}:
-                for end in {g for v in self.ends(value, start) for g in self.ends(expr.gap, v)}:
+            starts = {v for c in colons for v in self.ends(expr.gap, c)}
+            for value, more in values:
+                seen = marks | more
+                ends = {g for s in starts for v in self.ends(value, s) for g in self.ends(expr.gap, v)}
+                for end in ends:
                     mark = data[end : end + 1]
-                    if mark == b"}" and required <= keys | {name}:
+                    if mark == b"}" and _may_close(expr, now, seen):
                         result.add(end + 1)
                     elif mark == b",":
-                        for following in self.ends(expr.gap, end + 1):
-                            state = (following, after, keys | {name})
-                            if state not in done:
-                                done.add(state)
-                                agenda.append(state)
+                        states = {(following, after, now, seen) for following in self.ends(expr.gap, end + 1)}
+                        agenda.extend(states - done)
+                        done |= states
         return result
+
+
+def _may_close(expr: ir.JsonObject, keys: frozenset[str], marks: int) -> bool:
+    required = {p.name for p in expr.properties if p.required}
+    enough = expr.least <= len(keys) and (expr.most is None or len(keys) <= expr.most)
+    return required <= keys and enough and marks & expr.marks == expr.marks
+
+
+def _values_of_undeclared(expr: ir.JsonObject, name: str) -> ir.Marked:
+    for group in expr.classes:
+        if accepts(group.names, name):
+            return ((group.value, 0), *group.marked)
+    plain: ir.Marked = () if expr.additional is None else ((expr.additional, 0),)
+    return (*plain, *expr.marked)
 
 
 def accepts(expr: ir.Expr, text: str | bytes) -> bool:
@@ -163,23 +179,4 @@ def accepts(expr: ir.Expr, text: str | bytes) -> bool:
 
 def node_count(expr: ir.Expr) -> int:
     """Nodes of an expression, counted with sharing."""
-    seen: set[int] = set()
-    agenda: list[object] = [expr]
-    while agenda:
-        node = agenda.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, ir.Concat | ir.Union | ir.And):
-            agenda.extend(node.items)
-        elif isinstance(node, ir.Repeat | ir.Not | ir.Call):
-            agenda.append(node.item)
-        elif isinstance(node, ir.Machine):
-            agenda.extend(item for row in node.arcs for item, _ in row)
-        elif isinstance(node, ir.Ref):
-            agenda.append(node.rule.body)
-        elif isinstance(node, ir.JsonObject):
-            agenda.extend([node.gap, node.free_key, *([node.additional] if node.additional else [])])
-            for member in node.properties:
-                agenda.extend([member.key, member.value])
-    return len(seen)
+    return sum(1 for _ in ir.walk(expr))
