@@ -448,7 +448,8 @@ std::int64_t Configs::longest(Id config) {
   std::int64_t best = c.core_accept || c.core_escape ? 0 : kUnreachable;
   for (const Item& item : c.core) {
     // One more for a key, not yet begun, that may have to be a character longer than the shortest one.
-    best = std::min(best, add_length(1, add_length(exprs_.longest_needed(item.top), stack_longest(item.stack))));
+    best =
+        std::min(best, add_length(1, add_length(exprs_.longest_needed(item.top), stack_longest(item.stack))));
   }
   return best;
 }

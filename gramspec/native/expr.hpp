@@ -161,8 +161,8 @@ class Exprs {
   std::int64_t shortest(Id e);
   // The same without the empty string.
   std::int64_t shortest_non_empty(Id e);
-  // At least the bytes of a shortest member, and just these unless they take too long to find.
-  std::int64_t longest_needed(Id e);
+  // At least the bytes of a shortest member; just these if they are searched and soon found.
+  std::int64_t longest_needed(Id e, bool search = true);
   // The reference stays valid for the life of the pool once all rules are final.
   const Head& head(Id e);
   // Whether the expression holds no rule, object or token edge.

@@ -205,9 +205,9 @@ std::int64_t Exprs::shortest_non_empty(Id e) {
   return value;
 }
 
-// A* over derivatives, stopping at states whose answer is known; -1 beyond `states`. An intersection is no shorter than any
-// of its members, which leads straight through large automata. The states on the way found get their
-// answers too, so that following a member later asks nothing again.
+// A* over derivatives, stopping at states whose answer is known (-1: not within so many states). An
+// intersection is no shorter than any of its members, which leads straight through large automata. The states
+// on the way found get their answers too, so that following a member later asks nothing again.
 std::int64_t Exprs::explore_shortest(Id e, std::size_t states) {
   struct Visit {
     std::int64_t distance;

@@ -3,7 +3,9 @@
 // ends at the first state known to be live. Lower bounds on lengths lead it, and A* in lengths.cpp.
 // Source: Brzozowski, JACM 11(4), 1964.
 #include <algorithm>
+#include <array>
 #include <queue>
+#include <unordered_set>
 
 #include "expr.hpp"
 
@@ -65,7 +67,7 @@ void Exprs::check_explored(std::size_t states) {
 
 // At least the length of a shortest member. Where that is hard to find, the length of the member that the
 // search for liveness has met; what failed searches may cost in all is bounded.
-std::int64_t Exprs::longest_needed(Id e) {
+std::int64_t Exprs::longest_needed(Id e, bool search) {
   if (const std::int64_t known = shortest_[static_cast<std::size_t>(e)]; known >= 0) return known;
   if (!regular(e)) return shortest(e);
   const Node n = node(e);
@@ -74,20 +76,20 @@ std::int64_t Exprs::longest_needed(Id e) {
       std::int64_t value = 0;
       Id tail = e;
       for (; node(tail).kind == Kind::kConcat; tail = node(tail).b) {
-        value = add_length(value, longest_needed(node(tail).a));
+        value = add_length(value, longest_needed(node(tail).a, search));
       }
-      return add_length(value, longest_needed(tail));
+      return add_length(value, longest_needed(tail, search));
     }
     case Kind::kUnion: {
       std::int64_t value = kUnreachable;
       const std::vector<Id> items = members(e);
-      for (Id x : items) value = std::min(value, longest_needed(x));
+      for (Id x : items) value = std::min(value, longest_needed(x, search));
       return value;
     }
     case Kind::kRepeat:
-      return multiply_length(longest_needed(n.a), n.lo);
+      return multiply_length(longest_needed(n.a, search), n.lo);
     case Kind::kCall:
-      return longest_needed(n.a);
+      return longest_needed(n.a, search);
     case Kind::kAnd:
     case Kind::kNot:
     case Kind::kSpelled: {
@@ -95,7 +97,7 @@ std::int64_t Exprs::longest_needed(Id e) {
       if (!live(e)) return kUnreachable;
       const auto known = witnesses_.find(e);
       if (known == witnesses_.end()) return shortest(e);
-      if (failed_states_ < kExploreStates) {
+      if (search && failed_states_ < kExploreStates) {
         if (const std::int64_t value = explore_shortest(e, kShortSearch); value >= 0) return value;
         failed_states_ += kShortSearch;
       }
@@ -126,8 +128,11 @@ bool Exprs::explore_live(Id e) {
       return estimate != other.estimate ? estimate > other.estimate : distance < other.distance;
     }
   };
+  // Ways that look short come first, as they serve products of automata; later they take turns with ways on
+  // which all parts together come closer to an end, as they serve many conditions at once.
   std::unordered_map<Id, Id> from;
-  std::priority_queue<Entry> queue;
+  std::unordered_set<Id> expanded;
+  std::array<std::priority_queue<Entry>, 2> queues;
   // Whether the state is known to be live.
   const auto visit = [&](Id state, Id before, std::int64_t distance) {
     if (!from.try_emplace(state, before).second) return false;
@@ -136,14 +141,18 @@ bool Exprs::explore_live(Id e) {
     const bool boolean = kind == Kind::kAnd || kind == Kind::kNot || kind == Kind::kSpelled;
     if (state != e && (!boolean || live_[i] >= 0 || shortest_[i] >= 0)) return live(state);
     if (nullable(state)) return true;
-    const std::int64_t estimate = still_to_do(state);
-    if (estimate < kUnreachable) queue.push({estimate, distance, state});
+    const std::int64_t bound = shortest_bound(state);
+    if (bound >= kUnreachable) return false;
+    queues[0].push({add_length(distance, multiply_length(bound, 2)), distance, state});
+    if (kind == Kind::kAnd) queues[1].push({still_to_do(state), distance, state});
     return false;
   };
   Id found = visit(e, kNone, 0) ? e : kNone;
-  while (found == kNone && !queue.empty()) {
+  for (std::size_t turn = 0; found == kNone && !queues[0].empty(); ++turn) {
+    auto& queue = queues[queues[1].empty() || turn < kShortSearch ? 0 : turn % 2];
     const auto [estimate, distance, state] = queue.top();
     queue.pop();
+    if (!expanded.insert(state).second) continue;
     const Head h = raw_head(state);
     for (const Arc& arc : h.arcs) {
       if (visit(arc.target, state, distance + 1)) {
@@ -157,7 +166,7 @@ bool Exprs::explore_live(Id e) {
     for (const auto& [state, before] : from) shortest_[static_cast<std::size_t>(state)] = kUnreachable;
     return false;
   }
-  std::int64_t rest = longest_needed(found);
+  std::int64_t rest = longest_needed(found, false);
   for (Id x = found; x != kNone; x = from.at(x)) {
     live_[static_cast<std::size_t>(x)] = 1;
     witnesses_.try_emplace(x, rest);
