@@ -50,9 +50,11 @@ class Oracle:
         self.readings = [integral] if kind is not jsonschema.Draft4Validator else [Decimal]
         if "draft-04" in schema and (schema.count('"$schema"') > 1 or self.readings == [integral]):
             self.readings = [integral, Decimal]
-        # What is evaluated already the library reads by rules of its own; there the letter is asked as well.
+        # What is evaluated already the library reads by rules of its own, and beside `additionalProperties`
+        # it overlooks the empty pattern; there the letter is asked as well.
         exact = json.loads(schema, parse_float=integral)
-        self.letter = Interpreter(exact) if '"unevaluated' in schema else None
+        strays = '"unevaluated' in schema or '"":' in schema.replace(" ", "")
+        self.letter = Interpreter(exact) if strays else None
         checker = jsonschema.FormatChecker() if formats else None
         self.validator = kind(exact, format_checker=checker)
 
