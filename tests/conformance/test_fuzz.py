@@ -1,9 +1,8 @@
-"""The differential fuzz for a bounded time, with fresh seeds in every run; `make fuzz` runs it longer."""
+"""The differential fuzz for a bounded time, from the same seed in every run; `make fuzz` takes new ones."""
 
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from collections.abc import Callable
 
@@ -12,7 +11,7 @@ import pytest
 from tests.conformance import differential, fuzz, maskbench
 from tests.conformance.judge import Judge
 
-SEED = int(os.environ.setdefault("GRAMSPEC_FUZZ_SEED", str(secrets.randbelow(10**9))))
+SEED = int(os.environ.get("GRAMSPEC_FUZZ_SEED", "20261122"))
 SECONDS = 15.0
 """Of each kind of case; two cores share them."""
 
