@@ -296,16 +296,18 @@ class Expander:
 
     def _follow(self, state: State, kind: str, depth: int) -> list[tuple[Literal, Key]] | None:
         """What else must hold in a settled state; None if nothing satisfies it."""
-        least, most = size_bounds(self._nodes, state.atoms)
-        if most is not None and least > most:
-            return None
         if kind == "array":
+            least, most = size_bounds(self._nodes, state.atoms)
+            if most is not None and least > most:
+                return None
             if depth > 0 and least:
                 goal = tuple(self._first_item(literal) for literal in state.atoms if self._is_items(literal))
                 if self.empty(goal, depth - 1):
                     return None
             return []
-        facts = ObjectFacts(self._logic, list(state.atoms))
+        facts = ObjectFacts(self._logic, state.atoms)
+        if facts.most is not None and facts.least > facts.most:
+            return None
         return facts.follow(self.empty, depth, state.atoms)
 
     def _is_items(self, literal: Literal) -> bool:

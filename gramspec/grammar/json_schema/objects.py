@@ -273,7 +273,7 @@ class ObjectPlanner:
                 return rest, others, None
             return alive, (), any_of(*(item.names for item in alive))
         classes = tuple(KeyClass(names, values) for names, values, _ in found if values)
-        return classes, (), all_of(allowed) if classes else None
+        return classes, (), allowed if classes else None
 
     def _other(self, literal: Literal, matched: set[str]) -> Literal:
         """What a `Members` node asks for of the value under an undeclared name."""

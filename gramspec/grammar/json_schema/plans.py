@@ -370,8 +370,3 @@ def cut_object(item: ObjectPlan, alive: set[Goal]) -> ObjectPlan | None:
 
 def _alive(ways: Alternatives, alive: set[Goal]) -> Alternatives:
     return tuple(way for way in ways if way[0] in alive)
-
-
-def scalar_only(plan: Plan) -> bool:
-    """Whether a plan has neither arrays nor objects."""
-    return not (plan.arrays or plan.objects)
