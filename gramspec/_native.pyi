@@ -1,6 +1,6 @@
 """Native core of gramspec: automata, configurations and token rows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import numpy
@@ -83,6 +83,14 @@ class Engine:
     def live(self, arg: int, /) -> bool: ...
 
     def shortest(self, arg: int, /) -> int | None: ...
+
+    def exclusively(self, arg: Callable, /) -> object:
+        """Call a function that nobody else's calls of this engine come between."""
+
+    def on_rule_needed(self, arg: Callable, /) -> None:
+        """
+        Set what loads the body of a rule, by its number, when a call needs it.
+        """
 
     def start(self, arg: int, /) -> int: ...
 

@@ -278,12 +278,16 @@ def _dense(marks: int, bits: list[int]) -> int:
 
 
 def _load(engine: Engine, root: ir.Expr, names: Mapping[str, int]) -> int:
-    loader = _Loader(engine, names)
-    try:
-        return loader.load(root)
-    except BaseException:
-        loader.forget()
-        raise
+    def whole() -> int:
+        loader = _Loader(engine, names)
+        try:
+            return loader.load(root)
+        except BaseException:
+            loader.forget()
+            raise
+
+    # Rules are half-defined until all is loaded: no other thread may use the engine meanwhile.
+    return int(engine.core.exclusively(whole))
 
 
 def _has_member(root: ir.Expr, names: Mapping[str, int]) -> bool:

@@ -28,6 +28,12 @@ struct LimitExceeded : std::runtime_error {
   std::string limit;
 };
 
+// The body of a rule that has none yet is needed. The call that needs it is left, the body is loaded, and the
+// call starts again: see guarded.hpp. What is thrown through must be as good as new.
+struct RuleNeeded {
+  Id rule;
+};
+
 // Bounds handed over from gramspec.limits.Limits.
 struct Bounds {
   std::int64_t max_states = 2'000'000;

@@ -1,8 +1,12 @@
 // One engine: a vocabulary with every expression, configuration and row met on it.
-// Law: ids stay valid and mean the same for the life of the engine; nothing is evicted inside it.
-// Source: architecture, "Token rows" (rows are shared by all grammars on a vocabulary).
+// Law: ids stay valid and mean the same for the life of the engine; nothing is evicted inside it. One thread
+// at a time is inside: whoever calls a method of a part holds the gate. Source: architecture, "Token rows"
+// (rows are shared by all grammars on a vocabulary).
 #pragma once
 
+#include <functional>
+
+#include "gate.hpp"
 #include "search.hpp"
 
 namespace gramspec {
@@ -48,6 +52,8 @@ class Engine {
   Rows rows;
   Search search;
   bool complete = false;
+  Gate gate;
+  std::function<void(Id)> expander;  // loads the body of a rule; called with the GIL, without the gate
 };
 
 }  // namespace gramspec

@@ -10,12 +10,15 @@
 #include <nanobind/stl/vector.h>
 
 #include "engine.hpp"
+#include "guarded.hpp"
 
 namespace nb = nanobind;
 using gramspec::Bounds;
 using gramspec::ByteSet;
 using gramspec::Configs;
 using gramspec::Engine;
+using gramspec::guarded;
+using gramspec::guarded_long;
 using gramspec::Id;
 
 namespace {
@@ -58,7 +61,7 @@ Id make_object(Engine& engine, const std::vector<PropertyTuple>& properties,
   spec.least = least;
   spec.most = most.value_or(gramspec::kInfinite);
   spec.marks = marks;
-  return engine.objects.expr(engine.objects.add_spec(std::move(spec)));
+  return guarded(engine, [&] { return engine.objects.expr(engine.objects.add_spec(spec)); });
 }
 
 }  // namespace
@@ -91,6 +94,7 @@ NB_MODULE(_native, m) {
             std::vector<std::string> strings;
             strings.reserve(tokens.size());
             for (const nb::bytes& t : tokens) strings.push_back(to_string(t));
+            const nb::gil_scoped_release unlocked;
             new (self) Engine(strings, bounds);
           },
           nb::arg("tokens"), nb::arg("bounds"))
@@ -104,98 +108,160 @@ NB_MODULE(_native, m) {
             for (unsigned b = 0; b < 256; ++b) {
               if ((data[b >> 3] >> (b & 7U)) & 1U) set.set(b);
             }
-            return spelled ? e.exprs.all_bytes(set) : e.exprs.bytes(set);
+            return guarded(e, [&] { return spelled ? e.exprs.all_bytes(set) : e.exprs.bytes(set); });
           },
           nb::arg("mask"), nb::arg("spelled") = false)
       .def("concat",
            [](Engine& e, const std::vector<Id>& items) {
-             Id out = gramspec::Exprs::kEpsilonId;
-             for (auto it = items.rbegin(); it != items.rend(); ++it) out = e.exprs.concat(*it, out);
-             return out;
+             return guarded(e, [&] {
+               Id out = gramspec::Exprs::kEpsilonId;
+               for (auto it = items.rbegin(); it != items.rend(); ++it) out = e.exprs.concat(*it, out);
+               return out;
+             });
            })
-      .def("union", [](Engine& e, std::vector<Id> items) { return e.exprs.union_of(std::move(items)); })
+      .def("union",
+           [](Engine& e, const std::vector<Id>& items) {
+             return guarded(e, [&] { return e.exprs.union_of(items); });
+           })
       .def("repeat",
            [](Engine& e, Id item, std::int64_t lo, std::optional<std::int64_t> hi) {
-             return e.exprs.repeat(item, lo, hi.value_or(gramspec::kInfinite));
+             return guarded(e, [&] { return e.exprs.repeat(item, lo, hi.value_or(gramspec::kInfinite)); });
            })
-      .def("intersect", [](Engine& e, std::vector<Id> items) { return e.exprs.and_of(std::move(items)); })
-      .def("complement", [](Engine& e, Id item) { return e.exprs.not_of(item); })
-      .def("call", [](Engine& e, Id item) { return e.exprs.call(item); })
-      .def("machine", [](Engine& e, const std::vector<std::vector<std::pair<Id, Id>>>& arcs,
-                         const std::vector<bool>& accepting) { return e.exprs.machine(arcs, accepting); })
-      .def("token", [](Engine& e, Id token) { return e.exprs.token(token); })
-      .def("new_rule", [](Engine& e, const std::string& name) { return e.exprs.new_rule(name); })
-      .def("rule", [](Engine& e, Id rule) { return e.exprs.rule_expr(rule); })
-      .def("define", [](Engine& e, Id rule, Id body) { e.exprs.set_body(rule, body); })
-      .def("finalise", [](Engine& e, const std::vector<Id>& rules) { e.exprs.finalise(rules); })
+      .def("intersect",
+           [](Engine& e, const std::vector<Id>& items) {
+             return guarded(e, [&] { return e.exprs.and_of(items); });
+           })
+      .def("complement", [](Engine& e, Id item) { return guarded(e, [&] { return e.exprs.not_of(item); }); })
+      .def("call", [](Engine& e, Id item) { return guarded(e, [&] { return e.exprs.call(item); }); })
+      .def("machine",
+           [](Engine& e, const std::vector<std::vector<std::pair<Id, Id>>>& arcs,
+              const std::vector<bool>& accepting) {
+             return guarded_long(e, [&] { return e.exprs.machine(arcs, accepting); });
+           })
+      .def("token", [](Engine& e, Id token) { return guarded(e, [&] { return e.exprs.token(token); }); })
+      .def("new_rule",
+           [](Engine& e, const std::string& name) {
+             return guarded(e, [&] { return e.exprs.new_rule(name); });
+           })
+      .def("rule", [](Engine& e, Id rule) { return guarded(e, [&] { return e.exprs.rule_expr(rule); }); })
+      .def("define", [](Engine& e, Id rule, Id body) { guarded(e, [&] { e.exprs.set_body(rule, body); }); })
+      .def("finalise",
+           [](Engine& e, const std::vector<Id>& rules) { guarded_long(e, [&] { e.exprs.finalise(rules); }); })
       .def("json_object", &make_object, nb::arg("properties"), nb::arg("groups"),
            nb::arg("additional").none(), nb::arg("marked"), nb::arg("ordered"), nb::arg("gap"),
            nb::arg("free_key"), nb::arg("least"), nb::arg("most").none(), nb::arg("marks"))
       .def_prop_ro("complete", [](Engine& e) { return e.complete; })
-      .def("live", [](Engine& e, Id expr) { return e.exprs.live(expr); })
+      .def("live", [](Engine& e, Id expr) { return guarded_long(e, [&] { return e.exprs.live(expr); }); })
       .def("shortest",
            [](Engine& e, Id expr) -> std::optional<std::int64_t> {
-             const std::int64_t n = e.exprs.shortest(expr);
+             const std::int64_t n = guarded_long(e, [&] { return e.exprs.shortest(expr); });
              if (n >= gramspec::kUnreachable) return std::nullopt;
              return n;
            })
+      // loading
+      .def(
+          "exclusively",
+          [](Engine& e, const nb::callable& load) -> nb::object {
+            const gramspec::Entered entered(e);
+            return load();
+          },
+          "Call a function that nobody else's calls of this engine come between.")
+      .def(
+          "on_rule_needed",
+          [](Engine& e, const nb::callable& load) { e.expander = [load](Id rule) { load(rule); }; },
+          "Set what loads the body of a rule, by its number, when a call needs it.")
       // configurations
-      .def("start", [](Engine& e, Id expr) { return e.configs.start(expr, Configs::kBottom); })
+      .def("start",
+           [](Engine& e, Id expr) {
+             return guarded(e, [&] { return e.configs.start(expr, Configs::kBottom); });
+           })
       .def("advance",
            [](Engine& e, Id config, Id token) {
              check_token(e, token);
-             return e.advance(config, token);
+             return guarded(e, [&] { return e.advance(config, token); });
            })
-      .def("advance_bytes", [](Engine& e, Id config,
-                               const nb::bytes& data) { return e.advance_bytes(config, to_string(data)); })
-      .def("advance_edge", [](Engine& e, Id config, Id token) { return e.configs.step_token(config, token); })
-      .def("accepts", [](Engine& e, Id config) { return e.configs.closed(config).accepts; })
+      .def("advance_bytes",
+           [](Engine& e, Id config, const nb::bytes& data) {
+             const std::string_view text(data.c_str(), data.size());
+             return guarded(e, [&] { return e.advance_bytes(config, text); });
+           })
+      .def("advance_edge",
+           [](Engine& e, Id config, Id token) {
+             return guarded(e, [&] { return e.configs.step_token(config, token); });
+           })
+      .def("accepts",
+           [](Engine& e, Id config) { return guarded(e, [&] { return e.configs.closed(config).accepts; }); })
       .def("live_bytes",
            [](Engine& e, Id config) {
-             std::string out;
-             const ByteSet live = e.configs.closed(config).live;
-             for (unsigned b = 0; b < 256; ++b) {
-               if (live.test(b) && e.configs.step(config, static_cast<std::uint8_t>(b)) != Configs::kDead) {
-                 out.push_back(static_cast<char>(b));
+             const std::string out = guarded_long(e, [&] {
+               std::string bytes;
+               const ByteSet live = e.configs.closed(config).live;
+               for (unsigned b = 0; b < 256; ++b) {
+                 if (live.test(b) && e.configs.step(config, static_cast<std::uint8_t>(b)) != Configs::kDead) {
+                   bytes.push_back(static_cast<char>(b));
+                 }
                }
-             }
+               return bytes;
+             });
              return to_bytes(out);
            })
-      .def("has_token_edges", [](Engine& e, Id config) { return !e.configs.closed(config).tokens.empty(); })
+      .def("has_token_edges",
+           [](Engine& e, Id config) {
+             return guarded(e, [&] { return !e.configs.closed(config).tokens.empty(); });
+           })
       // masks
-      .def("mask", [](Engine& e, Id config, bool complete,
-                      const MaskRow& row) { e.search.mask(config, complete, words(e, row)); })
+      .def("mask",
+           [](Engine& e, Id config, bool complete, const MaskRow& row) {
+             const std::span<std::uint32_t> out = words(e, row);
+             guarded_long(e, [&] { e.search.mask(config, complete, out); });
+           })
       .def("viable",
            [](Engine& e, Id config, bool complete, std::int64_t remaining, bool exact, const MaskRow& row) {
-             e.search.viable(config, complete, remaining, exact, words(e, row));
+             const std::span<std::uint32_t> out = words(e, row);
+             guarded_long(e, [&] { e.search.viable(config, complete, remaining, exact, out); });
            })
-      .def("token_live", [](Engine& e, Id config) { return e.search.token_live(config); })
-      .def("fewest_tokens", [](Engine& e, Id config, bool complete,
-                               std::int64_t cap) { return e.search.fewest_tokens(config, complete, cap); })
-      .def("within", [](Engine& e, Id config, bool complete,
-                        std::int64_t cap) { return e.search.within(config, complete, cap); })
-      .def("fewest_tokens_bound", [](Engine& e, Id config) { return e.search.fewest_tokens_bound(config); })
+      .def("token_live",
+           [](Engine& e, Id config) { return guarded_long(e, [&] { return e.search.token_live(config); }); })
+      .def("fewest_tokens",
+           [](Engine& e, Id config, bool complete, std::int64_t cap) {
+             return guarded_long(e, [&] { return e.search.fewest_tokens(config, complete, cap); });
+           })
+      .def("within",
+           [](Engine& e, Id config, bool complete, std::int64_t cap) {
+             return guarded_long(e, [&] { return e.search.within(config, complete, cap); });
+           })
+      .def("fewest_tokens_bound",
+           [](Engine& e, Id config) {
+             return guarded_long(e, [&] { return e.search.fewest_tokens_bound(config); });
+           })
       .def("shortest_completion",
            [](Engine& e, Id config, std::size_t cap) -> std::optional<nb::bytes> {
              std::string out;
-             if (!e.search.shortest_completion(config, cap, out)) return std::nullopt;
+             const bool found =
+                 guarded_long(e, [&] { return e.search.shortest_completion(config, cap, out); });
+             if (!found) return std::nullopt;
              return to_bytes(out);
            })
       // figures
       .def_prop_rw(
           "shortcuts", [](Engine& e) { return e.rows.shortcuts; },
           [](Engine& e, bool on) { e.rows.shortcuts = on; })
-      .def_prop_ro("states", [](Engine& e) { return e.exprs.size(); })
-      .def_prop_ro("configurations", [](Engine& e) { return e.configs.size(); })
-      .def_prop_ro("configurations_used", [](Engine& e) { return e.configs.used(); })
-      .def_prop_ro("row_bytes", [](Engine& e) { return e.rows.bytes(); })
+      .def_prop_ro("states", [](Engine& e) { return guarded(e, [&] { return e.exprs.size(); }); })
+      .def_prop_ro("configurations", [](Engine& e) { return guarded(e, [&] { return e.configs.size(); }); })
+      .def_prop_ro("configurations_used",
+                   [](Engine& e) { return guarded(e, [&] { return e.configs.used(); }); })
+      .def_prop_ro("row_bytes", [](Engine& e) { return guarded(e, [&] { return e.rows.bytes(); }); })
       .def_prop_ro("bytes",
                    [](Engine& e) {
-                     return e.rows.bytes() + 300 * e.configs.size() + 1024 * e.configs.tables() +
-                            150 * e.exprs.size();
+                     return guarded(e, [&] {
+                       return e.rows.bytes() + 300 * e.configs.size() + 1024 * e.configs.tables() +
+                              150 * e.exprs.size();
+                     });
                    })
-      .def_prop_ro("rows_cold", [](Engine& e) { return e.rows.cold_rows(); })
-      .def_prop_ro("rows_spliced", [](Engine& e) { return e.rows.spliced_rows(); })
-      .def_prop_ro("rows_counted", [](Engine& e) { return e.rows.counted_rows(); })
+      .def_prop_ro("rows_cold", [](Engine& e) { return guarded(e, [&] { return e.rows.cold_rows(); }); })
+      .def_prop_ro("rows_spliced",
+                   [](Engine& e) { return guarded(e, [&] { return e.rows.spliced_rows(); }); })
+      .def_prop_ro("rows_counted",
+                   [](Engine& e) { return guarded(e, [&] { return e.rows.counted_rows(); }); })
       .def_prop_ro("trie_nodes", [](Engine& e) { return e.trie.nodes(); });
 }
