@@ -145,7 +145,7 @@ class _Draughtsman:
         if depth >= _DEEPEST and not root:
             return self._reference(node, "part")
         match node:
-            case ir.Call():
+            case ir.Call() | ir.Builtin():
                 return self._track(node.item, depth)
             case ir.Concat():
                 return _row([self._track(item, depth + 1) for item in node.items])

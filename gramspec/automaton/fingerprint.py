@@ -27,7 +27,7 @@ def fingerprint(root: ir.Expr) -> str:
             node, ready = stack.pop()
             if id(node) in hashes:
                 continue
-            children = ir.children(node)
+            children = () if isinstance(node, ir.Builtin) else ir.children(node)
             if children and not ready:
                 stack.append((node, True))
                 stack.extend((child, False) for child in reversed(children))
@@ -56,6 +56,8 @@ def _payload(node: ir.Expr) -> str:
             return f"{node.minimum},{node.maximum}"
         case ir.Machine():
             return f"{[[target for _, target in row] for row in node.arcs]!r},{node.accepting!r}"
+        case ir.Builtin():
+            return repr((node.kind, node.data))
         case ir.TokenEdge():
             return repr(node.token)
         case ir.JsonObject():

@@ -8,7 +8,7 @@ Source: architecture, "The automaton (native core)".
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from gramspec.automaton.engine import Engine
@@ -20,6 +20,7 @@ _EPSILON = 1
 _LONGEST = 1 << 59
 _EVERY_BYTE = b"\xff" * 32
 _MOST_MARKS = 32
+_LEAVES = frozenset([ir.ByteSet, ir.Epsilon, ir.Empty, ir.Ref, ir.TokenEdge])
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class _Loader:
         self.fresh_rule_keys: list[int] = []
         self.pending: list[ir.Rule] = []
         self.count = 0
+        self.most = engine.limits.max_nodes
         self.deadline = time.monotonic() + engine.limits.compile_seconds
 
     def load(self, root: ir.Expr) -> int:
@@ -65,23 +67,27 @@ class _Loader:
         return result
 
     def _expr(self, root: ir.Expr) -> int:
-        # Post-order with an explicit stack: IR trees may be deeper than Python's recursion limit.
-        nodes = self.nodes
-        stack: list[tuple[ir.Expr, bool]] = [(root, False)]
+        # Post-order with an explicit stack, as trees may be deeper than the recursion limit. A node stays
+        # on the stack until what lies below it is loaded.
+        nodes, build, fresh = self.nodes, self._build, self.fresh_nodes
+        stack = [root]
         while stack:
-            node, ready = stack.pop()
-            if id(node) in nodes:
+            node = stack[-1]
+            key = id(node)
+            if key in nodes:
+                stack.pop()
                 continue
-            if not ready:
-                children = _children(node)
-                if children:
-                    stack.append((node, True))
-                    stack.extend((child, False) for child in children if id(child) not in nodes)
-                    continue
-            self._count()
-            nodes[id(node)] = (node, self._build(node))
-            self.fresh_nodes.append((nodes, id(node)))
-        return self._of(root)
+            missing = [child for child in self._children(node) if id(child) not in nodes]
+            if missing:
+                stack += missing
+                continue
+            stack.pop()
+            self.count += 1
+            if self.count % 1024 == 0 or self.count > self.most:
+                self._check()
+            nodes[key] = (node, build(node))
+            fresh.append((nodes, key))
+        return nodes[id(root)][1]
 
     def _of(self, node: ir.Expr) -> int:
         return self.nodes[id(node)][1]
@@ -94,13 +100,28 @@ class _Loader:
             del self.engine.rules[key]
         self.core.finalise([])  # no rule is pending any more
 
-    def _count(self) -> None:
-        self.count += 1
+    def _check(self) -> None:
         limits = self.engine.limits
         if self.count > limits.max_nodes:
             raise LimitError("max_nodes", f"the grammar has more than {limits.max_nodes} expression nodes")
-        if self.count % 4096 == 0 and time.monotonic() > self.deadline:
+        if time.monotonic() > self.deadline:
             raise LimitError("compile_seconds", f"loading took longer than {limits.compile_seconds} s")
+
+    def _children(self, node: ir.Expr) -> Iterable[ir.Expr]:
+        """What is loaded before a node; the names of key classes are loaded apart."""
+        kind = type(node)
+        if kind in _LEAVES:
+            return ()
+        if isinstance(node, ir.Concat | ir.Union | ir.And):
+            return node.items
+        if isinstance(node, ir.Builtin):
+            return (node.item,) if self.spelled else ()
+        if not isinstance(node, ir.JsonObject) or not node.classes:
+            return ir.children(node)
+        parts = list(ir.children(replace(node, classes=())))
+        for group in node.classes:
+            parts += (group.value, *(value for value, _ in group.marked))
+        return parts
 
     def _build(self, node: ir.Expr) -> int:
         core, of = self.core, self._of
@@ -128,6 +149,8 @@ class _Loader:
                 return int(core.call(of(node.item)))
             case ir.Machine():
                 return self._machine(node)
+            case ir.Builtin():
+                return of(node.item) if self.spelled else self._builtin(node)
             case ir.Ref():
                 return int(core.rule(self._rule(node.rule)))
             case ir.TokenEdge():
@@ -162,6 +185,11 @@ class _Loader:
             raise GrammarError(
                 "", f"Machine: {error}", "arcs are regular, read something, and lead to states of the machine"
             ) from None
+
+    def _builtin(self, node: ir.Builtin) -> int:
+        if node.kind == "json text":
+            return int(self.core.text_spellings(*node.data))
+        raise GrammarError("", f"unknown kind of built-in expression {node.kind!r}")
 
     def _rule(self, rule: ir.Rule) -> int:
         known = self.engine.rules.get(id(rule))
@@ -261,16 +289,6 @@ def load(engine: Engine, root: ir.Expr, special_tokens: Mapping[str, int] | None
     if core.live(expr) or _has_member(root, names):
         raise VocabularyError("the vocabulary cannot spell any member of the grammar")
     raise EmptyLanguageError("", "no string satisfies the grammar")
-
-
-def _children(node: ir.Expr) -> tuple[ir.Expr, ...]:
-    """What is loaded before a node; the names of key classes are loaded apart."""
-    if not isinstance(node, ir.JsonObject) or not node.classes:
-        return ir.children(node)
-    parts = list(ir.children(replace(node, classes=())))
-    for group in node.classes:
-        parts += (group.value, *(value for value, _ in group.marked))
-    return tuple(parts)
 
 
 def _dense(marks: int, bits: list[int]) -> int:

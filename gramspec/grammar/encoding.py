@@ -11,7 +11,7 @@ deterministic acyclic expression of the set, and equal character sets give the i
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 from gramspec.errors import GrammarError
@@ -84,13 +84,28 @@ def json_key_spellings(text: str) -> ir.Expr:
     GrammarError
         If the text holds a lone surrogate.
     """
-    return ir.concat(*(json_ranges(_single(char, text, index)) for index, char in enumerate(text)))
+    for index, char in enumerate(text):
+        if "\ud800" <= char <= "\udfff":
+            raise GrammarError(
+                f"@{index}",
+                f"lone surrogate U+{ord(char):04X} in a text",
+                "a text is a sequence of Unicode scalars; write the character itself",
+                ascii(text),
+            )
+    if not text:
+        return ir.EPSILON
+    return ir.Builtin("json text", (text,), partial(_spellings, text))
 
 
 def json_literal_string(text: str) -> ir.Expr:
     """All spellings of one text as a JSON string, with its quotes."""
     quote = ir.ByteSet(1 << 0x22)
     return ir.concat(quote, json_key_spellings(text), quote)
+
+
+def _spellings(text: str) -> ir.Expr:
+    """`json_key_spellings` written out."""
+    return ir.concat(*(json_ranges(((ord(char), ord(char)),)) for char in text))
 
 
 @lru_cache(maxsize=_CACHE)
@@ -231,18 +246,6 @@ def _join_bytes(parts: list[ir.Expr]) -> ir.Expr:
     return ir.union(ir.ByteSet(mask), *(part for part in parts if not isinstance(part, ir.ByteSet)))
 
 
-def _single(char: str, text: str, index: int) -> Ranges:
-    point = ord(char)
-    if 0xD800 <= point <= 0xDFFF:
-        raise GrammarError(
-            f"@{index}",
-            f"lone surrogate U+{point:04X} in a text",
-            "a text is a sequence of Unicode scalars; write the character itself",
-            ascii(text),
-        )
-    return ((point, point),)
-
-
 def _lower(
     root: ir.Expr,
     leaf: Callable[[Ranges], ir.Expr],
@@ -273,7 +276,7 @@ def _lower(
 
 
 def _children(node: ir.Expr) -> tuple[ir.Expr, ...]:
-    return () if isinstance(node, ir.JsonObject) else ir.children(node)
+    return () if isinstance(node, ir.JsonObject | ir.Builtin) else ir.children(node)
 
 
 def _rebuild(node: ir.Expr, parts: tuple[ir.Expr, ...], text: Callable[[], ir.Expr]) -> ir.Expr:

@@ -9,7 +9,7 @@ them into bytes (UTF-8, or the spellings of a JSON string) before the automaton 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -88,6 +88,39 @@ class Call:
     """
 
     item: Expr
+
+
+class Builtin:
+    """A regular expression that the native core makes on its own, from a few values.
+
+    Parameters
+    ----------
+    kind : str
+        What it is; the loader knows each kind.
+    data : tuple
+        The values, which with `kind` define the language: text, numbers, truth values and None.
+    expand : callable
+        Makes the same language out of other nodes; called once, by whoever asks for `item`.
+    """
+
+    __match_args__ = ("item",)
+    __slots__ = ("_expand", "_item", "data", "kind")
+
+    def __init__(self, kind: str, data: tuple[object, ...], expand: Callable[[], Expr]) -> None:
+        self.kind = kind
+        self.data = data
+        self._expand = expand
+        self._item: Expr | None = None
+
+    @property
+    def item(self) -> Expr:
+        """The same language, written out."""
+        if self._item is None:
+            self._item = self._expand()
+        return self._item
+
+    def __repr__(self) -> str:
+        return f"Builtin({self.kind!r}, {self.data!r})"
 
 
 class Rule:
@@ -223,6 +256,7 @@ Expr: TypeAlias = (
     | And
     | Not
     | Call
+    | Builtin
     | Machine
     | Ref
     | TokenEdge
@@ -298,7 +332,7 @@ def children(node: Expr) -> tuple[Expr, ...]:
     match node:
         case Concat() | Union() | And():
             return node.items
-        case Repeat() | Not() | Call():
+        case Repeat() | Not() | Call() | Builtin():
             return (node.item,)
         case Machine():
             return tuple(item for arcs in node.arcs for item, _ in arcs)

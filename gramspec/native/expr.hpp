@@ -119,6 +119,8 @@ class Exprs {
   // Spellings, between the quotes of a JSON string, of the words of a regular expression (UTF-8); canonical:
   // the shortest spelling of each that the bytes allow.
   Id spelled(Id words, bool canonical);
+  // All spellings, between the quotes of a JSON string, of one text in UTF-8.
+  Id text_spellings(std::string_view text);
   // What is left of a regular expression without calls after a byte, or after a text.
   Id derive(Id e, std::uint8_t byte);
   Id derive(Id e, std::string_view text);
@@ -179,6 +181,7 @@ class Exprs {
   Head raw_head(Id e);
   std::vector<Arc> state_arcs(const MachineState& state);
   Head spelled_head(const Node& n);
+  Id character_spellings(std::uint32_t c);
   Id digit_target(const Node& n, std::uint32_t digit, int left);
   std::int64_t spelled_bound(const Node& n);
   void filter(Head& head);
@@ -213,6 +216,7 @@ class Exprs {
   std::unordered_map<std::vector<Id>, Id, HashIds> list_index_;
   std::int64_t list_items_ = 0;
   std::unordered_map<Id, Id> stripped_;
+  std::unordered_map<std::uint32_t, Id> characters_;  // character -> its spellings
   std::unordered_map<Id, Loose> loosened_;
   std::unordered_map<Id, std::int64_t> witnesses_;  // lengths of members met by the search for liveness
   std::size_t failed_states_ = 0;                   // spent on short searches that failed

@@ -138,6 +138,10 @@ NB_MODULE(_native, m) {
               const std::vector<bool>& accepting) {
              return guarded_long(e, [&] { return e.exprs.machine(arcs, accepting); });
            })
+      .def("text_spellings",
+           [](Engine& e, const std::string& text) {
+             return guarded(e, [&] { return e.exprs.text_spellings(text); });
+           })
       .def("token", [](Engine& e, Id token) { return guarded(e, [&] { return e.exprs.token(token); }); })
       .def("new_rule",
            [](Engine& e, const std::string& name) {

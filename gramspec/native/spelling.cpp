@@ -62,7 +62,7 @@ std::size_t character_length(char first) {
   return lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
 }
 
-std::uint32_t character_at(const std::string& text, std::size_t i) {
+std::uint32_t character_at(std::string_view text, std::size_t i) {
   const std::size_t length = character_length(text[i]);
   const auto lead = static_cast<std::uint8_t>(text[i]);
   std::uint32_t c = length == 1 ? lead : lead & (0x7FU >> length);
@@ -254,6 +254,51 @@ std::int64_t escape_rest(const Exprs& exprs, const std::string& escape, const st
     if (escape[i] != spelling[i] && !(letter && escape[i] == spelling[i] - 0x20)) return kUnreachable;
   }
   return left + static_cast<std::int64_t>(spelling.size() - escape.size());
+}
+
+Id Exprs::character_spellings(std::uint32_t c) {
+  if (const auto it = characters_.find(c); it != characters_.end()) return it->second;
+  const auto digits = [&](std::uint32_t unit, Id rest) {
+    for (int shift = 0; shift < 16; shift += 4) {
+      const std::uint32_t digit = (unit >> shift) & 0xF;
+      ByteSet set;
+      set.set(digit < 10 ? '0' + digit : 'a' + digit - 10);
+      if (digit >= 10) set.set('A' + digit - 10);
+      rest = concat(bytes(set), rest);
+    }
+    return rest;
+  };
+  const Id units =
+      c < 0x10000
+          ? digits(c, kEpsilonId)
+          : digits(kFirstHigh + ((c - 0x10000) >> 10),
+                   concat(byte('\\'),
+                          concat(byte('u'), digits(kFirstLow + ((c - 0x10000) & 0x3FF), kEpsilonId))));
+  std::vector<Id> escapes{concat(byte('u'), units)};
+  if (const auto at = c < 0x80 ? kShortCharacters.find(static_cast<char>(c)) : std::string_view::npos;
+      at != std::string_view::npos) {
+    escapes.push_back(byte(static_cast<std::uint8_t>(kShortForms[at])));
+  }
+  std::vector<Id> ways{concat(byte('\\'), union_of(std::move(escapes)))};
+  if (c >= 0x20 && c != '"' && c != '\\') {
+    std::string raw;
+    append_utf8(raw, c);
+    Id whole = kEpsilonId;
+    for (auto b = raw.rbegin(); b != raw.rend(); ++b)
+      whole = concat(byte(static_cast<std::uint8_t>(*b)), whole);
+    ways.push_back(whole);
+  }
+  return characters_[c] = union_of(std::move(ways));
+}
+
+Id Exprs::text_spellings(std::string_view text) {
+  std::vector<Id> parts;
+  for (std::size_t i = 0; i < text.size(); i += character_length(text[i])) {
+    parts.push_back(character_spellings(character_at(text, i)));
+  }
+  Id out = kEpsilonId;
+  for (auto it = parts.rbegin(); it != parts.rend(); ++it) out = concat(*it, out);
+  return out;
 }
 
 Id Exprs::utf8() {

@@ -373,7 +373,7 @@ def derive(expr: ir.Expr, dice: Dice, alphabet: bytes, fuel: int = 40) -> list[i
             case ir.Repeat(item, minimum, maximum):
                 most = 2 if maximum is None else maximum - minimum
                 return all(go(item) for _ in range(minimum + dice.pick(min(most, 2) + 1)))
-            case ir.Call(item):
+            case ir.Call(item) | ir.Builtin(item):
                 return go(item)
             case ir.Ref(rule):
                 return rule.body is not None and go(rule.body)

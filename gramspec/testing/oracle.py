@@ -139,7 +139,7 @@ class _Run:
                 while plain < len(self.s) and self.s[plain] < EDGE_BASE:
                     plain += 1
                 return frozenset(range(i, plain + 1)) - self.ends(item, i)
-            case ir.Call(item):
+            case ir.Call(item) | ir.Builtin(item):
                 return self.ends(item, i)
             case ir.Machine():
                 return self.machine(node, i)

@@ -105,7 +105,7 @@ class PrefixOracle:
                 value = all_of(item) or minimum == 0
             case ir.And() | ir.Not() | ir.Machine():
                 value = self.regular_open(node, ())
-            case ir.Call(item):
+            case ir.Call(item) | ir.Builtin(item):
                 value = all_of(item)
             case ir.Ref(rule):
                 assert rule.body is not None
@@ -267,7 +267,7 @@ class _Open(_Run):
                 return False
             case ir.And() | ir.Not() | ir.Machine():
                 return self.oracle.regular_open(node, self.s[i:])
-            case ir.Call(item):
+            case ir.Call(item) | ir.Builtin(item):
                 return self.open(item, i)
             case ir.Ref(rule):
                 assert rule.body is not None

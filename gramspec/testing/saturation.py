@@ -197,7 +197,7 @@ class Saturation:
                 return self.repeat(self.of(item), minimum, maximum)
             case ir.And() | ir.Not() | ir.Machine():
                 return self.settle(node, self.by_derivatives(node))
-            case ir.Call(item):
+            case ir.Call(item) | ir.Builtin(item):
                 return self.of(item)
             case ir.Ref(rule):
                 assert rule.body is not None, rule
@@ -328,7 +328,7 @@ def term_of(node: ir.Expr) -> Term:
             return _and([term_of(item) for item in items])
         case ir.Not(item):
             return ("!", term_of(item))
-        case ir.Call(item):
+        case ir.Call(item) | ir.Builtin(item):
             return term_of(item)
         case ir.Repeat(item, minimum, maximum):
             return _repeat(term_of(item), minimum, maximum)

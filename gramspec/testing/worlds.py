@@ -402,7 +402,7 @@ def show(node: ir.Expr, depth: int = 12) -> str:
                 return "(" + " & ".join(text(i, left - 1) for i in items) + ")"
             case ir.Not(item):
                 return f"~{text(item, left - 1)}"
-            case ir.Call(item):
+            case ir.Call(item) | ir.Builtin(item):
                 return f"call{text(item, left - 1)}"
             case ir.Machine(arcs, accepting):
                 states = (

@@ -30,7 +30,7 @@ def as_python_regex(node: ir.Expr) -> str:
             return "(?:" + "|".join(as_python_regex(i) for i in items) + ")"
         case ir.Repeat(item, low, high):
             return f"(?:{as_python_regex(item)}){{{low},{'' if high is None else high}}}"
-        case ir.Call(item):
+        case ir.Call(item) | ir.Builtin(item):
             return as_python_regex(item)
     raise TypeError(node)
 

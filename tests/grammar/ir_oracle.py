@@ -62,7 +62,7 @@ class Oracle:
             return result
         if isinstance(expr, ir.Not):
             return set(range(at, len(self.data) + 1)) - self.ends(expr.item, at)
-        if isinstance(expr, ir.Call):
+        if isinstance(expr, ir.Call | ir.Builtin):
             return self.ends(expr.item, at)
         if isinstance(expr, ir.Machine):
             return self._machine(expr, at)

@@ -50,7 +50,7 @@ class Oracle:
                 return frozenset.intersection(*(self.ends(item, start) for item in items))
             case ir.Not(item=item):
                 return set(range(start, size + 1)) - self.ends(item, start)
-            case ir.Call(item=item):
+            case ir.Call(item=item) | ir.Builtin(item=item):
                 return self.ends(item, start)
             case ir.Repeat():
                 return self._repeat(node, start)

@@ -121,7 +121,7 @@ def _bounds(node: ir.Expr, parts: list[Bounds]) -> Bounds:
             return _NONE if high is not None and low > high else (low, high)
         case ir.Repeat():
             return _repeated(node, parts[0])
-        case ir.Call():
+        case ir.Call() | ir.Builtin():
             return parts[0]
         case ir.Machine():
             return _walks(node)

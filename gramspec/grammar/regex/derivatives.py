@@ -126,7 +126,7 @@ class Derivatives:
             case ir.Repeat():
                 high = _FREE if node.maximum is None else node.maximum
                 return self.repeat(part[id(node.item)], node.minimum, high)
-            case ir.Call():
+            case ir.Call() | ir.Builtin():
                 return part[id(node.item)]
             case ir.Machine():
                 self._machines.append(node)
