@@ -72,6 +72,26 @@ class LimitError(GramspecError, RuntimeError):
         super().__init__(f"{limit}: {message}")
 
 
+class SerialisationError(GramspecError, ValueError):
+    """Stored bytes cannot be read, or a grammar cannot be stored.
+
+    Parameters
+    ----------
+    place : str
+        Where: a byte, a word, or a part by name.
+    reason : str
+        What is wrong there.
+    hint : str, optional
+        What to do instead.
+    """
+
+    def __init__(self, place: str, reason: str, hint: str = "") -> None:
+        self.place = place
+        self.reason = reason
+        self.hint = hint
+        super().__init__(f"{place}: {reason}" + (f"\n  hint: {hint}" if hint else ""))
+
+
 class RejectedTokenError(GramspecError, ValueError):
     """`Matcher.advance` met a token that is not allowed; the matcher is unchanged."""
 

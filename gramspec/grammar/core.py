@@ -180,7 +180,7 @@ class Grammar:
         """Union; with residual predicates a text belongs to it iff one of the sides accepts it."""
         residuals: tuple[Residual, ...] = ()
         if self.residuals or other.residuals:
-            residuals = (_OneSide((self, other)),)
+            residuals = (OneSide((self, other)),)
         description = f"({self.description} | {other.description})"
         return Grammar(ir.union(self.expr, other.expr), description, residuals)
 
@@ -205,8 +205,14 @@ class Grammar:
         return f"<gramspec.Grammar {self.description}>"
 
 
-class _OneSide:
-    """The residual of a union: one of its sides accepts the text."""
+class OneSide:
+    """The residual of a union: one of its sides accepts the text.
+
+    Parameters
+    ----------
+    sides : tuple of Grammar
+        At least one of them has residual predicates.
+    """
 
     __slots__ = ("places", "sides")
 
@@ -216,12 +222,15 @@ class _OneSide:
 
     @property
     def key(self) -> str:
+        """Names the sides, in order."""
         return "one of " + " ".join(side.fingerprint for side in self.sides)
 
     def holds(self, text: bytes) -> bool:
+        """Whether a side accepts the text."""
         return any(side.accepts(text) for side in self.sides)
 
     def reading(self) -> Reading | None:
+        """The sides are asked at the end of the text."""
         return None
 
 

@@ -87,6 +87,63 @@ class CompiledGrammar:
         names = ("states", "configurations", *rows, "trie_nodes")
         return {name: int(getattr(core, name)) for name in names}
 
+    def to_bytes(self) -> bytes:
+        """The grammar as bytes that `from_bytes` reads; never pickle.
+
+        Returns
+        -------
+        bytes
+            Versioned and under a digest. The expression is stored whole, with its description and the
+            schemas of its residual predicates; of the vocabulary, the fingerprint.
+
+        Raises
+        ------
+        UnsupportedError
+            If a residual predicate is a function (`gramspec.grammar.core.Predicate`).
+        SerialisationError
+            If the grammar nests too deeply to be stored.
+        """
+        from gramspec.matching.serialisation import to_bytes
+
+        return to_bytes(self)
+
+    @classmethod
+    def from_bytes(
+        cls,
+        data: bytes,
+        vocabulary: Vocabulary,
+        *,
+        limits: Limits | None = None,
+        other_vocabulary: bool = False,
+    ) -> CompiledGrammar:
+        """Read what `to_bytes` wrote, and load it on its vocabulary: the masks are equal bit for bit.
+
+        Parameters
+        ----------
+        data : bytes
+            From any source: whatever is wrong with them gives an error. Their digest finds damage; it is
+            no signature, so bytes of a stranger may hold a grammar of the stranger's.
+        vocabulary : Vocabulary
+            The one that the grammar was compiled for.
+        limits : Limits, optional
+            Bounds of reading, compiling and matching.
+        other_vocabulary : bool
+            Allow another vocabulary. Grammars are sequences of bytes, and token edges by name are looked up
+            anew; token edges by id are refused.
+
+        Raises
+        ------
+        SerialisationError
+            If the bytes are malformed, damaged, of another format, or beyond the limits.
+        VocabularyError
+            If they were written for another vocabulary, or this one cannot spell any member.
+        LimitError
+            If a limit is reached.
+        """
+        from gramspec.matching.serialisation import from_bytes
+
+        return from_bytes(data, vocabulary, limits=limits or Limits(), other_vocabulary=other_vocabulary)
+
     def __repr__(self) -> str:
         return f"<gramspec.CompiledGrammar {self.grammar.description} on {len(self.vocabulary)} tokens>"
 

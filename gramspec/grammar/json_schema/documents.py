@@ -72,6 +72,7 @@ class Documents:
         self._surrogates: set[str] = set()
         self._dialects: dict[str, Dialect] = {}
         self._failures: dict[str, GrammarError] = {}
+        self._read: set[str] = set()  # documents of the registry
         self._index = Index(self._dialect)
         if self._asked or not isinstance(root, dict) or "$schema" not in root:
             self._default = Dialect(draft_of(root, draft))
@@ -159,6 +160,12 @@ class Documents:
     def dialects(self) -> Mapping[str, Dialect]:
         """The meaning of every ``$schema`` that was read, but of those that `asked` overrules."""
         return self._dialects
+
+    @property
+    def registered(self) -> Mapping[str, tuple[Json, int | None]]:
+        """What was read in the registry, by URI, each with the draft that the registry gives it."""
+        read = ((uri, self._others[uri]) for uri in sorted(self._read))
+        return {uri: (plain(other.contents), draft_number(other)) for uri, other in read}
 
     @property
     def asked(self) -> bool:
@@ -353,6 +360,7 @@ class Documents:
     def _outside(self, uri: str) -> tuple[Json, int | None] | None:
         """A document that is not the user's, and the draft that the registry gives it."""
         if uri in self._others:
+            self._read.add(uri)
             other = self._others[uri]
             return plain(other.contents), draft_number(other)
         contents = metaschema(uri)

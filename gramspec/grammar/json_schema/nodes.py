@@ -170,6 +170,9 @@ class Nodes:
         self._numbers: dict[Node, int] = {}
         self.literal(All(()))
 
+    def __len__(self) -> int:
+        return len(self._nodes)
+
     def node(self, literal: Literal) -> Node:
         """The node of a literal, whatever its sign."""
         return self._nodes[literal >> 1]

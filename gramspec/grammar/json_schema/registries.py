@@ -54,6 +54,29 @@ def draft_number(resource: Resource[object]) -> int | None:
     return None
 
 
+def registry_of(documents: Mapping[str, tuple[object, int | None]]) -> object:
+    """A registry of documents with the draft of each, None if there are none.
+
+    Raises
+    ------
+    OptionError
+        If a draft is not known.
+    """
+    if not documents:
+        return None
+    from referencing import Registry, Specification, jsonschema
+
+    resources: list[tuple[str, Resource[object]]] = []
+    for uri, (contents, number) in documents.items():
+        if number is None:
+            resources.append((uri, Specification.OPAQUE.create_resource(contents)))
+        elif number in _SPECIFICATIONS:
+            resources.append((uri, getattr(jsonschema, _SPECIFICATIONS[number]).create_resource(contents)))
+        else:
+            raise OptionError(f"registry: draft {number} of {uri!r} is not known")
+    return Registry[object]().with_resources(resources)
+
+
 def metaschema(uri: str) -> object:
     """A metaschema of JSON Schema itself, None if the URI is of no such."""
     if "json-schema.org/" not in uri:

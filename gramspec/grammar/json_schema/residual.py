@@ -17,12 +17,16 @@ from gramspec.errors import LimitError
 from gramspec.grammar import core
 from gramspec.grammar.json_schema.dialects import Dialect
 from gramspec.grammar.json_schema.documents import Documents, Place
+from gramspec.grammar.json_schema.nodes import At, Nodes
+from gramspec.grammar.json_schema.parse import Schemas
 from gramspec.grammar.json_schema.sources import Json, escape
 from gramspec.grammar.json_schema.texts import NotJsonError, parse
 from gramspec.grammar.json_schema.unique_items import Reading, UniqueItems
 
 if TYPE_CHECKING:
     from gramspec.grammar.json_schema.validators import Validators
+
+_MOST_SCHEMAS = 1_000_000
 
 
 class SchemaResidual:
@@ -76,6 +80,31 @@ class SchemaResidual:
             return not self._errors(text, 1)
         except NotJsonError:
             return False
+
+    def check(self) -> None:
+        """Read every schema that can be reached, needed or not.
+
+        A grammar is made of a schema after its front end has read it; a predicate made of documents
+        alone is checked by this, so that no malformed keyword is met when a text is validated.
+
+        Raises
+        ------
+        GrammarError
+            If one is malformed.
+        LimitError
+            If there are more than 1,000,000.
+        """
+        nodes = Nodes()
+        schemas = Schemas(self.documents, nodes, formats=self.formats == "assert")
+        schemas.at(self.documents.root)
+        done = 0
+        while done < len(nodes):
+            node = nodes.node(2 * done)
+            if isinstance(node, At):
+                schemas.body(node.place)
+            done += 1
+            if done > _MOST_SCHEMAS:
+                raise LimitError("max_nodes", f"a predicate reads more than {_MOST_SCHEMAS} schemas")
 
     def reading(self) -> Reading | None:
         """Reads texts for items that repeat where they may not; None if that is not among the places."""

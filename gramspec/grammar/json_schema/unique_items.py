@@ -22,7 +22,7 @@ from gramspec.grammar.json_schema.formulas import Pattern
 from gramspec.grammar.json_schema.nodes import identity
 from gramspec.grammar.json_schema.sources import Json
 from gramspec.grammar.json_schema.strings import string_holds
-from gramspec.grammar.json_schema.texts import parse
+from gramspec.grammar.json_schema.texts import NotJsonError, parse
 
 Where: TypeAlias = tuple[Place, ...]
 """Schemas that a value has to satisfy, references and ``allOf`` followed."""
@@ -184,7 +184,16 @@ class Reading:
         self._escaped = escaped
 
     def read(self, data: bytes) -> Reading | None:
-        """The reading after more bytes; None when an array holds an item twice that may not."""
+        """The reading after more bytes; None when an array holds an item twice that may not.
+
+        None too when the text so far begins no JSON text, which no text of a schema's own expression does.
+        """
+        try:
+            return self._after(data)
+        except NotJsonError:
+            return None
+
+    def _after(self, data: bytes) -> Reading | None:
         frame, mode, chunks, escaped = self._frame, self._mode, self._chunks, self._escaped
         at = 0
         while at < len(data):
@@ -228,14 +237,16 @@ class Reading:
                 elif byte in b"[{":
                     frame = self._opened(frame, byte == b"[")
                 elif byte in b"]}":
-                    assert frame is not None
+                    if frame is None:
+                        raise NotJsonError("nothing is open")
                     closed, frame = frame, frame.above
                     if _wants(frame):
                         frame = _with(frame, _value(closed))
                         if frame is None:
                             return None
                 elif byte == b",":
-                    assert frame is not None
+                    if frame is None:
+                        raise NotJsonError("nothing is open")
                     frame = frame._replace(position=frame.position + 1, key=None)
                 elif byte not in b": \t\n\r":
                     mode, at = _SCALAR, at - 1
@@ -250,7 +261,8 @@ class Reading:
         elif frame.is_array:
             where = schemas.item(frame.where, frame.position)
         else:
-            assert frame.key is not None
+            if frame.key is None:
+                raise NotJsonError("a value without a key")
             where = schemas.member(frame.where, frame.key)
         depth = frame.depth + 1 if frame is not None and _wants(frame) else 0
         unique = is_array and schemas.unique(where)
@@ -305,7 +317,10 @@ def _joined(chunks: _Chunks | None) -> bytes:
 
 
 def _string(text: bytes) -> str:
-    found: str = json.loads(f'"{text.decode()}"')
+    try:
+        found: str = json.loads(f'"{text.decode()}"')
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise NotJsonError(str(error)) from None
     return found
 
 

@@ -1,0 +1,10 @@
+"""Storing grammars: bytes that hold a grammar whole, and the reading of bytes that nobody vouches for.
+
+Law: what is read back denotes the same language; bytes that were not written here give an error.
+Source: architecture, "The automaton (native core)"; docs/serialisation.md.
+"""
+
+from gramspec.automaton.storing.grammars import read_grammar, write_grammar
+from gramspec.automaton.storing.packing import FORMAT, Reader, Writer, pack, unpack
+
+__all__ = ["FORMAT", "Reader", "Writer", "pack", "read_grammar", "unpack", "write_grammar"]

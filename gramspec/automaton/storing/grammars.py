@@ -1,0 +1,136 @@
+"""Grammars as words: expressions, descriptions and residual predicates.
+
+Law: a grammar that is read back has the fingerprint of the one written.
+Cost: that of its expressions and of the documents its predicates read.
+Source: docs/serialisation.md; API, section 3 (`to_bytes`).
+"""
+
+from __future__ import annotations
+
+from gramspec.automaton.storing.documents import read_predicate, write_predicate
+from gramspec.automaton.storing.expressions import ExpressionReader, ExpressionWriter
+from gramspec.automaton.storing.packing import Reader, Writer
+from gramspec.errors import SerialisationError, UnsupportedError
+from gramspec.grammar.core import Grammar, OneSide, Residual
+from gramspec.grammar.json_schema.residual import SchemaResidual
+from gramspec.limits import Limits
+
+MOST_SIDES = 64
+"""How deep unions of grammars with predicates may nest."""
+
+_SCHEMA, _ONE_SIDE = range(2)
+
+
+def write_grammar(writer: Writer, grammar: Grammar) -> None:
+    """Write a grammar.
+
+    Raises
+    ------
+    UnsupportedError
+        If it has a residual predicate that is a function.
+    SerialisationError
+        If it nests too deeply.
+    """
+    order = _with_sides(grammar)
+    numbers = {id(one): number for number, one in enumerate(order)}
+    expressions = ExpressionWriter(writer)
+    roots = [expressions.add(one.expr) for one in order]
+    expressions.finish()
+    words = writer.words
+    words.append(len(order))
+    for one, root in zip(order, roots, strict=True):
+        words += (root, writer.string(one.description), len(one.residuals))
+        for residual in one.residuals:
+            if isinstance(residual, SchemaResidual):
+                words.append(_SCHEMA)
+                write_predicate(writer, residual)
+            else:
+                assert isinstance(residual, OneSide)
+                words += (_ONE_SIDE, len(residual.sides), *(numbers[id(side)] for side in residual.sides))
+
+
+def read_grammar(reader: Reader, limits: Limits) -> tuple[Grammar, bool]:
+    """Read a grammar.
+
+    Parameters
+    ----------
+    reader : Reader
+    limits : Limits
+        `max_nodes` bounds its nodes.
+
+    Returns
+    -------
+    Grammar
+    bool
+        Whether it has token edges by id.
+
+    Raises
+    ------
+    SerialisationError
+        If there is none.
+    """
+    expressions = ExpressionReader(reader, limits.max_nodes)
+    grammars: list[Grammar] = []
+    depths: list[int] = []
+    for _ in range(reader.length("grammars", 3)):
+        expr, description = expressions.node(), reader.text()
+        residuals: list[Residual] = []
+        depth = 0
+        for _ in range(reader.length("predicates")):
+            if reader.below(2, "kind of predicate") == _SCHEMA:
+                residuals.append(read_predicate(reader))
+                continue
+            numbers = [reader.below(len(grammars), "grammar") for _ in range(reader.length("sides"))]
+            depth = max([depth, *(depths[number] for number in numbers)]) + 1
+            residuals.append(OneSide(tuple(grammars[number] for number in numbers)))
+            if not residuals[-1].places:
+                raise reader.refusal("a predicate enforces nothing")
+        if depth > MOST_SIDES:
+            raise reader.refusal(_too_deep())
+        try:
+            grammars.append(Grammar(expr, description, tuple(residuals)))
+        except UnsupportedError as error:
+            raise reader.refusal(f"it is no grammar: {error}") from error
+        depths.append(depth)
+    if not grammars:
+        raise reader.refusal("there is no grammar")
+    return grammars[-1], expressions.token_ids
+
+
+def _with_sides(grammar: Grammar) -> list[Grammar]:
+    """A grammar after those that its predicates ask, each once."""
+    done: dict[int, Grammar] = {}
+    depths: dict[int, int] = {}
+    stack: list[tuple[Grammar, bool]] = [(grammar, False)]
+    while stack:
+        one, ready = stack.pop()
+        if id(one) in done:
+            continue
+        sides = [side for residual in one.residuals for side in _sides(residual)]
+        if sides and not ready:
+            stack.append((one, True))
+            stack.extend((side, False) for side in reversed(sides))
+            continue
+        depths[id(one)] = 1 + max((depths[id(side)] for side in sides), default=-1)
+        if depths[id(one)] > MOST_SIDES:
+            raise SerialisationError("predicates", _too_deep())
+        done[id(one)] = one
+    return list(done.values())
+
+
+def _sides(residual: Residual) -> tuple[Grammar, ...]:
+    if isinstance(residual, OneSide):
+        return residual.sides
+    if isinstance(residual, SchemaResidual):
+        return ()
+    place = residual.places[0]
+    raise UnsupportedError(
+        place.pointer,
+        f"the predicate on {place.keyword!r} ({place.reason}) is a {type(residual).__name__}, whose function"
+        " cannot be stored",
+        "store the grammar without it, and add the predicate again where it is loaded",
+    )
+
+
+def _too_deep() -> str:
+    return f"unions of grammars with predicates nest deeper than {MOST_SIDES} levels"

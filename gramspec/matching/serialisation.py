@@ -1,0 +1,66 @@
+"""Compiled grammars as bytes: what `CompiledGrammar.to_bytes` and `from_bytes` do.
+
+Law: masks after a round trip are equal bit for bit; bytes that were not written here give an error.
+Cost: a pass over the stored expression, then that of loading it; no front end runs.
+Source: API, section 3; docs/serialisation.md.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import gramspec
+from gramspec.automaton.storing import Writer, pack, read_grammar, unpack, write_grammar
+from gramspec.errors import EmptyLanguageError, GrammarError, SerialisationError, VocabularyError
+from gramspec.limits import Limits
+from gramspec.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from gramspec.matching.compiled import CompiledGrammar
+
+_BYTES_A_NODE = 128  # of a body, for each node that the limits allow
+
+
+def to_bytes(compiled: CompiledGrammar) -> bytes:
+    """The bytes of a compiled grammar; see `CompiledGrammar.to_bytes`."""
+    writer = Writer()
+    vocabulary = compiled.vocabulary
+    writer.words += (
+        writer.string(gramspec.__version__),
+        writer.string(vocabulary.fingerprint),
+        *writer.count(len(vocabulary)),
+    )
+    write_grammar(writer, compiled.grammar)
+    return pack(writer)
+
+
+def from_bytes(
+    data: bytes, vocabulary: Vocabulary, *, limits: Limits, other_vocabulary: bool = False
+) -> CompiledGrammar:
+    """The compiled grammar of bytes; see `CompiledGrammar.from_bytes`."""
+    from gramspec.matching.compiled import compile
+
+    reader = unpack(data, limits.max_nodes * _BYTES_A_NODE)
+    version, fingerprint, size = reader.text(), reader.text(), reader.natural()
+    same = fingerprint == vocabulary.fingerprint
+    if not same and not other_vocabulary:
+        raise VocabularyError(
+            f"the grammar was stored for another vocabulary, of {size} tokens ({fingerprint[:12]}…), not for"
+            f" this one of {len(vocabulary)} ({vocabulary.fingerprint[:12]}…)\n"
+            "  hint: compile it again, or pass other_vocabulary=True if the language of bytes is what counts"
+        )
+    grammar, token_ids = read_grammar(reader, limits)
+    reader.end()
+    if token_ids and not same:
+        raise VocabularyError(
+            "the grammar has token edges by id, which mean other tokens in this vocabulary\n"
+            "  hint: name special tokens in the grammar, or compile it again"
+        )
+    try:
+        return compile(grammar, vocabulary, limits=limits)
+    except EmptyLanguageError:
+        raise
+    except GrammarError as error:
+        raise SerialisationError(
+            "expression", f"it is none that gramspec {version} compiles: {error}"
+        ) from error
