@@ -7,7 +7,11 @@ VENV ?= .venv
 PIP_FLAGS ?=
 PYTEST_FLAGS ?= -n 2 --dist worksteal --durations=10
 TESTS ?= tests
-BENCHMARKS ?= $(sort $(wildcard benchmarks/*.py))
+BENCHMARKS ?= $(sort $(basename $(notdir $(wildcard benchmarks/*.py))))
+RESULTS ?= build/bench
+FLAGS_law ?= --json $(RESULTS)/law.json
+FLAGS_masks ?= --out $(RESULTS)
+FLAGS_sweeps ?= --out $(RESULTS)
 SECONDS ?= 600
 
 PY := $(VENV)/bin/python
@@ -62,8 +66,9 @@ fmt: $(STAMPS)/env-dev ## format Python and C++ in place
 	$(PY) -m ruff format .
 	$(if $(NATIVE),$(VENV)/bin/clang-format -i $(NATIVE))
 
-bench: $(STAMPS)/env-bench $(STAMPS)/native ## run every script in benchmarks/ (BENCHMARKS=FILE for one)
-	@set -e; for script in $(BENCHMARKS); do echo "== $$script"; $(PY) $$script; done
+bench: $(STAMPS)/env-bench $(STAMPS)/native ## run benchmarks/ (BENCHMARKS=masks for one, RESULTS=folder)
+	@mkdir -p $(RESULTS)
+	@$(foreach name,$(BENCHMARKS),echo "== $(name)" && $(PY) -m benchmarks.$(name) $(FLAGS_$(name)) &&) true
 
 train: $(STAMPS)/env-train $(STAMPS)/native ## train the embedded pair of models again
 	$(PY) training/train_embedded.py
