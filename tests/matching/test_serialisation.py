@@ -24,6 +24,7 @@ import gramspec as gs
 from gramspec.automaton.storing import packing
 from gramspec.grammar import ir
 from gramspec.grammar.core import Grammar, Predicate
+from gramspec.grammar.encoding import json_key_spellings
 from gramspec.grammar.json_schema.residual import SchemaResidual
 
 BYTES: list[bytes | None] = [bytes([b]) for b in range(256)]
@@ -55,7 +56,8 @@ def everything() -> ir.Expr:
     closed = ir.JsonObject(members[:1], None, "schema", ir.EPSILON, ir.EMPTY)
     both = ir.And((ir.Repeat(ir.byte_set(b"abc"), 0, 6), ir.Not(ir.concat(a, b))))
     huge = ir.Repeat(ir.concat(a, b), 0, 1 << 70)
-    edges = (ir.TokenEdge("<|tool|>"), ir.concat(ir.TokenEdge(10), a))
+    spelled = json_key_spellings("k\u00e9\U0001f600")
+    edges = (ir.TokenEdge("<|tool|>"), ir.concat(ir.TokenEdge(10), a), ir.concat(spelled, b))
     parts = (
         ir.Ref(one),
         machine,

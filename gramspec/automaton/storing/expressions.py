@@ -8,11 +8,14 @@ Source: docs/serialisation.md; `gramspec.grammar.ir`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from gramspec.automaton.storing.packing import Reader, Writer
-from gramspec.errors import SerialisationError
+from gramspec.automaton.storing.values import json_words, read_json
+from gramspec.errors import GrammarError, SerialisationError
 from gramspec.grammar import ir
+from gramspec.grammar.builtins import builtin
+from gramspec.grammar.json_schema.json_text import Json
 
 MOST_DEPTH = 3000
 """How deep nodes may nest inside a rule, as in the engine."""
@@ -22,7 +25,7 @@ _Words: TypeAlias = Iterable[int]
 
 # Codes of the kinds of nodes; a code is never used for another kind.
 _EMPTY, _EPSILON, _BYTE, _BYTES, _CONCAT, _UNION, _REPEAT, _AND = range(8)
-_NOT, _CALL, _MACHINE, _REF, _TOKEN, _NAMED_TOKEN, _OBJECT = range(8, 15)
+_NOT, _CALL, _MACHINE, _REF, _TOKEN, _NAMED_TOKEN, _OBJECT, _BUILTIN = range(8, 16)
 
 _LISTS: dict[type[ir.Concat | ir.Union | ir.And], int] = {
     ir.Concat: _CONCAT,
@@ -85,7 +88,7 @@ class ExpressionWriter:
             node, ready = stack.pop()
             if id(node) in numbers:
                 continue
-            children = ir.children(node)
+            children = () if isinstance(node, ir.Builtin) else ir.children(node)
             if children and not ready:
                 stack.append((node, True))
                 stack.extend((child, False) for child in children if id(child) not in numbers)
@@ -138,6 +141,12 @@ class ExpressionWriter:
                 return (_TOKEN, *writer.count(node.token))
             case ir.JsonObject():
                 return self._object(node)
+            case ir.Builtin():
+                return (
+                    _BUILTIN,
+                    writer.string(node.kind),
+                    *json_words(writer, cast("list[Json]", list(node.data))),
+                )
             case _:
                 raise SerialisationError(
                     "expression", f"a {type(node).__name__} is no part of a compiled grammar"
@@ -244,6 +253,7 @@ class ExpressionReader:
             self._token,
             lambda: ir.TokenEdge(self._name()),
             self._object,
+            self._builtin,
         ]
 
     def _items(self) -> tuple[ir.Expr, ...]:
@@ -276,6 +286,15 @@ class ExpressionReader:
     def _token(self) -> ir.Expr:
         self.token_ids = True
         return ir.TokenEdge(self._reader.natural())
+
+    def _builtin(self) -> ir.Expr:
+        kind, data = self._name(), read_json(self._reader)
+        if not isinstance(data, list):
+            raise self._reader.refusal("the values of a built-in expression are no list")
+        try:
+            return builtin(kind, tuple(data))
+        except GrammarError as error:
+            raise self._reader.refusal(f"no built-in expression: {error}") from error
 
     def _object(self) -> ir.Expr:
         reader, node = self._reader, self.node
