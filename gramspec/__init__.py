@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 from gramspec.errors import (
     BudgetExhaustedError,
     BudgetTooSmallError,
+    CancelledError,
+    CompileTimeLimitError,
+    ConfigurationLimitError,
     ContractError,
     DeadEndError,
     EmptyLanguageError,
@@ -20,11 +23,18 @@ from gramspec.errors import (
     GramspecError,
     LimitError,
     LogitsError,
+    MaskStepLimitError,
+    MaskTimeLimitError,
     ModelError,
+    NodeLimitError,
     OptionError,
     PromptError,
     RejectedTokenError,
+    RowLimitError,
+    SearchStepLimitError,
     SerialisationError,
+    StackDepthLimitError,
+    StateLimitError,
     UndefinedLawError,
     UnsupportedError,
     VocabularyError,
@@ -34,6 +44,7 @@ from gramspec.limits import Limits
 
 if TYPE_CHECKING:
     from gramspec import audit, models
+    from gramspec._native import CancelToken
     from gramspec.decoding.completion import Completion
     from gramspec.decoding.generate import generate
     from gramspec.decoding.options import DecodingOptions
@@ -50,6 +61,7 @@ __version__ = "0.1.0"
 
 # Public names and where they live; imported on first use, so that `import gramspec` stays light.
 _LAZY = {
+    "CancelToken": "gramspec._native",
     "Completion": "gramspec.decoding.completion",
     "CompiledGrammar": "gramspec.matching",
     "DecodingOptions": "gramspec.decoding.options",
@@ -72,8 +84,12 @@ _MODULES = ("audit", "models", "testing")
 __all__ = [
     "BudgetExhaustedError",
     "BudgetTooSmallError",
+    "CancelToken",
+    "CancelledError",
+    "CompileTimeLimitError",
     "CompiledGrammar",
     "Completion",
+    "ConfigurationLimitError",
     "ContractError",
     "DeadEndError",
     "DecodingOptions",
@@ -84,15 +100,22 @@ __all__ = [
     "LimitError",
     "Limits",
     "LogitsError",
+    "MaskStepLimitError",
+    "MaskTimeLimitError",
     "Matcher",
     "ModelError",
+    "NodeLimitError",
     "OptionError",
     "Potential",
     "PrefixTrie",
     "PromptError",
     "RejectedTokenError",
     "Report",
+    "RowLimitError",
+    "SearchStepLimitError",
     "SerialisationError",
+    "StackDepthLimitError",
+    "StateLimitError",
     "UndefinedLawError",
     "UnsupportedError",
     "Viability",

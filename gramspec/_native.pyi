@@ -7,6 +7,24 @@ import numpy
 from numpy.typing import NDArray
 
 
+def set_main_thread(ident: int) -> None:
+    """Tell which thread signal handlers run in."""
+
+class CancelToken:
+    """
+    A request, from any thread, to stop a compile or the masks of a matcher: what runs with the token raises
+    `CancelledError` within milliseconds, and stays usable with another token or without one.
+    """
+
+    def __init__(self) -> None: ...
+
+    def cancel(self) -> None:
+        """Ask for an end; it cannot be taken back."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether an end has been asked for."""
+
 class Bounds:
     def __init__(self) -> None: ...
 
@@ -45,6 +63,18 @@ class Bounds:
 
     @search_steps.setter
     def search_steps(self, arg: int, /) -> None: ...
+
+    @property
+    def max_cache_bytes(self) -> int: ...
+
+    @max_cache_bytes.setter
+    def max_cache_bytes(self, arg: int, /) -> None: ...
+
+    @property
+    def mask_seconds(self) -> float: ...
+
+    @mask_seconds.setter
+    def mask_seconds(self, arg: float, /) -> None: ...
 
 class Engine:
     def __init__(self, tokens: Sequence[bytes], bounds: Bounds) -> None: ...
@@ -86,10 +116,10 @@ class Engine:
 
     def shortest(self, arg: int, /) -> int | None: ...
 
-    def exclusively(self, arg: Callable, /) -> object:
+    def exclusively(self, load: Callable[[], object], seconds: float = 0.0, cancelled: CancelToken | None = None) -> object:
         """Call a function that nobody else's calls of this engine come between."""
 
-    def on_rule_needed(self, arg: Callable, /) -> None:
+    def on_rule_needed(self, arg: Callable[[int], None], /) -> None:
         """
         Set what loads the body of a rule, by its number, when a call needs it.
         """

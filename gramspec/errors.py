@@ -6,7 +6,7 @@ Source: design rule "fail closed".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from gramspec.decoding.report import Report
@@ -65,11 +65,76 @@ class VocabularyError(GramspecError, ValueError):
 
 
 class LimitError(GramspecError, RuntimeError):
-    """An explicit limit was reached (`limit` names the field of `Limits` or of `DecodingOptions`)."""
+    """An explicit limit was reached (`limit` names the field of `Limits` or of `DecodingOptions`).
+
+    Everything stays usable: the call changed nothing, and can be made again.
+    """
+
+    def __new__(cls, limit: str, message: str) -> Self:
+        """Each field of `Limits` has a class of its own, whoever raises it."""
+        named = _BY_LIMIT.get(limit)
+        return super().__new__(cls if named is None or not issubclass(named, cls) else named)
 
     def __init__(self, limit: str, message: str) -> None:
         self.limit = limit
+        self.message = message
         super().__init__(f"{limit}: {message}")
+
+    def __reduce__(self) -> tuple[type[LimitError], tuple[str, str]]:
+        return LimitError, (self.limit, self.message)
+
+
+class StateLimitError(LimitError):
+    """`Limits.max_states`: the grammar needs more automaton states than one engine may hold."""
+
+
+class ConfigurationLimitError(LimitError):
+    """`Limits.max_configurations`: matching needs more configurations or stacks than an engine may hold."""
+
+
+class StackDepthLimitError(LimitError):
+    """`Limits.max_stack_depth`: a text is nested too deep, or an expression is."""
+
+
+class RowLimitError(LimitError):
+    """`Limits.max_row_bytes`: token rows need more memory than one engine may use."""
+
+
+class MaskStepLimitError(LimitError):
+    """`Limits.mask_steps`: one mask takes too many steps."""
+
+
+class SearchStepLimitError(LimitError):
+    """`Limits.search_steps`: an exact answer about endings takes too many steps."""
+
+
+class NodeLimitError(LimitError):
+    """`Limits.max_nodes`: the grammar expression is too large."""
+
+
+class CompileTimeLimitError(LimitError):
+    """`Limits.compile_seconds`: compiling takes too long."""
+
+
+class MaskTimeLimitError(LimitError):
+    """`Limits.mask_seconds`: one call of a matcher takes too long."""
+
+
+_BY_LIMIT: dict[str, type[LimitError]] = {
+    "max_states": StateLimitError,
+    "max_configurations": ConfigurationLimitError,
+    "max_stack_depth": StackDepthLimitError,
+    "max_row_bytes": RowLimitError,
+    "mask_steps": MaskStepLimitError,
+    "search_steps": SearchStepLimitError,
+    "max_nodes": NodeLimitError,
+    "compile_seconds": CompileTimeLimitError,
+    "mask_seconds": MaskTimeLimitError,
+}
+
+
+class CancelledError(GramspecError, RuntimeError):
+    """A `CancelToken` has asked for an end; what was called can be called again without it."""
 
 
 class SerialisationError(GramspecError, ValueError):

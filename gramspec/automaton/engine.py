@@ -6,12 +6,18 @@ Source: architecture, "Token rows" (rows are shared by all grammars on the vocab
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Sequence
 from typing import Any
 
 from gramspec import _native
 from gramspec.grammar import ir
 from gramspec.limits import Limits
+
+# Long calls look out for Ctrl-C in the thread where Python handles signals.
+_native.set_main_thread(threading.main_thread().ident or threading.get_ident())
+os.register_at_fork(after_in_child=lambda: _native.set_main_thread(threading.get_ident()))
 
 
 class Engine:
@@ -34,6 +40,8 @@ class Engine:
         bounds.max_row_bytes = limits.max_row_bytes
         bounds.mask_steps = limits.mask_steps
         bounds.search_steps = limits.search_steps
+        bounds.max_cache_bytes = limits.max_cache_bytes
+        bounds.mask_seconds = limits.mask_seconds
         self.limits = limits
         self.eos_ids = frozenset(eos_ids)
         self.core: Any = _native.Engine([token or b"" for token in tokens], bounds)

@@ -11,9 +11,10 @@ from __future__ import annotations
 import hashlib
 import weakref
 
+from gramspec._native import CancelToken
 from gramspec.automaton.engine import Engine
 from gramspec.automaton.loader import Loaded, load
-from gramspec.errors import OptionError
+from gramspec.errors import CancelledError, OptionError
 from gramspec.grammar.core import Grammar
 from gramspec.limits import Limits
 from gramspec.matching.matcher import Matcher
@@ -148,7 +149,13 @@ class CompiledGrammar:
         return f"<gramspec.CompiledGrammar {self.grammar.description} on {len(self.vocabulary)} tokens>"
 
 
-def compile(grammar: Grammar, vocabulary: Vocabulary, *, limits: Limits | None = None) -> CompiledGrammar:
+def compile(
+    grammar: Grammar,
+    vocabulary: Vocabulary,
+    *,
+    limits: Limits | None = None,
+    cancel: CancelToken | None = None,
+) -> CompiledGrammar:
     """Compile a grammar for a vocabulary.
 
     Parameters
@@ -157,6 +164,8 @@ def compile(grammar: Grammar, vocabulary: Vocabulary, *, limits: Limits | None =
     vocabulary : Vocabulary
     limits : Limits, optional
         Bounds of compiling and matching; `Limits()` by default.
+    cancel : CancelToken, optional
+        Stops this compile when another thread asks for it.
 
     Returns
     -------
@@ -170,6 +179,8 @@ def compile(grammar: Grammar, vocabulary: Vocabulary, *, limits: Limits | None =
         If the vocabulary cannot spell any member.
     LimitError
         If a limit is reached.
+    CancelledError
+        If `cancel` has asked for an end.
     """
     if not isinstance(grammar, Grammar):
         raise OptionError(
@@ -177,8 +188,16 @@ def compile(grammar: Grammar, vocabulary: Vocabulary, *, limits: Limits | None =
         )
     if not isinstance(vocabulary, Vocabulary):
         raise OptionError(f"vocabulary must be a gramspec.Vocabulary, not {type(vocabulary).__name__}")
-    engine = _engine(vocabulary, limits or Limits())
-    return CompiledGrammar(grammar, vocabulary, engine, load(engine, grammar.expr, vocabulary.special_tokens))
+    if cancel is not None and cancel.cancelled:
+        raise CancelledError("cancelled on request")
+    limits = limits or Limits()
+    engine = _engine(vocabulary, limits)
+
+    def whole() -> Loaded:
+        return load(engine, grammar.expr, vocabulary.special_tokens)
+
+    loaded: Loaded = engine.core.exclusively(whole, limits.compile_seconds, cancel)
+    return CompiledGrammar(grammar, vocabulary, engine, loaded)
 
 
 def _engine(vocabulary: Vocabulary, limits: Limits) -> Engine:

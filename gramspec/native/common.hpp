@@ -34,6 +34,8 @@ struct RuleNeeded {
   Id rule;
 };
 
+class Fuel;
+
 // Bounds handed over from gramspec.limits.Limits.
 struct Bounds {
   std::int64_t max_states = 2'000'000;
@@ -42,6 +44,9 @@ struct Bounds {
   std::int64_t max_row_bytes = std::int64_t{1} << 30;
   std::int64_t mask_steps = 20'000'000;
   std::int64_t search_steps = 2'000'000;
+  std::int64_t max_cache_bytes = std::int64_t{1} << 26;
+  double mask_seconds = 0;  // none: no bound
+  Fuel* fuel = nullptr;     // of the engine; see fuel.hpp
 };
 
 struct ByteSet {

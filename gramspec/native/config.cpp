@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "fuel.hpp"
+
 namespace gramspec {
 
 Configs::Configs(const Bounds& bounds, Exprs& exprs, Objects& objects)
@@ -16,6 +18,7 @@ Configs::Configs(const Bounds& bounds, Exprs& exprs, Objects& objects)
 }
 
 Id Configs::intern_stack(StackSet s) {
+  tick(bounds_);
   std::vector<Id> key{static_cast<Id>((s.bottom ? 1 : 0) | (s.unknown ? 2 : 0))};
   for (const auto& [frame, below] : s.frames) {
     key.push_back(frame);
@@ -218,6 +221,7 @@ void Configs::merge(std::vector<Item>& items) {
 }
 
 Id Configs::intern(Returned&& core) {
+  tick(bounds_);
   merge(core.items);
   std::vector<Id> key{static_cast<Id>((core.bottom ? 1 : 0) | (core.unknown ? 2 : 0))};
   for (const Item& item : core.items) {

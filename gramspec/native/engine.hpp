@@ -6,6 +6,7 @@
 
 #include <functional>
 
+#include "fuel.hpp"
 #include "gate.hpp"
 #include "search.hpp"
 
@@ -13,8 +14,9 @@ namespace gramspec {
 
 class Engine {
  public:
-  Engine(const std::vector<std::string>& tokens, const Bounds& bounds)
-      : trie(tokens),
+  Engine(const std::vector<std::string>& tokens, const Bounds& given)
+      : bounds(with_fuel(given, &fuel)),
+        trie(tokens),
         exprs(bounds),
         objects(exprs),
         configs(bounds, exprs, objects),
@@ -45,6 +47,29 @@ class Engine {
     return config;
   }
 
+  // A thread inside a call: on what terms it runs.
+  class Inside {
+   public:
+    Inside(Engine& engine, const Fuel::Terms& terms, const Fuel::Signals& signals)
+        : engine_(engine), call_(engine.fuel, terms, signals) {
+      ++engine_.inside_;
+    }
+    ~Inside() { --engine_.inside_; }
+    Inside(const Inside&) = delete;
+    Inside& operator=(const Inside&) = delete;
+
+   private:
+    Engine& engine_;
+    const Fuel::Call call_;
+  };
+  // Python code that runs in the middle of a call of this thread (a signal handler) may not use the engine.
+  void refuse_reentry() const {
+    if (gate.mine() && inside_ > 0)
+      throw std::logic_error("a signal handler may not use the grammar it interrupts");
+  }
+
+  Fuel fuel;
+  const Bounds bounds;
   Trie trie;
   Exprs exprs;
   Objects objects;
@@ -54,6 +79,14 @@ class Engine {
   bool complete = false;
   Gate gate;
   std::function<void(Id)> expander;  // loads the body of a rule; called with the GIL, without the gate
+
+ private:
+  static Bounds with_fuel(Bounds bounds, Fuel* fuel) {
+    bounds.fuel = fuel;
+    return bounds;
+  }
+
+  int inside_ = 0;  // only the holder of the gate looks at it
 };
 
 }  // namespace gramspec

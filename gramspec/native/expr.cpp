@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "fuel.hpp"
+
 namespace gramspec {
 
 Exprs::Exprs(const Bounds& bounds) : bounds_(bounds) {
@@ -14,6 +16,7 @@ Exprs::Exprs(const Bounds& bounds) : bounds_(bounds) {
 }
 
 Id Exprs::intern(const Node& n, bool is_regular, std::int32_t depth) {
+  tick(bounds_);
   const auto [it, fresh] = index_.try_emplace(n, static_cast<Id>(nodes_.size()));
   if (!fresh) return it->second;
   if (size() >= bounds_.max_states) {
@@ -51,7 +54,7 @@ Id Exprs::intern_list(std::vector<Id> items) {
   if (fresh) {
     try {
       count_members(items.size());
-    } catch (const LimitExceeded&) {
+    } catch (...) {
       list_index_.erase(it);
       throw;
     }

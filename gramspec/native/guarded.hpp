@@ -24,10 +24,24 @@ inline void expand(Engine& engine, Id rule) {
   engine.expander(rule);
 }
 
+// Signal handlers run in the main thread only: its identity, set from Python when the module is imported
+// and after a fork.
+void set_main_thread(unsigned long ident) noexcept;
+// How this thread asks whether a handler has raised; `state` is what it gave the GIL up with, null if it
+// holds it.
+Fuel::Signals signals(PyThreadState* state) noexcept;
+// A signal handler has raised: hand its exception on. The GIL is held.
+[[noreturn]] inline void raise_interruption() { throw nb::python_error(); }
+
+inline Fuel::Terms mask_terms(const Engine& engine, const CancelFlag* cancelled = nullptr) {
+  return {"mask_seconds", engine.bounds.mask_seconds, cancelled};
+}
+
 // The gate while the GIL is held: without waiting if it is free, otherwise waiting without the GIL.
 class Entered {
  public:
   explicit Entered(Engine& engine) : gate_(engine.gate) {
+    engine.refuse_reentry();
     if (gate_.try_lock()) return;
     const nb::gil_scoped_release unlocked;
     gate_.lock();
@@ -40,16 +54,30 @@ class Entered {
   Gate& gate_;
 };
 
+// The GIL given up.
+class Released {
+ public:
+  Released() : state(PyEval_SaveThread()) {}
+  ~Released() { PyEval_RestoreThread(state); }
+  Released(const Released&) = delete;
+  Released& operator=(const Released&) = delete;
+
+  PyThreadState* const state;
+};
+
 // Call `fn` with the gate held. It may touch Python objects only if it never takes long.
 template <class F>
-auto guarded(Engine& engine, F&& fn) {
+auto guarded(Engine& engine, F&& fn, const CancelFlag* cancelled = nullptr) {
   for (;;) {
     Id rule = kNone;
     try {
       const Entered entered(engine);
+      const Engine::Inside inside(engine, mask_terms(engine, cancelled), signals(nullptr));
       return fn();
     } catch (const RuleNeeded& needed) {
       rule = needed.rule;
+    } catch (const Interrupted&) {
+      raise_interruption();
     }
     expand(engine, rule);
   }
@@ -57,15 +85,19 @@ auto guarded(Engine& engine, F&& fn) {
 
 // The same without the GIL: `fn` must not touch Python objects.
 template <class F>
-auto guarded_long(Engine& engine, F&& fn) {
+auto guarded_long(Engine& engine, F&& fn, const CancelFlag* cancelled = nullptr) {
   for (;;) {
     Id rule = kNone;
     try {
-      const nb::gil_scoped_release unlocked;
+      engine.refuse_reentry();
+      const Released released;
       const std::lock_guard<Gate> held(engine.gate);
+      const Engine::Inside inside(engine, mask_terms(engine, cancelled), signals(released.state));
       return fn();
     } catch (const RuleNeeded& needed) {
       rule = needed.rule;
+    } catch (const Interrupted&) {
+      raise_interruption();
     }
     expand(engine, rule);
   }

@@ -69,14 +69,32 @@ Id make_object(Engine& engine, const std::vector<PropertyTuple>& properties,
 NB_MODULE(_native, m) {
   m.doc() = "Native core of gramspec: automata, configurations and token rows.";
 
+  m.def("set_main_thread", &gramspec::set_main_thread, nb::arg("ident"),
+        "Tell which thread signal handlers run in.");
   nb::register_exception_translator([](const std::exception_ptr& p, void*) {
     try {
       std::rethrow_exception(p);
     } catch (const gramspec::LimitExceeded& e) {
       const nb::object error = nb::module_::import_("gramspec.errors").attr("LimitError")(e.limit, e.what());
       PyErr_SetObject(reinterpret_cast<PyObject*>(error.type().ptr()), error.ptr());
+    } catch (const gramspec::Cancelled&) {
+      const nb::object type = nb::module_::import_("gramspec.errors").attr("CancelledError");
+      PyErr_SetString(type.ptr(), "cancelled on request");
     }
   });
+
+  nb::class_<gramspec::CancelFlag>(
+      m, "CancelToken",
+      "A request, from any thread, to stop a compile or the masks of a matcher: what runs with the token "
+      "raises\n"
+      "`CancelledError` within milliseconds, and stays usable with another token or without one.")
+      .def(nb::init<>())
+      .def(
+          "cancel", [](gramspec::CancelFlag& flag) { flag.store(true, std::memory_order_relaxed); },
+          "Ask for an end; it cannot be taken back.")
+      .def_prop_ro(
+          "cancelled", [](const gramspec::CancelFlag& flag) { return flag.load(std::memory_order_relaxed); },
+          "Whether an end has been asked for.");
 
   nb::class_<Bounds>(m, "Bounds")
       .def(nb::init<>())
@@ -85,7 +103,9 @@ NB_MODULE(_native, m) {
       .def_rw("max_stack_depth", &Bounds::max_stack_depth)
       .def_rw("max_row_bytes", &Bounds::max_row_bytes)
       .def_rw("mask_steps", &Bounds::mask_steps)
-      .def_rw("search_steps", &Bounds::search_steps);
+      .def_rw("search_steps", &Bounds::search_steps)
+      .def_rw("max_cache_bytes", &Bounds::max_cache_bytes)
+      .def_rw("mask_seconds", &Bounds::mask_seconds);
 
   nb::class_<Engine>(m, "Engine")
       .def(
@@ -165,14 +185,20 @@ NB_MODULE(_native, m) {
       // loading
       .def(
           "exclusively",
-          [](Engine& e, const nb::callable& load) -> nb::object {
+          [](Engine& e, const nb::typed<nb::callable, nb::object()>& load, double seconds,
+             const gramspec::CancelFlag* cancelled) -> nb::object {
             const gramspec::Entered entered(e);
+            const gramspec::Fuel::Call call(e.fuel, {"compile_seconds", seconds, cancelled},
+                                            gramspec::signals(nullptr));
             return load();
           },
+          nb::arg("load"), nb::arg("seconds") = 0.0, nb::arg("cancelled").none() = nb::none(),
           "Call a function that nobody else's calls of this engine come between.")
       .def(
           "on_rule_needed",
-          [](Engine& e, const nb::callable& load) { e.expander = [load](Id rule) { load(rule); }; },
+          [](Engine& e, const nb::typed<nb::callable, void(Id)>& load) {
+            e.expander = [load](Id rule) { load(rule); };
+          },
           "Set what loads the body of a rule, by its number, when a call needs it.")
       // configurations
       .def("start",

@@ -222,10 +222,12 @@ const std::vector<Objects::Option>& Objects::options(Id id, KeyClass key) {
   if (key.what == KeyClass::What::kDead || !members_writable()) return none;
   const bool declared = key.what == KeyClass::What::kDeclared;
   const Id code = declared ? key.index : static_cast<Id>(spec.properties.size()) + key.index;
-  const auto [it, fresh] = options_.try_emplace(pair_key(id, code));
-  std::vector<Option>& out = it->second;
-  if (!fresh) return out;
-  if (declared ? !usable(key.index, spec) : !sequence_done(spec, state(id))) return out;
+  if (const auto it = options_.find(pair_key(id, code)); it != options_.end()) return it->second;
+  // Kept when all is known: what stops the call on the way leaves nothing behind.
+  std::vector<Option> out;
+  if (declared ? !usable(key.index, spec) : !sequence_done(spec, state(id))) {
+    return options_[pair_key(id, code)] = std::move(out);
+  }
   const Marks before = state(id).marks;
   std::map<Marks, std::vector<Id>> alternatives;
   const Values& values = values_of(spec, key);
@@ -234,19 +236,14 @@ const std::vector<Objects::Option>& Objects::options(Id id, KeyClass key) {
     if (spec.counted && !feasible(situation(id, key, before | marks))) return;
     alternatives[before | marks].push_back(value);
   };
-  try {
-    add(values.plain, 0);
-    for (const auto& [value, marks] : values.marked) add(value, marks);
-  } catch (const LimitExceeded&) {
-    options_.erase(pair_key(id, code));  // not known, rather than none
-    throw;
-  }
+  add(values.plain, 0);
+  for (const auto& [value, marks] : values.marked) add(value, marks);
   for (auto& [marks, languages] : alternatives) {
     const Id value = exprs_.union_of(std::move(languages));
     const Id rest = exprs_.concat(exprs_.byte(':'), exprs_.concat(spec.gap, value));
     out.push_back({exprs_.concat(spec.gap, rest), marks});
   }
-  return out;
+  return options_[pair_key(id, code)] = std::move(out);
 }
 
 Id Objects::add_extra(Id known, Id name) {

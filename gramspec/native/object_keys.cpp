@@ -41,18 +41,14 @@ Id Objects::spelled_names(const ObjectSpec& spec, const std::vector<bool>& wante
 
 // Spelled canonically, where the number of words and of names is the same.
 bool Objects::thin(Id spellings, const std::string& name) {
-  const auto [it, fresh] = thin_.try_emplace(pair_key(spellings, intern_name(name)), false);
-  if (!fresh) return it->second;
+  const std::uint64_t place = pair_key(spellings, intern_name(name));
+  if (const auto it = thin_.find(place); it != thin_.end()) return it->second;
   std::string spelling;
-  if (!canonical_spelling(exprs_, name, spelling)) return false;
+  if (!canonical_spelling(exprs_, name, spelling)) return thin_[place] = false;
   const Id rest = exprs_.derive(spellings, spelling);
-  if (rest == Exprs::kEmptyId || !exprs_.nullable(rest)) return false;
-  try {
-    return thin_[pair_key(spellings, intern_name(name))] = !words_.infinite(rest);
-  } catch (const LimitExceeded&) {
-    thin_.erase(pair_key(spellings, intern_name(name)));
-    throw;
-  }
+  if (rest == Exprs::kEmptyId || !exprs_.nullable(rest)) return thin_[place] = false;
+  const bool finite = !words_.infinite(rest);
+  return thin_[place] = finite;
 }
 
 bool Objects::holds(Id spellings, const std::string& name) {
@@ -140,8 +136,11 @@ Id Objects::declared_language(Id id, const std::vector<Id>& keys) {
   };
   const auto listed = [&](Id i) { return std::binary_search(keys.begin(), keys.end(), i); };
   if (keys.size() < kManyKeys || 2 * keys.size() < spec.properties.size()) return united(listed);
-  const auto [it, fresh] = all_keys_.try_emplace(state(id).spec, Exprs::kEmptyId);
-  if (fresh) it->second = united([](Id) { return true; });
+  auto it = all_keys_.find(state(id).spec);
+  if (it == all_keys_.end()) {
+    const Id all = united([](Id) { return true; });
+    it = all_keys_.try_emplace(state(id).spec, all).first;
+  }
   if (keys.size() == spec.properties.size()) return it->second;
   const Id left = exprs_.and_of({it->second, exprs_.not_of(united([&](Id i) { return !listed(i); }))});
   return exprs_.live(left) ? left : Exprs::kEmptyId;

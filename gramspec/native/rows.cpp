@@ -4,6 +4,8 @@
 #include <bit>
 #include <iterator>
 
+#include "fuel.hpp"
+
 namespace gramspec {
 
 namespace {
@@ -20,6 +22,7 @@ Rows::Rows(const Bounds& bounds, const Trie& trie, Exprs& exprs, Objects& object
 }
 
 void Rows::spend(std::int64_t steps) {
+  tick(bounds_, steps / 16);
   steps_ += steps;
   if (steps_ > bounds_.mask_steps) {
     throw LimitExceeded("mask_steps",
@@ -38,7 +41,12 @@ void Rows::charge(std::int64_t bytes) {
 Id Rows::intern_nodes(std::vector<Id> list) {
   const auto [it, fresh] = node_index_.try_emplace(list, static_cast<Id>(node_lists_.size()));
   if (fresh) {
-    charge(static_cast<std::int64_t>(list.size()) * 8);
+    try {
+      charge(static_cast<std::int64_t>(list.size()) * 8);
+    } catch (...) {
+      node_index_.erase(it);
+      throw;
+    }
     node_lists_.push_back(std::move(list));
   }
   return it->second;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "expr.hpp"
+#include "fuel.hpp"
 #include "object.hpp"
 
 namespace gramspec {
@@ -14,6 +15,7 @@ void Exprs::fixpoints(const std::vector<Id>& group) {
     changed = false;
     pass_flags_.clear();
     for (auto it = group.rbegin(); it != group.rend(); ++it) {
+      tick(bounds_, 16);
       Rule& r = rule(*it);
       if (!r.nullable && nullable(r.body)) {
         r.nullable = changed = true;
@@ -27,6 +29,7 @@ void Exprs::fixpoints(const std::vector<Id>& group) {
     non_empty_lengths_.clear();
     if (objects_ != nullptr) objects_->forget_pass();
     for (auto it = group.rbegin(); it != group.rend(); ++it) {
+      tick(bounds_, 16);
       Rule& r = rule(*it);
       const std::int64_t length = shortest(r.body);
       const std::int64_t non_empty = shortest_non_empty(r.body);

@@ -4,6 +4,8 @@
 #include <queue>
 #include <unordered_set>
 
+#include "fuel.hpp"
+
 namespace gramspec {
 
 namespace {
@@ -23,6 +25,7 @@ Search::Search(const Bounds& bounds, const Trie& trie, Exprs& exprs, Objects& ob
       scratch_(std::make_unique<Configs>(bounds, exprs, objects)) {}
 
 void Search::spend(std::int64_t steps) {
+  tick(bounds_, 1 + steps / 16);
   steps_ += steps;
   if (steps_ > bounds_.search_steps) {
     throw LimitExceeded("search_steps",
@@ -227,7 +230,7 @@ bool Search::alive(Id config) {
         });
       }
     }
-  } catch (const LimitExceeded&) {
+  } catch (...) {
     // Half-saturated tables would turn "not yet" into "no".
     forget_runs();
     throw;

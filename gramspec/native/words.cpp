@@ -89,9 +89,13 @@ bool Words::endless(Id root) {
 }
 
 const std::vector<Words::Layer>& Words::shortest(Id e, std::int64_t wanted) {
-  const auto [it, fresh] = layers_.try_emplace(e);
+  auto it = layers_.find(e);
+  if (it == layers_.end()) {
+    const bool live = exprs_.live(e);
+    it = layers_.try_emplace(e).first;
+    if (live) it->second.frontier[e] = 1;
+  }
   Layers& layers = it->second;
-  if (fresh && exprs_.live(e)) layers.frontier[e] = 1;
   while (layers.words < wanted && !layers.frontier.empty()) {
     std::int64_t ending = 0;
     std::unordered_map<Id, std::int64_t> next;
