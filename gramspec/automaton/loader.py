@@ -291,6 +291,17 @@ def load(engine: Engine, root: ir.Expr, special_tokens: Mapping[str, int] | None
     raise EmptyLanguageError("", "no string satisfies the grammar")
 
 
+def load_part(engine: Engine, root: ir.Expr) -> int:
+    """Load an expression without token edges by name, whether or not it has a member.
+
+    Raises
+    ------
+    LimitError
+        If a limit is reached.
+    """
+    return _load(engine, root, {})
+
+
 def _dense(marks: int, bits: list[int]) -> int:
     return sum(1 << place for place, bit in enumerate(bits) if marks >> bit & 1)
 

@@ -124,7 +124,7 @@ class Grammar:
         If there are both residual predicates and token edges.
     """
 
-    __slots__ = ("_fingerprint", "description", "expr", "residuals")
+    __slots__ = ("_expr", "_fingerprint", "description", "residuals")
 
     # Set by the package: membership and fingerprints need the automaton room, which lies to the right.
     _accepts_hook: ClassVar[Callable[[Grammar, Sequence[bytes | int]], bool]]
@@ -140,10 +140,24 @@ class Grammar:
                 " which see the bytes of a text only",
                 "keep token edges out of grammars with such keywords",
             )
-        self.expr = expr
+        self._expr: ir.Expr | Callable[[], ir.Expr] = expr
         self.description = description
         self.residuals = residuals
         self._fingerprint: str | None = None
+
+    @classmethod
+    def deferred(cls, make: Callable[[], ir.Expr], description: str) -> Grammar:
+        """A grammar without residual predicates whose expression is made when it is first asked for."""
+        grammar = cls(ir.EMPTY, description)
+        grammar._expr = make
+        return grammar
+
+    @property
+    def expr(self) -> ir.Expr:
+        """Byte-level expression (no `CharSet` left)."""
+        if callable(self._expr):
+            self._expr = self._expr()
+        return self._expr
 
     @property
     def fingerprint(self) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import gramspec
-from gramspec.automaton.storing import Writer, pack, read_grammar, unpack, write_grammar
+from gramspec.automaton.storing import Writer, load_stored, pack, read_grammar, unpack, write_grammar
 from gramspec.errors import EmptyLanguageError, GrammarError, SerialisationError, VocabularyError
 from gramspec.limits import Limits
 from gramspec.vocabulary import Vocabulary
@@ -38,7 +38,8 @@ def from_bytes(
     data: bytes, vocabulary: Vocabulary, *, limits: Limits, other_vocabulary: bool = False
 ) -> CompiledGrammar:
     """The compiled grammar of bytes; see `CompiledGrammar.from_bytes`."""
-    from gramspec.matching.compiled import compile
+    from gramspec.matching.compiled import CompiledGrammar, compile
+    from gramspec.matching.compiled import _engine as engine_of
 
     reader = unpack(data, limits.max_nodes * _BYTES_A_NODE)
     version, fingerprint, size = reader.text(), reader.text(), reader.natural()
@@ -49,15 +50,20 @@ def from_bytes(
             f" this one of {len(vocabulary)} ({vocabulary.fingerprint[:12]}…)\n"
             "  hint: compile it again, or pass other_vocabulary=True if the language of bytes is what counts"
         )
-    grammar, token_ids = read_grammar(reader, limits)
+    stored = read_grammar(reader, limits)
     reader.end()
-    if token_ids and not same:
+    if not stored.grammar.residuals:
+        engine = engine_of(vocabulary, limits)
+        loaded = load_stored(engine, stored)
+        if loaded is not None:
+            return CompiledGrammar(stored.grammar, vocabulary, engine, loaded)
+    if stored.expressions.decode()[1] and not same:
         raise VocabularyError(
             "the grammar has token edges by id, which mean other tokens in this vocabulary\n"
             "  hint: name special tokens in the grammar, or compile it again"
         )
     try:
-        return compile(grammar, vocabulary, limits=limits)
+        return compile(stored.grammar, vocabulary, limits=limits)
     except EmptyLanguageError:
         raise
     except GrammarError as error:

@@ -11,6 +11,7 @@
 
 #include "engine.hpp"
 #include "guarded.hpp"
+#include "stored_grammar.hpp"
 
 namespace nb = nanobind;
 using gramspec::Bounds;
@@ -294,4 +295,5 @@ NB_MODULE(_native, m) {
       .def_prop_ro("rows_counted",
                    [](Engine& e) { return guarded(e, [&] { return e.rows.counted_rows(); }); })
       .def_prop_ro("trie_nodes", [](Engine& e) { return e.trie.nodes(); });
+  gramspec::bind_stored(m);
 }

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from small_vocabulary import EOS, TOKENS, TOOL, compiled, vocabulary
 
 import gramspec as gs
-from gramspec.automaton.storing import packing
+from gramspec.automaton.storing import packing, read_grammar
 from gramspec.grammar import ir
 from gramspec.grammar.core import Grammar, Predicate
 from gramspec.grammar.encoding import json_key_spellings
@@ -370,7 +370,7 @@ def test_sizes_are_checked_before_memory_is_taken() -> None:
     with pytest.raises(gs.SerialisationError, match="do not fill"):
         load(sealed((packing.MAGIC, packing.FORMAT, 0, 1, 1, 8), struct.pack("<II", 1 << 30, 0)))
     with pytest.raises(gs.SerialisationError, match="items are more than the words left"):
-        load(packed([0, 0, 1, 0, 1, 4, 0xFFFFFFFF], [b"x"]))
+        load(packed([0, 0, 1, 0, 0, 1, 2, 4, 0xFFFFFFFF, 1, 0, 0, 0], [b"x"]))
 
 
 def test_deep_expressions_and_many_nodes_are_refused() -> None:
@@ -383,11 +383,16 @@ def test_deep_expressions_and_many_nodes_are_refused() -> None:
     shallow.grammar = Grammar(ir.Ref(rule))
     with pytest.raises(gs.SerialisationError, match="deeper than 3000"):
         shallow.to_bytes()
-    nested = [0, 0, 1, 0, 3_002, 2, 97]  # header, no rules, one byte inside of 3,001 complements
-    nested += [word for number in range(3_001) for word in (8, number)]
+    # Header, no rules, nothing built in; one byte inside of 3,001 complements; one grammar.
+    nested = [word for number in range(3_001) for word in (8, number)]
+    data = packed([0, 0, 1, 0, 0, 3_002, 6_004, 2, 97, *nested, 1, 3_001, 0, 0], [b"x"])
+    with pytest.raises(gs.LimitError, match="3000 deep"):
+        load(data)
+    reader = packing.unpack(data).part(14 + 6_004)
+    reader.part(3)
     with pytest.raises(gs.SerialisationError, match="deeper than 3000"):
-        load(packed([*nested, 1, 3_001, 0, 0], [b"x"]))
-    many = packed([0, 0, 1, 0, 10_001, *[1] * 10_001, 1, 0, 0, 0], [b"x"])
+        read_grammar(reader, LIMITS).grammar.expr  # noqa: B018
+    many = packed([0, 0, 1, 0, 0, 10_001, 10_001, *[1] * 10_001, 1, 0, 0, 0], [b"x"])
     with pytest.raises(gs.SerialisationError, match="10001 nodes are more than the 10000 allowed"):
         load(many)
 

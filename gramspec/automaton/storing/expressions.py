@@ -8,6 +8,7 @@ Source: docs/serialisation.md; `gramspec.grammar.ir`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from threading import Lock
 from typing import TypeAlias, cast
 
 from gramspec.automaton.storing.packing import Reader, Writer
@@ -50,6 +51,7 @@ class ExpressionWriter:
         self._kept: list[ir.Expr] = []  # ids stay valid while the nodes live
         self._known: dict[tuple[int, ...], int] = {}
         self._words: list[int] = []
+        self._made: dict[tuple[int, ...], int] = {}
         self._depths: list[int] = []
         self._rules: dict[int, int] = {}
         self._pending: list[ir.Rule] = []
@@ -77,7 +79,10 @@ class ExpressionWriter:
         words = self._writer.words
         words.append(len(self._pending))
         words.extend(self._writer.string(rule.name) for rule in self._pending)
-        words.append(len(self._depths))
+        words.append(len(self._made))
+        for made in self._made:
+            words += made
+        words += (len(self._depths), len(self._words) + len(self._bodies))
         words += self._words
         words += self._bodies
 
@@ -142,15 +147,17 @@ class ExpressionWriter:
             case ir.JsonObject():
                 return self._object(node)
             case ir.Builtin():
-                return (
-                    _BUILTIN,
-                    writer.string(node.kind),
-                    *json_words(writer, cast("list[Json]", list(node.data))),
-                )
+                return self._builtin(node)
             case _:
                 raise SerialisationError(
                     "expression", f"a {type(node).__name__} is no part of a compiled grammar"
                 )
+
+    def _builtin(self, node: ir.Builtin) -> _Words:
+        data = cast("list[Json]", list(node.data))
+        words = (self._writer.string(node.kind), *json_words(self._writer, data))
+        number = self._made.setdefault(words, len(self._made))
+        return (_BUILTIN, number)
 
     def _rule(self, rule: ir.Rule) -> int:
         number = self._rules.get(id(rule))
@@ -188,7 +195,7 @@ class ExpressionWriter:
 
 
 class ExpressionReader:
-    """Reads what an `ExpressionWriter` wrote.
+    """Reads what an `ExpressionWriter` wrote: rules and built-in expressions at once, nodes when asked for.
 
     Parameters
     ----------
@@ -198,34 +205,65 @@ class ExpressionReader:
 
     Attributes
     ----------
-    token_ids : bool
-        Whether there is a token edge by id.
+    rules : list of Rule
+        Without bodies until `decode` is called.
+    builtins : list of Expr
+    size : int
+        How many nodes there are.
+    section : Reader
+        The words of nodes and bodies.
 
     Raises
     ------
     SerialisationError
-        If a field is out of range, or nodes nest deeper than `MOST_DEPTH`.
+        If a field is out of range.
     """
 
     def __init__(self, reader: Reader, most_nodes: int) -> None:
         self._reader = reader
+        self.rules = [ir.Rule(self._name()) for _ in range(reader.length("rules"))]
+        self.builtins = [self._builtin() for _ in range(reader.length("built-in expressions", 3))]
+        self.size = reader.word()
+        self.section = reader.part(reader.length("words of nodes"))
+        if self.size > min(most_nodes, self.section.left):
+            raise reader.refusal(
+                f"{self.size} nodes are more than the {most_nodes} allowed, or than the words"
+            )
         self._nodes: list[ir.Expr] = []
         self._depths: list[int] = []
-        self.token_ids = False
-        self._rules = [ir.Rule(self._name()) for _ in range(reader.length("rules"))]
-        size = reader.length("nodes")
-        if size > most_nodes:
-            raise reader.refusal(f"{size} nodes are more than the {most_nodes} allowed")
+        self._deepest = 0
+        self._token_ids = False
+        self._lock = Lock()
+
+    def decode(self) -> tuple[list[ir.Expr], bool]:
+        """All nodes, and whether one is a token edge by id.
+
+        Raises
+        ------
+        SerialisationError
+            If a field is out of range, or nodes nest deeper than `MOST_DEPTH`.
+        """
+        with self._lock:
+            if len(self._nodes) < self.size:
+                self._decode()
+        return self._nodes, self._token_ids
+
+    def _decode(self) -> None:
+        reader = self._reader = self.section.again()
+        self._nodes.clear()
+        self._depths.clear()
         decoders = self._decoders()
-        for _ in range(size):
+        for _ in range(self.size):
             self._deepest = 0
             node = decoders[reader.below(len(decoders), "node kind")]()
             if self._deepest >= MOST_DEPTH:
                 raise reader.refusal(f"nodes nest deeper than {MOST_DEPTH} levels")
             self._nodes.append(node)
             self._depths.append(self._deepest + 1)
-        for rule in self._rules:
-            rule.define(self.node())
+        bodies = [self.node() for _ in self.rules]
+        reader.end()
+        for rule, body in zip(self.rules, bodies, strict=True):
+            rule.define(body)
 
     def node(self) -> ir.Expr:
         """The node that the next word numbers."""
@@ -249,11 +287,11 @@ class ExpressionReader:
             lambda: ir.Not(node()),
             lambda: ir.Call(node()),
             self._machine,
-            lambda: ir.Ref(self._rules[reader.below(len(self._rules), "rule")]),
+            lambda: ir.Ref(self.rules[reader.below(len(self.rules), "rule")]),
             self._token,
             lambda: ir.TokenEdge(self._name()),
             self._object,
-            self._builtin,
+            lambda: self.builtins[reader.below(len(self.builtins), "built-in expression")],
         ]
 
     def _items(self) -> tuple[ir.Expr, ...]:
@@ -284,7 +322,7 @@ class ExpressionReader:
         return ir.Machine(tuple(arcs), tuple(accepting))
 
     def _token(self) -> ir.Expr:
-        self.token_ids = True
+        self._token_ids = True
         return ir.TokenEdge(self._reader.natural())
 
     def _builtin(self) -> ir.Expr:

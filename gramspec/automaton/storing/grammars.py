@@ -7,10 +7,14 @@ Source: docs/serialisation.md; API, section 3 (`to_bytes`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 from gramspec.automaton.storing.documents import read_predicate, write_predicate
 from gramspec.automaton.storing.expressions import ExpressionReader, ExpressionWriter
 from gramspec.automaton.storing.packing import Reader, Writer
 from gramspec.errors import SerialisationError, UnsupportedError
+from gramspec.grammar import ir
 from gramspec.grammar.core import Grammar, OneSide, Residual
 from gramspec.grammar.json_schema.residual import SchemaResidual
 from gramspec.limits import Limits
@@ -49,7 +53,24 @@ def write_grammar(writer: Writer, grammar: Grammar) -> None:
                 words += (_ONE_SIDE, len(residual.sides), *(numbers[id(side)] for side in residual.sides))
 
 
-def read_grammar(reader: Reader, limits: Limits) -> tuple[Grammar, bool]:
+class StoredGrammar(NamedTuple):
+    """A grammar that was read.
+
+    Attributes
+    ----------
+    grammar : Grammar
+        Its nodes are made when they are asked for, unless it has residual predicates.
+    expressions : ExpressionReader
+    root : int
+        The number of its expression.
+    """
+
+    grammar: Grammar
+    expressions: ExpressionReader
+    root: int
+
+
+def read_grammar(reader: Reader, limits: Limits) -> StoredGrammar:
     """Read a grammar.
 
     Parameters
@@ -58,25 +79,27 @@ def read_grammar(reader: Reader, limits: Limits) -> tuple[Grammar, bool]:
     limits : Limits
         `max_nodes` bounds its nodes.
 
-    Returns
-    -------
-    Grammar
-    bool
-        Whether it has token edges by id.
-
     Raises
     ------
     SerialisationError
         If there is none.
     """
     expressions = ExpressionReader(reader, limits.max_nodes)
+    size = reader.length("grammars", 3)
+    if not size:
+        raise reader.refusal("there is no grammar")
     grammars: list[Grammar] = []
     depths: list[int] = []
-    for _ in range(reader.length("grammars", 3)):
-        expr, description = expressions.node(), reader.text()
+    root = 0
+    for _ in range(size):
+        root, description = reader.below(expressions.size, "node"), reader.text()
+        predicates = reader.length("predicates")
+        if size == 1 and not predicates:
+            grammars.append(Grammar.deferred(_node_of(expressions, root), description))
+            break
         residuals: list[Residual] = []
         depth = 0
-        for _ in range(reader.length("predicates")):
+        for _ in range(predicates):
             if reader.below(2, "kind of predicate") == _SCHEMA:
                 residuals.append(read_predicate(reader))
                 continue
@@ -88,13 +111,15 @@ def read_grammar(reader: Reader, limits: Limits) -> tuple[Grammar, bool]:
         if depth > MOST_SIDES:
             raise reader.refusal(_too_deep())
         try:
-            grammars.append(Grammar(expr, description, tuple(residuals)))
+            grammars.append(Grammar(expressions.decode()[0][root], description, tuple(residuals)))
         except UnsupportedError as error:
             raise reader.refusal(f"it is no grammar: {error}") from error
         depths.append(depth)
-    if not grammars:
-        raise reader.refusal("there is no grammar")
-    return grammars[-1], expressions.token_ids
+    return StoredGrammar(grammars[-1], expressions, root)
+
+
+def _node_of(expressions: ExpressionReader, number: int) -> Callable[[], ir.Expr]:
+    return lambda: expressions.decode()[0][number]
 
 
 def _with_sides(grammar: Grammar) -> list[Grammar]:

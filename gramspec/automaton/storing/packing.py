@@ -76,11 +76,11 @@ class Reader:
 
     Parameters
     ----------
-    words : list of int
+    words : array of int
     strings : list of bytes
     """
 
-    def __init__(self, words: list[int], strings: list[bytes]) -> None:
+    def __init__(self, words: array[int], strings: list[bytes]) -> None:
         self._words = words
         self._strings = strings
         self._at = 0
@@ -140,6 +140,26 @@ class Reader:
         if value is None:
             raise self.refusal("a number is missing")
         return value
+
+    @property
+    def strings(self) -> list[bytes]:
+        """The table of strings."""
+        return self._strings
+
+    def part(self, size: int) -> Reader:
+        """A reader of the next so many words, which this one skips."""
+        part = Reader(self._words[self._at : self._at + size], self._strings)
+        self._at += size
+        return part
+
+    def again(self) -> Reader:
+        """A reader of the same words from the first one."""
+        return Reader(self._words, self._strings)
+
+    @property
+    def data(self) -> bytes:
+        """All words as the machine has them."""
+        return self._words.tobytes()
 
     def end(self) -> None:
         """Everything must have been read."""
@@ -235,9 +255,9 @@ def _words(values: object) -> bytes:
     return bytes(words.tobytes())
 
 
-def _numbers(data: memoryview) -> list[int]:
+def _numbers(data: memoryview) -> array[int]:
     words = array("I")
     words.frombytes(data)
     if sys.byteorder == "big":
         words.byteswap()
-    return words.tolist()
+    return words
