@@ -215,3 +215,23 @@ class UndefinedLawError(GramspecError, RuntimeError):
     def __init__(self, report: Report, message: str) -> None:
         self.report = report
         super().__init__(message)
+
+
+class KernelError(GramspecError, ValueError):
+    """A tensor that a kernel cannot take, or a device without its back-end.
+
+    Parameters
+    ----------
+    place : str
+        The argument.
+    reason : str
+        What is wrong with it.
+    hint : str, optional
+        What to pass instead.
+    """
+
+    def __init__(self, place: str, reason: str, hint: str = "") -> None:
+        self.place = place
+        self.reason = reason
+        self.hint = hint
+        super().__init__(f"{place}: {reason}" + (f"\n  hint: {hint}" if hint else ""))

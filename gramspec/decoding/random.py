@@ -11,6 +11,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gramspec.kernels.inverse_cdf import pick
+
 
 class RandomSource(Protocol):
     """Every random choice of a decoder goes through `choose`, so that an audit can enumerate it."""
@@ -35,13 +37,7 @@ class NumpyRandomSource:
 
     def choose(self, weights64: NDArray[np.float64]) -> int:
         """Inverse-CDF draw: O(V) additions; never returns an index of weight zero."""
-        cumulative = np.cumsum(weights64)
-        total = cumulative[-1]
-        if not (np.isfinite(total) and total > 0):
+        index = pick(weights64, self._generator.random())
+        if index < 0:
             raise ValueError("weights must be finite with a positive sum")
-        u = self._generator.random() * total
-        index = int(np.searchsorted(cumulative, u, side="right"))
-        if index >= len(weights64) or weights64[index] <= 0:
-            # u * total can round up to total itself: take the last index that has weight.
-            index = int(np.flatnonzero(weights64 > 0)[-1])
         return index

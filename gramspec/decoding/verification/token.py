@@ -7,27 +7,12 @@ Source: Leviathan et al. (2211.17192), Chen et al. (2302.01318); laws, "Verifica
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gramspec.decoding.random import RandomSource
-
-
-class Verdict(NamedTuple):
-    """What a verifier decided.
-
-    Attributes
-    ----------
-    accepted : int
-        Drafted tokens kept.
-    next : int or None
-        Symbol emitted after them; None when all were kept and nothing may follow.
-    """
-
-    accepted: int
-    next: int | None
+from gramspec.kernels.verification import Verdict, token_rule
 
 
 def verify_token(
@@ -55,15 +40,4 @@ def verify_token(
     Verdict
         Symbol V (the last index of a kernel) is †.
     """
-    for i, token in enumerate(drafted):
-        target, draft = kernels[i], drafts[i]
-        keep = target[token] / draft[token]
-        if keep >= 1.0 or random.choose(np.array([keep, 1.0 - keep])) == 0:
-            continue
-        residual = target.copy()
-        residual[:-1] -= draft
-        np.maximum(residual, 0.0, out=residual)
-        # K and q that differ by rounding only can leave nothing over; then K itself is the residual.
-        return Verdict(i, random.choose(residual if residual.any() else target))
-    n = len(drafted)
-    return Verdict(n, random.choose(kernels[n]) if len(kernels) > n else None)
+    return token_rule(kernels, drafts, drafted, random.choose)
