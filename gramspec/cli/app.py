@@ -120,6 +120,10 @@ def compile_(
     svg: Annotated[
         str | None, typer.Option(help="File to draw the grammar into.", show_default=False)
     ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(help="File to store the compiled grammar in; needs --vocabulary.", show_default=False),
+    ] = None,
     max_boxes: Annotated[int, typer.Option(help="Largest drawing, in boxes.")] = 2_000,
     seed: Annotated[int, typer.Option(help="Chooses the samples.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")] = False,
@@ -131,7 +135,7 @@ def compile_(
 ) -> None:
     """Explain a grammar: size, language, members, what enforces what, ambiguity; draw it."""
     source = GrammarRequest(grammar, kind, property_order, whitespace, formats, draft)
-    explain(CompileRequest(source, vocabulary, eos, svg, max_boxes, seed, as_json))
+    explain(CompileRequest(source, vocabulary, eos, svg, output, max_boxes, seed, as_json))
 
 
 @app.command(epilog=_SAMPLE_EXAMPLE)

@@ -40,6 +40,7 @@ class CompileRequest:
     vocabulary: str
     eos: str | None
     svg: str | None
+    output: str | None
     max_boxes: int
     seed: int
     as_json: bool
@@ -60,6 +61,8 @@ def explain(request: CompileRequest) -> None:
     """
     if request.seed < 0:
         raise OptionError(f"--seed {request.seed}: must not be negative")
+    if request.output is not None and request.vocabulary == "none":
+        raise OptionError(f"--output {request.output}: say for which vocabulary, with --vocabulary")
     console = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -92,6 +95,11 @@ def _measure(source: Source, request: CompileRequest) -> dict[str, Any]:
     begin = time.perf_counter()
     compiled = compile_grammar(source.grammar, vocabulary)
     compiled_at = time.perf_counter()
+    if request.output is not None:
+        try:
+            Path(request.output).write_bytes(compiled.to_bytes())
+        except OSError as error:
+            raise OptionError(f"--output {request.output}: {error}") from None
     matcher = compiled.matcher()
     first = len(matcher.allowed_ids())
     masked_at = time.perf_counter()

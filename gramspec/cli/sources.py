@@ -14,7 +14,7 @@ from typing import Literal, cast
 from gramspec.errors import OptionError
 from gramspec.grammar.core import Grammar
 
-KINDS = ("json-schema", "regex", "ecma", "choice")
+KINDS = ("json-schema", "regex", "ecma", "choice", "compiled")
 _PREFIX = "regex:"
 _EXTENSIONS = {
     ".json": "json-schema",
@@ -23,13 +23,15 @@ _EXTENSIONS = {
     ".ecma": "ecma",
     ".choice": "choice",
     ".txt": "choice",
+    ".gramspec": "compiled",
 }
 
 SOURCE_HELP = (
     "File with a JSON Schema (.json), a regular expression (.regex, .re; .ecma for ECMA-262) or one text per"
-    " line (.choice, .txt); '-' reads stdin; regex:PATTERN is the pattern itself."
+    " line (.choice, .txt), or what `compile --output` wrote (.gramspec); '-' reads stdin; regex:PATTERN"
+    " is the pattern itself."
 )
-KIND_HELP = "What the file holds: json-schema, regex, ecma or choice; 'auto' goes by its extension."
+KIND_HELP = "What the file holds: json-schema, regex, ecma, choice or compiled; 'auto' goes by its extension."
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Source:
     name : str
         The file's name, or the pattern.
     text : str
-        What was read.
+        What was read; empty for a compiled grammar.
     """
 
     grammar: Grammar
@@ -87,6 +89,8 @@ def read_grammar(request: GrammarRequest) -> Source:
         If what it holds is no such grammar.
     """
     kind = _kind(request)
+    if kind == "compiled":
+        return Source(_compiled(request.source), kind, request.source, "")
     text = _text(request.source)
     return Source(_grammar(kind, text, request), kind, request.source, text)
 
@@ -115,6 +119,16 @@ def _kind(request: GrammarRequest) -> str:
 
 def _text(source: str) -> str:
     return source.removeprefix(_PREFIX) if source.startswith(_PREFIX) else read_text(source, "GRAMMAR")
+
+
+def _compiled(source: str) -> Grammar:
+    from gramspec.matching.serialisation import stored_grammar
+
+    try:
+        data = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+    except OSError as error:
+        raise OptionError(f"GRAMMAR {source}: {error}") from None
+    return stored_grammar(data)
 
 
 def _grammar(kind: str, text: str, request: GrammarRequest) -> Grammar:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import gramspec
-from gramspec.automaton.storing import Writer, load_stored, pack, read_grammar, unpack, write_grammar
+from gramspec.automaton.storing import Reader, Writer, load_stored, pack, read_grammar, unpack, write_grammar
 from gramspec.errors import EmptyLanguageError, GrammarError, SerialisationError, VocabularyError
+from gramspec.grammar.core import Grammar
 from gramspec.limits import Limits
 from gramspec.vocabulary import Vocabulary
 
@@ -34,6 +35,23 @@ def to_bytes(compiled: CompiledGrammar) -> bytes:
     return pack(writer)
 
 
+def stored_grammar(data: bytes, *, limits: Limits | None = None) -> Grammar:
+    """The grammar in the bytes of a compiled one, whatever vocabulary it was compiled for.
+
+    Raises
+    ------
+    SerialisationError
+        If the bytes are malformed, damaged, of another format, or beyond the limits.
+    """
+    limits = limits or Limits()
+    reader = unpack(data, limits.max_nodes * _BYTES_A_NODE)
+    _read_origin(reader)
+    stored = read_grammar(reader, limits)
+    reader.end()
+    stored.expressions.decode()
+    return stored.grammar
+
+
 def from_bytes(
     data: bytes, vocabulary: Vocabulary, *, limits: Limits, other_vocabulary: bool = False
 ) -> CompiledGrammar:
@@ -42,7 +60,7 @@ def from_bytes(
     from gramspec.matching.compiled import _engine as engine_of
 
     reader = unpack(data, limits.max_nodes * _BYTES_A_NODE)
-    version, fingerprint, size = reader.text(), reader.text(), reader.natural()
+    version, fingerprint, size = _read_origin(reader)
     same = fingerprint == vocabulary.fingerprint
     if not same and not other_vocabulary:
         raise VocabularyError(
@@ -70,3 +88,8 @@ def from_bytes(
         raise SerialisationError(
             "expression", f"it is none that gramspec {version} compiles: {error}"
         ) from error
+
+
+def _read_origin(reader: Reader) -> tuple[str, str, int]:
+    """The version of gramspec, the fingerprint of the vocabulary and its size."""
+    return reader.text(), reader.text(), reader.natural()

@@ -45,6 +45,33 @@ def file(tmp_path: Path):
     return write
 
 
+# -- stored grammars ----------------------------------------------------------------------------------
+
+
+def test_a_compiled_grammar_is_stored_and_taken_as_a_grammar(capsys, tmp_path):
+    path = str(tmp_path / "user.gramspec")
+    options = ("--vocabulary", TOKENIZER, "--eos", "<|eos|>", "--json")
+    code, out, err = call(capsys, "compile", USER, *options, "--output", path)
+    assert code == 0, err
+    described = json.loads(out)
+    code, out, err = call(capsys, "compile", path, *options)
+    assert code == 0, err
+    assert json.loads(out)["fingerprint"] == described["fingerprint"]
+    assert call(capsys, "check", path, MARIA)[0] == 0
+    code, out, _ = call(capsys, "check", path, "--kind", "compiled", MARIA.replace("41", "410"))
+    assert code == 1 and "line 1, column 25 (byte 24)" in out
+    Path(path).write_bytes(Path(path).read_bytes()[:-1])
+    code, out, err = call(capsys, "check", path, MARIA)
+    assert code == 2 and not out and "SerialisationError: digest: the bytes are damaged" in err
+
+
+def test_a_grammar_is_stored_for_a_vocabulary(capsys, tmp_path):
+    code, out, err = call(capsys, "compile", USER, "--output", str(tmp_path / "x.gramspec"))
+    assert code == 2 and not out and "say for which vocabulary, with --vocabulary" in " ".join(err.split())
+    code, _, err = call(capsys, "check", str(tmp_path / "none.gramspec"), "x")
+    assert code == 2 and "none.gramspec" in err
+
+
 # -- check --------------------------------------------------------------------------------------------
 
 
