@@ -10,6 +10,7 @@ TESTS ?= tests
 BENCHMARKS ?= $(sort $(basename $(notdir $(wildcard benchmarks/*.py))))
 RESULTS ?= build/bench
 FLAGS_law ?= --json $(RESULTS)/law.json
+FLAGS_gpu ?= --json $(RESULTS)/gpu.json
 FLAGS_masks ?= --out $(RESULTS)
 FLAGS_sweeps ?= --out $(RESULTS)
 SECONDS ?= 600
