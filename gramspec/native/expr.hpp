@@ -6,10 +6,12 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <memory>
 #include <string_view>
 #include <unordered_map>
 
 #include "common.hpp"
+#include "texts.hpp"
 
 namespace gramspec {
 
@@ -172,6 +174,10 @@ class Exprs {
   // Whether no member is a proper prefix of another (regular expressions, under a state budget).
   bool prefix_free(Id e);
   ByteSet first_bytes(Id e);
+  // How an expression loops on characters; null where it does not, or may be left without reading.
+  const Loop* loop(Id e);
+  // The same for any number of repetitions of a regular item, between two of them.
+  const Loop* item_loop(Id item);
 
  private:
   Id intern(const Node& node, bool regular, std::int32_t depth);
@@ -197,6 +203,8 @@ class Exprs {
   void fixpoints(const std::vector<Id>& rules);
   void merge_repeats(std::vector<Id>& items);
   [[nodiscard]] Id lead_rule(Id callee) const;
+  const Loop* find_loop(Id e, Id again, std::unordered_map<Id, std::unique_ptr<Loop>>& known);
+  bool reads_characters(Id e, Place at, Id again, std::vector<std::pair<Id, Place>>& seen);
 
   Bounds bounds_;
   ByteSet allowed_;
@@ -218,6 +226,7 @@ class Exprs {
   std::unordered_map<Id, Id> stripped_;
   std::unordered_map<std::uint32_t, Id> characters_;  // character -> its spellings
   std::unordered_map<Id, Loose> loosened_;
+  std::unordered_map<Id, std::unique_ptr<Loop>> loops_, item_loops_;
   std::unordered_map<Id, std::int64_t> witnesses_;  // lengths of members met by the search for liveness
   std::size_t failed_states_ = 0;                   // spent on short searches that failed
   std::vector<ByteSet> sets_;

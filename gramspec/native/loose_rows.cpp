@@ -4,15 +4,10 @@
 // longer than what is left. Source: architecture, "Count-dependent rows".
 
 #include <algorithm>
-#include <numeric>
 
 #include "rows.hpp"
 
 namespace gramspec {
-
-namespace {
-constexpr std::int64_t kSureBytes = 8;  // longer tokens are too many to be asked one by one
-}  // namespace
 
 Exprs::Loose Exprs::loosened(Id e) {
   if (const auto it = loosened_.find(e); it != loosened_.end()) return it->second;
@@ -65,15 +60,8 @@ bool Rows::loosened_row(Id top, Row& out) {
   if (loose.bound == kInfinite) return false;
   const Row& free = row(loose.expr);
   const std::int64_t sure = loose.bound - free.furthest;
-  if (sure < kSureBytes) return false;
-  if (long_tokens_.empty()) {
-    long_tokens_.resize(static_cast<std::size_t>(trie_.vocabulary_size()));
-    std::iota(long_tokens_.begin(), long_tokens_.end(), Id{0});
-    std::stable_sort(long_tokens_.begin(), long_tokens_.end(),
-                     [&](Id a, Id b) { return trie_.token(a).size() > trie_.token(b).size(); });
-    charge(static_cast<std::int64_t>(long_tokens_.size()) * 4);
-  }
-  out.bits = free.bits;
+  if (sure < Trie::kShort) return false;  // longer tokens are too many to be asked one by one
+  out.tokens = free.tokens;
   out.furthest = free.furthest;
   const Id start = configs_.start(top, Configs::kUnknown);
   std::int64_t steps = 0;
@@ -86,16 +74,26 @@ bool Rows::loosened_row(Id top, Row& out) {
     }
     return config;
   };
-  for (const Id t : long_tokens_) {
+  std::vector<Id> dead;
+  for (const Id t : trie_.long_tokens()) {
     if (static_cast<std::int64_t>(trie_.token(t).size()) <= sure) break;
-    if (!(out.bits[static_cast<std::size_t>(t) >> 5] >> (static_cast<unsigned>(t) & 31U) & 1U)) continue;
+    if (dead.empty() && steps == 0) apply(free.tokens, true, scratch_, scratch_);
+    if (!(scratch_[static_cast<std::size_t>(t) >> 5] >> (static_cast<unsigned>(t) & 31U) & 1U)) continue;
     const Id config = read(trie_.token(t));
     if (config == Configs::kDead || configs_.closed(config).core.empty()) {
-      out.bits[static_cast<std::size_t>(t) >> 5] &= ~(1U << (static_cast<unsigned>(t) & 31U));
+      dead.push_back(t);
     } else {
       out.furthest = std::max(out.furthest, configs_.longest(config));
     }
   }
+  if (!dead.empty()) {
+    const std::unordered_set<Id> gone(dead.begin(), dead.end());
+    std::erase_if(out.tokens.plus, [&](Id t) { return gone.contains(t); });
+    if (out.tokens.base != nullptr) {
+      out.tokens.minus.insert(out.tokens.minus.end(), dead.begin(), dead.end());
+    }
+  }
+  settle(out.tokens);
   out.escapes = free.escapes;
   if (trie_.longest() > loose.bound) {
     std::vector<Id> escapes = nodes(free.escapes);

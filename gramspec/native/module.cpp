@@ -246,6 +246,10 @@ NB_MODULE(_native, m) {
              const std::span<std::uint32_t> out = words(e, row);
              guarded_long(e, [&] { e.search.mask(config, complete, out); });
            })
+      .def("prepare",
+           [](Engine& e, Id expr) {
+             guarded_long(e, [&] { e.rows.prepare(expr); });
+           })
       .def("viable",
            [](Engine& e, Id config, bool complete, std::int64_t remaining, bool exact, const MaskRow& row) {
              const std::span<std::uint32_t> out = words(e, row);

@@ -1,6 +1,7 @@
 // Token rows: for a top state, which tokens stay above the unknown stack and which leave it.
 // Law: a mask has bit t set iff some run of the automaton survives the bytes of t.
-// Cost: a cold row is one trie walk (4 ns a node); a spliced or counted row touches what differs.
+// Cost: a row touches the nodes at which it differs from plain text; one that is never in step with it walks
+// what it reads (5 ns a node).
 // Source: architecture, "Token rows".
 #pragma once
 
@@ -13,15 +14,18 @@
 
 namespace gramspec {
 
-using Bits = std::vector<std::uint32_t>;
+// A set of tokens: a wide set shared with others (or none), tokens added to it and taken from it.
+struct TokenSet {
+  const Bits* base = nullptr;
+  std::vector<Id> plus, minus;
+};
 
 // Tokens of one top state over an unknown stack.
 struct Row {
-  Bits bits;       // by token id: some run is still above the unknown stack, or at its edge
-  Id escapes = 0;  // list of trie nodes at which the unknown stack is reached (in preorder)
+  TokenSet tokens;  // some run is still above the unknown stack, or at its edge
+  Id escapes = 0;   // list of trie nodes at which the unknown stack is reached (in preorder)
   std::int64_t furthest =
-      0;                   // most bytes that a token of the row leaves to be written above the unknown stack
-  std::int64_t count = 0;  // tokens in bits
+      0;  // at least the bytes that a token of the row leaves to be written above the unknown stack
 };
 
 // What a list of escapes becomes in a frame.
@@ -38,6 +42,8 @@ class Rows {
   // Bits of all tokens allowed in a configuration. Also an upper bound on the bytes an allowed token
   // leaves to an ending.
   void mask(Id config, std::span<std::uint32_t> out, std::int64_t& furthest);
+  // Makes the rows of the states that an expression begins with.
+  void prepare(Id e);
   [[nodiscard]] std::int64_t bytes() const noexcept { return bytes_; }
   [[nodiscard]] std::int64_t cold_rows() const noexcept { return cold_; }
   [[nodiscard]] std::int64_t spliced_rows() const noexcept { return spliced_; }
@@ -46,25 +52,57 @@ class Rows {
   bool shortcuts = true;
 
  private:
-  struct CountRow {                   // x* for a prefix-free x: tokens by how many x they begin
-    std::vector<std::int32_t> begun;  // by token id; -1: not a run of x*
-    std::vector<Bits> at_most;        // [r]: tokens that begin at most r
-    std::int32_t most = 0;
+  // What a walk finds: ranks whose tokens are in the row iff they are plain text, in order and not touching,
+  // and tokens that are in it besides.
+  struct Walked {
+    std::vector<std::pair<Id, Id>> texts;
+    std::vector<Id> tokens;
+    void add_texts(Id from, Id to) {
+      if (from == to) return;
+      if (!texts.empty() && texts.back().second == from) {
+        texts.back().second = to;
+      } else {
+        texts.emplace_back(from, to);
+      }
+    }
+  };
+  struct CountRow {  // x* for a prefix-free x: tokens by how many x they begin
+    struct Begun {
+      Id token;
+      std::int32_t count;
+    };
     struct Exit {
       Id node;
       std::int32_t count;
     };
-    std::array<std::vector<Exit>, 256>
-        exits;  // nodes reached from a boundary by a byte that x cannot begin with
+    std::vector<std::pair<Id, Id>> texts;  // as plain text, a character an x
+    std::vector<Begun> tokens;             // besides
+    // Nodes reached from a boundary by a byte that x cannot begin with, by that byte.
+    std::vector<Exit> exits;
+    std::array<std::uint32_t, 257> exits_of{};
+    std::int32_t most = 0;
     ByteSet first;
-    std::int64_t inside = 0;  // most bytes that an unfinished x still needs
+    std::int64_t inside = 0;                             // most bytes that an unfinished x still needs
+    std::unordered_map<std::int64_t, TokenSet> at_most;  // tokens that begin at most so many
   };
   const Row& row(Id top);
   bool counted_row(Id top, Row& out);
   bool loosened_row(Id top, Row& out);
-  bool spliced_row(Id top, Row& out);
+  void walked_row(Id top, Row& out);
   void cold_row(Id top, Row& out);
-  const CountRow* count_row(Id item);
+  CountRow* count_row(Id item);
+  void read_counts(Id item, CountRow& row);
+  const TokenSet& at_most(CountRow& row, std::int64_t limit);
+  // Plain texts of at most so many characters.
+  const Bits& texts_of(std::int64_t characters);
+  // The tokens found, `characters` at most in those that are plain text; kInfinite: any number.
+  TokenSet token_set(const std::vector<std::pair<Id, Id>>& texts, std::vector<Id> tokens,
+                     std::int64_t characters);
+  // A set with a few more or fewer tokens.
+  void settle(TokenSet& set);
+  const Bits* keep_bits(Bits bits);
+  // The loop of a configuration that has one state.
+  const Loop* loop_of(Id config);
   const Finish& finish(Id escapes, Id frame);
   void finish_all(Id escapes, Id stack, std::span<std::uint32_t> out, std::int64_t& furthest);
   using Below = std::vector<std::pair<Id, Id>>;  // escapes, stack set
@@ -103,12 +141,41 @@ class Rows {
   std::unordered_map<std::vector<Id>, Id, HashIds> node_index_;
   std::unordered_map<std::uint64_t, KeyEnds, HashPair> key_ends_;
   std::map<std::array<Id, 3>, std::vector<Id>> group_ends_;
-  std::vector<Id> references_;  // tops whose rows are wide
-  std::size_t oldest_ = 0;      // the one to give way next
+  std::deque<Bits> wide_;  // stable addresses
+  std::map<std::int64_t, Bits> texts_at_most_;
   std::int64_t steps_ = 0;
   std::int64_t bytes_ = 0;
-  std::vector<Id> long_tokens_;  // the longest first; made when first needed
+  Bits scratch_;
   std::int64_t cold_ = 0, spliced_ = 0, counted_ = 0;
 };
+
+// ---- walks -------------------------------------------------------------------------------------
+
+template <class Visit>
+void Rows::walk(Id root, Id config, Visit&& visit) {
+  // Preorder with one configuration per depth; a dead node skips its subtree.
+  const Id end = trie_.end(root);
+  if (root + 1 == end) return;
+  std::vector<Id> path(1, config);
+  const Id base = trie_.depth(root);
+  std::int64_t steps = 0;
+  for (Id n = root + 1; n < end;) {
+    const auto level = static_cast<std::size_t>(trie_.depth(n) - base);
+    const Id next = configs_.step(path[level - 1], trie_.byte(n));
+    ++steps;
+    if (next == Configs::kDead) {
+      n = trie_.end(n);
+      continue;
+    }
+    if (path.size() <= level) path.resize(level + 1);
+    path[level] = next;
+    visit(n, next);
+    ++n;
+    if ((steps & 0xFFFF) == 0) spend(0x10000);
+  }
+  spend(steps & 0xFFFF);
+}
+
+void apply(const TokenSet& set, bool first, std::span<std::uint32_t> out, Bits& scratch);
 
 }  // namespace gramspec

@@ -4,6 +4,25 @@
 
 namespace gramspec {
 
+namespace {
+
+// Counting sort, the largest key first, of the items whose key is above `least`.
+template <class Key>
+std::vector<Id> largest_first(Id count, std::size_t least, std::size_t most, Key&& key) {
+  std::vector<Id> begin(most + 2, 0);
+  for (Id i = 0; i < count; ++i) {
+    if (key(i) > least) ++begin[most - key(i) + 1];
+  }
+  for (std::size_t k = 1; k < begin.size(); ++k) begin[k] += begin[k - 1];
+  std::vector<Id> out(static_cast<std::size_t>(begin.back()));
+  for (Id i = 0; i < count; ++i) {
+    if (key(i) > least) out[static_cast<std::size_t>(begin[most - key(i)]++)] = i;
+  }
+  return out;
+}
+
+}  // namespace
+
 Trie::Trie(const std::vector<std::string>& tokens) : tokens_(tokens) {
   for (Id id = 0; id < static_cast<Id>(tokens_.size()); ++id) {
     const std::string& bytes = tokens_[static_cast<std::size_t>(id)];
@@ -46,6 +65,44 @@ Trie::Trie(const std::vector<std::string>& tokens) : tokens_(tokens) {
     const auto p = static_cast<std::size_t>(parent_[n]);
     end_[p] = std::max(end_[p], end_[n]);
   }
+  read_texts();
+}
+
+void Trie::read_texts() {
+  constexpr std::uint16_t kMost = 0xFFFF;  // longer tokens are no plain text: they are walked
+  below_.assign(byte_.size(), 0);
+  place_.assign(byte_.size(), Place::kOutside);
+  characters_.assign(ids_.size(), 0);
+  texts_.assign((tokens_.size() + 31) / 32, 0);
+  place_[0] = Place::kBetween;
+  std::vector<std::uint16_t> begun(static_cast<std::size_t>(longest_) + 1, 0);  // by depth
+  for (Id node = 1; node < nodes(); ++node) {
+    const auto n = static_cast<std::size_t>(node);
+    const auto p = static_cast<std::size_t>(parent_[n]);
+    const auto level = static_cast<std::size_t>(depth_[n]);
+    const bool first = place_[p] == Place::kBetween;
+    place_[n] = next_place(place_[p], byte_[n]);
+    if (place_[n] == Place::kOutside) continue;
+    if (first && begun[level - 1] == kMost) {
+      place_[n] = Place::kOutside;
+      continue;
+    }
+    begun[level] = static_cast<std::uint16_t>(begun[level - 1] + (first ? 1 : 0));
+    for (Id rank = begin_[n]; rank < begin_[n + 1]; ++rank) {
+      characters_[static_cast<std::size_t>(rank)] = begun[level];
+      set_bit(texts_, ids_[static_cast<std::size_t>(rank)]);
+      most_characters_ = std::max(most_characters_, begun[level]);
+    }
+  }
+  for (Id node = nodes() - 1; node > 0; --node) {
+    const auto n = static_cast<std::size_t>(node);
+    below_[static_cast<std::size_t>(parent_[n])] |= below_[n] | byte_class(byte_[n]);
+  }
+  longest_texts_ = largest_first(ranks(), 0, most_characters_, [&](Id rank) {
+    return static_cast<std::size_t>(characters_[static_cast<std::size_t>(rank)]);
+  });
+  long_tokens_ = largest_first(vocabulary_size(), kShort, static_cast<std::size_t>(longest_),
+                               [&](Id token) { return tokens_[static_cast<std::size_t>(token)].size(); });
 }
 
 Id Trie::child(Id node, std::uint8_t wanted) const noexcept {

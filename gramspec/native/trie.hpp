@@ -1,5 +1,5 @@
 // The vocabulary as a flat byte trie in preorder; token ranks follow trie order.
-// Law: the tokens below a node are one interval of ranks. Cost: one sort, 16 bytes a node.
+// Law: the tokens below a node are one interval of ranks. Cost: one sort, 26 bytes a node.
 // Source: architecture, "Token rows".
 #pragma once
 
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common.hpp"
+#include "texts.hpp"
 
 namespace gramspec {
 
@@ -43,10 +44,40 @@ class Trie {
   [[nodiscard]] const ByteSet& single_bytes() const noexcept { return single_; }
   [[nodiscard]] const ByteSet& alphabet() const noexcept { return alphabet_; }
 
+  // Plain text (see texts.hpp): kinds of the bytes strictly below a node, ...
+  [[nodiscard]] std::uint64_t classes_below(Id node) const noexcept {
+    return below_[static_cast<std::size_t>(node)];
+  }
+  // ... where a reader of plain text stands at a node, ...
+  [[nodiscard]] Place place(Id node) const noexcept { return place_[static_cast<std::size_t>(node)]; }
+  // ... how many characters the token of a rank begins (0: it is no plain text), and the tokens that are
+  // some.
+  [[nodiscard]] std::uint16_t characters(Id rank) const noexcept {
+    return characters_[static_cast<std::size_t>(rank)];
+  }
+  [[nodiscard]] const Bits& texts() const noexcept { return texts_; }
+  [[nodiscard]] std::uint16_t most_characters() const noexcept { return most_characters_; }
+  // Their ranks, the most characters first; and all tokens of more than kShort bytes, the longest first.
+  static constexpr Id kShort = 8;
+  [[nodiscard]] const std::vector<Id>& longest_texts() const noexcept { return longest_texts_; }
+  [[nodiscard]] const std::vector<Id>& long_tokens() const noexcept { return long_tokens_; }
+  // Ranks: tokens in the order of the nodes.
+  [[nodiscard]] Id ranks() const noexcept { return static_cast<Id>(ids_.size()); }
+  [[nodiscard]] Id rank(Id node) const noexcept { return begin_[static_cast<std::size_t>(node)]; }
+  [[nodiscard]] Id token_of(Id rank) const noexcept { return ids_[static_cast<std::size_t>(rank)]; }
+
  private:
+  void read_texts();
+
   std::vector<std::string> tokens_;
   std::vector<std::uint8_t> byte_;
   std::vector<Id> end_, parent_, depth_, begin_, ids_;
+  std::vector<std::uint64_t> below_;
+  std::vector<Place> place_;
+  std::vector<std::uint16_t> characters_;
+  std::vector<Id> longest_texts_, long_tokens_;
+  Bits texts_;
+  std::uint16_t most_characters_ = 0;
   ByteSet single_, alphabet_;
   Id longest_ = 0;
 };

@@ -1,0 +1,88 @@
+// Which expressions loop on characters, and on which bytes they differ from plain text.
+// Law: behind a character that is not told apart the expression is the same again, so that all tokens of such
+// characters share one fate. Cost: once an expression, in the arcs of at most eight states behind it.
+// Source: architecture, "Reference rows".
+#include <algorithm>
+
+#include "expr.hpp"
+
+namespace gramspec {
+
+namespace {
+constexpr std::size_t kLoopBytes = 2;  // fewer make no loop worth a look
+}  // namespace
+
+const Loop* Exprs::loop(Id e) { return find_loop(e, e, loops_); }
+
+const Loop* Exprs::item_loop(Id item) { return find_loop(item, kEpsilonId, item_loops_); }
+
+// Whether an expression inside a character reads exactly what is left of it, to become `again`.
+bool Exprs::reads_characters(Id e, Place at, Id again, std::vector<std::pair<Id, Place>>& seen) {
+  if (at == Place::kBetween) return e == again;
+  if (std::find(seen.begin(), seen.end(), std::pair{e, at}) != seen.end()) return true;
+  if (const Head& h = head(e); h.nullable || !h.calls.empty() || !h.tokens.empty()) return false;
+  int expected = 0x80;
+  for (const Arc& arc : std::vector<Arc>(head(e).arcs)) {
+    const auto lo = static_cast<std::uint8_t>(std::max<int>(arc.lo, 0x80));
+    while (expected < lo && next_place(at, static_cast<std::uint8_t>(expected)) == Place::kOutside)
+      ++expected;
+    if (arc.lo < 0x80 || expected != lo) return false;
+    // Places behind the bytes of an arc are all alike, as they are behind all that may follow.
+    const Place next = next_place(at, arc.lo);
+    if (next == Place::kOutside || next_place(at, arc.hi) != next) return false;
+    if (!reads_characters(arc.target, next, again, seen)) return false;
+    expected = arc.hi + 1;
+  }
+  while (expected < 0xC0 && next_place(at, static_cast<std::uint8_t>(expected)) == Place::kOutside)
+    ++expected;
+  if (expected < 0xC0) return false;
+  seen.emplace_back(e, at);
+  return true;
+}
+
+const Loop* Exprs::find_loop(Id e, Id again, std::unordered_map<Id, std::unique_ptr<Loop>>& known) {
+  if (const auto it = known.find(e); it != known.end()) return it->second.get();
+  const Head& h = head(e);
+  std::size_t same = 0;
+  for (const Arc& arc : h.arcs) {
+    if (arc.target == again && arc.lo < 0x80) same += static_cast<std::size_t>(arc.hi - arc.lo) + 1;
+  }
+  if (h.nullable || !h.calls.empty() || !h.tokens.empty() || same < kLoopBytes) {
+    known[e] = nullptr;
+    return nullptr;
+  }
+  const std::vector<Arc> arcs = h.arcs;
+  auto out = std::make_unique<Loop>();
+  ByteSet other, ends;
+  std::vector<std::pair<Id, Place>> seen;
+  auto arc = arcs.begin();
+  Id followed = kNone;  // the last target behind the first byte of a character, ...
+  Place followed_at = Place::kOutside;
+  bool agrees = false;  // ... and what was found of it
+  for (unsigned b = 0; b < 256; ++b) {
+    while (arc != arcs.end() && arc->hi < b) ++arc;
+    const bool read = arc != arcs.end() && arc->lo <= b;
+    const Place place = next_place(Place::kBetween, static_cast<std::uint8_t>(b));
+    if (!read) {
+      if (b < 0x80 || b > 0xBF) ends.set(b);
+      if (place != Place::kOutside) other.set(b);
+    } else if (place == Place::kBetween) {
+      arc->target == again ? out->same.set(b) : other.set(b);
+    } else if (place == Place::kOutside) {
+      if (arc->target == again && b < 0x80) out->same.set(b);
+      other.set(b);
+    } else {
+      if (arc->target != followed || place != followed_at) {
+        followed = arc->target;
+        followed_at = place;
+        agrees = reads_characters(followed, place, again, seen);
+      }
+      if (!agrees) other.set(b);
+    }
+  }
+  out->other = byte_classes(other);
+  out->ends = byte_classes(ends);
+  return (known[e] = std::move(out)).get();
+}
+
+}  // namespace gramspec
