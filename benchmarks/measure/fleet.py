@@ -39,7 +39,7 @@ class Rules:
 
     clock: Clock = "wall"
     seconds: float = 20.0  # to the first mask, and again for all masks of a schema
-    budget: float = 1800.0  # seconds of an engine in all
+    budget: float = 900.0  # seconds of an engine in all
     address_space: int = 8 << 30
     cpu: int | None = None
 
