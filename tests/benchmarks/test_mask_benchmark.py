@@ -17,9 +17,9 @@ import gramspec as gs
 if find_spec("mistral_common") is None:
     pytest.skip("the package mistral_common has the tokens", allow_module_level=True)
 
-from benchmarks import masks
+from benchmarks import masks, sweeps
 from benchmarks.engines import KINDS, Spec, installed, make
-from benchmarks.measure import bars, figures, rows
+from benchmarks.measure import bars, families, figures, rows
 from benchmarks.measure.fleet import EngineError, Fleet, Memory, Rules
 from benchmarks.measure.reading import Reading, read
 from benchmarks.measure.report import Run, report
@@ -200,3 +200,24 @@ def test_command_reads_a_file_of_ones_own(tmp_path: Path, capsys: pytest.Capture
     assert "gramspec cold" in capsys.readouterr().out
     found = json.loads(figures_file.read_text())["verdicts"]["gramspec steady"]
     assert (found["valid accepted"], found["valid refused"]) == (2, 0)
+
+
+def test_families_have_valid_members(table: TokenTable) -> None:
+    encode = table.encoder()
+    for name, (build, sizes) in families.FAMILIES.items():
+        schema, value = build(sizes[1])
+        assert gs.json_schema(schema, property_order="schema").accepts(json.dumps(value)), name
+        row = families.member(name, sizes[0], encode)
+        assert row.valid == [True] and row.tokens > 0
+
+
+def test_sweep_counts_what_it_reads(table: TokenTable, chosen: list[rows.Row]) -> None:
+    with Fleet(sweeps.specs(["gramspec"]), table, Rules(seconds=120)) as fleet:
+        points = sweeps.measure(fleet, chosen[:2], 2, chosen[2:])
+    assert set(points) == {"gramspec cold", "gramspec warm", "gramspec steady"}
+    tokens = len(points["gramspec steady"].steps)
+    for name, point in points.items():
+        assert len(point.firsts) == 2, name
+        assert len(point.steps) == tokens * (1 if name == "gramspec steady" else 2), name
+        assert point.figures()["mask mean µs"] > 0
+    assert "| 4,096 | gramspec warm |" in sweeps.tables({"vocabulary": {4096: points}})
