@@ -1,7 +1,7 @@
 """How costs grow: with the vocabulary, nesting, the size of a schema; and warm against cold.
 
 Law: each point reads its schemas several times in a row. Cold forgets before each reading; steady is the
-first sight of a schema by an engine that has read as many others; warm is every later one. Peers keep nothing:
+first sight of a schema by an engine that has read others; warm is every later one. Peers keep nothing:
 their later readings count. Cost: about 5 minutes without, 15 with xgrammar (`--engines`).
 
     python -m benchmarks.sweeps --sweeps keys,vocabulary --schemas 6 --out /tmp/sweeps
