@@ -11,7 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from threading import RLock
+from typing import Final, Literal, TypeAlias
+
+_MAKING: Final = RLock()  # of deferred rules; makers take no other lock
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,19 +127,45 @@ class Builtin:
 
 
 class Rule:
-    """A named rule that may be recursive: create it, use ``Ref(rule)``, then `define` it once."""
+    """A named rule that may be recursive: create it, use ``Ref(rule)``, then `define` it once.
 
-    __slots__ = ("body", "name")
+    Parameters
+    ----------
+    name : str
+        For errors and drawings; rules may have equal names.
+    make : callable, optional
+        Makes the body when it is first asked for: a *deferred* rule. Its maker knows that the body has a
+        member, never matches the empty string and begins neither with the rule nor with another deferred
+        rule that begins with it. What it raises, reading `body` raises, then and every time after.
+    """
 
-    def __init__(self, name: str) -> None:
+    __slots__ = ("_body", "_make", "name")
+
+    def __init__(self, name: str, make: Callable[[], Expr] | None = None) -> None:
         self.name = name
-        self.body: Expr | None = None
+        self._body: Expr | None = None
+        self._make = make
+
+    @property
+    def body(self) -> Expr | None:
+        """The body; None before the rule is defined. That of a deferred rule is made now, once."""
+        if self._make is not None:
+            with _MAKING:  # whoever comes second finds it made
+                if self._make is not None:
+                    self._body = self._make()
+                    self._make = None
+        return self._body
+
+    @property
+    def deferred(self) -> bool:
+        """Whether the body is still to be made."""
+        return self._make is not None
 
     def define(self, body: Expr) -> None:
         """Give the rule its body; a second definition is a `ValueError`."""
-        if self.body is not None:
+        if self._body is not None or self._make is not None:
             raise ValueError(f"rule {self.name!r} is defined twice")
-        self.body = body
+        self._body = body
 
     def __repr__(self) -> str:
         return f"Rule({self.name!r})"

@@ -137,14 +137,14 @@ void Configs::canonical(Id e, Id s, Returned& out) {
         // Rules that are each other's alternatives: the second visit with the same stack adds nothing.
         if (std::find(visited.begin(), visited.end(), n.a) != visited.end()) return;
         visited.push_back(n.a);
-        e = exprs_.rule(n.a).body;
+        e = exprs_.body(n.a);
         continue;
       case Kind::kCall:
         e = n.a;
         continue;
       case Kind::kNonNull:
         if (exprs_.node(n.a).kind == Kind::kRule) {
-          e = exprs_.non_null(exprs_.rule(exprs_.node(n.a).a).body);
+          e = exprs_.non_null(exprs_.body(exprs_.node(n.a).a));
           continue;
         }
         break;

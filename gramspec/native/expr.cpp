@@ -270,6 +270,27 @@ Id Exprs::new_rule(std::string name) {
   return static_cast<Id>(rules_.size()) - 1;
 }
 
+Id Exprs::new_deferred_rule(std::string name) {
+  Rule rule{std::move(name)};
+  rule.deferred = true;
+  rule.shortest = rule.shortest_non_empty = 1;
+  rules_.push_back(std::move(rule));
+  return static_cast<Id>(rules_.size()) - 1;
+}
+
+void Exprs::expand(Id r, Id body) {
+  if (!rule(r).deferred) return;
+  bool alike = live(body) && !nullable(body);
+  // Rules that are nothing but each other would call themselves without end.
+  for (Id inner = body; alike && node(inner).kind == Kind::kRule; inner = rule(node(inner).a).body) {
+    alike = node(inner).a != r;
+    if (rule(node(inner).a).deferred) break;
+  }
+  if (!alike) throw std::logic_error("the body of the deferred rule " + rule(r).name + " is not as was said");
+  rule(r).body = body;
+  rule(r).deferred = false;
+}
+
 Id Exprs::rule_expr(Id r) { return make({Kind::kRule, r}); }
 
 void Exprs::set_body(Id r, Id body) { rule(r).body = body; }

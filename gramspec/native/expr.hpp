@@ -76,9 +76,13 @@ struct MachineState {
   std::vector<std::pair<Id, Id>> arcs;
 };
 
+// A deferred rule has no body until somebody needs it. It is known to be productive, never to match the empty
+// string and not to begin with itself; its lengths are lower bounds, before and after it gets its body: only
+// whether lengths are finite may decide what is allowed.
 struct Rule {
   std::string name;
   Id body = kNone;
+  bool deferred = false;  // has no body yet
   bool nullable = false;
   std::int64_t shortest = kUnreachable;            // unreachable: unproductive
   std::int64_t shortest_non_empty = kUnreachable;  // same without the empty string
@@ -158,6 +162,15 @@ class Exprs {
   // Nullability, productivity, shortest members; left recursion removed. Call once per group.
   void finalise(const std::vector<Id>& rules);
   [[nodiscard]] Rule& rule(Id r) noexcept { return rules_[static_cast<std::size_t>(r)]; }
+  // The body of a rule that calls are made through; RuleNeeded if it is deferred.
+  [[nodiscard]] Id body(Id r) {
+    const Rule& called = rule(r);
+    if (called.deferred) throw RuleNeeded{r};
+    return called.body;
+  }
+  Id new_deferred_rule(std::string name);
+  // Gives a deferred rule its body, whose own rules are final; std::logic_error if the body is not as was said.
+  void expand(Id rule, Id body);
 
   bool nullable(Id e);
   bool live(Id e);

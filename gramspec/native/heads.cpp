@@ -247,9 +247,9 @@ ByteSet Exprs::first_bytes(Id e) {
     todo.pop_back();
     const Node n = node(state);
     if (n.kind == Kind::kRule) {
-      state = non_null(rule(n.a).body);
+      state = non_null(body(n.a));
     } else if (n.kind == Kind::kNonNull && node(n.a).kind == Kind::kRule) {
-      state = non_null(rule(node(n.a).a).body);
+      state = non_null(body(node(n.a).a));
     }
     const Head& h = head(state);
     for (const Arc& arc : h.arcs) {

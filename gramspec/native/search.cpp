@@ -74,11 +74,11 @@ void Search::add_state(Id run, Id e, Id key, Id node) {
   for (;;) {
     const Node& n = exprs_.node(e);
     if (n.kind == Kind::kRule) {
-      e = exprs_.rule(n.a).body;
+      e = exprs_.body(n.a);
     } else if (n.kind == Kind::kCall) {
       e = n.a;
     } else if (n.kind == Kind::kNonNull && exprs_.node(n.a).kind == Kind::kRule) {
-      e = exprs_.non_null(exprs_.rule(exprs_.node(n.a).a).body);
+      e = exprs_.non_null(exprs_.body(exprs_.node(n.a).a));
     } else {
       break;
     }
