@@ -267,7 +267,7 @@ class _Search:
         return int(self.core.start(expr))
 
     def _native(self, node: ir.Expr) -> int:
-        return self.graph.engine.nodes[id(node)][1]
+        return self.graph.engine.whole_nodes[id(node)][1]
 
     def _shortest(self, expr: int) -> bytes:
         return self.graph.completion(self._start(expr)) or b""

@@ -219,7 +219,7 @@ class _Draughtsman:
         return Box(name, "reference")
 
     def _example(self, node: ir.Expr) -> Track:
-        loaded = self.graph.engine.nodes.get(id(node))
+        loaded = self.graph.engine.whole_nodes.get(id(node))
         kind = type(node).__name__.lower() if isinstance(node, ir.And | ir.Not | ir.Machine) else "regular"
         names = {
             "and": "intersection",

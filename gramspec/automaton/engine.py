@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 from gramspec import _native
 from gramspec.grammar import ir
@@ -18,6 +18,10 @@ from gramspec.limits import Limits
 # Long calls look out for Ctrl-C in the thread where Python handles signals.
 _native.set_main_thread(threading.main_thread().ident or threading.get_ident())
 os.register_at_fork(after_in_child=lambda: _native.set_main_thread(threading.get_ident()))
+Nodes: TypeAlias = dict[int, tuple[ir.Expr, int]]
+Rules: TypeAlias = dict[int, tuple[ir.Rule, int]]
+
+_MOST_DEFERRED = 100_000  # rules that wait keep the schemas they come from
 
 
 class Engine:
@@ -48,19 +52,28 @@ class Engine:
         # Whether every byte of a token is a token on its own, so that byte liveness is token liveness.
         self.complete = bool(self.core.complete)
         self.vocabulary_size = len(tokens)
+        # Whether rules may wait for their bodies: what is said of them then holds if any text can be spelled.
+        self.defers = self.complete and bool(self.core.everything_writable)
         # Rules and expression nodes loaded before: id of the object -> (object kept alive, native id).
         # What grammars share (numbers, strings, any JSON value) is then loaded once per engine.
-        self.rules: dict[int, tuple[ir.Rule, int]] = {}
-        self.nodes: dict[int, tuple[ir.Expr, int]] = {}
+        self.rules: Rules = {}
+        self.nodes: Nodes = {}
+        # The same for grammars that are loaded whole, without deferred rules: exact lengths need that.
+        self.whole_rules: Rules = {} if self.defers else self.rules
+        self.whole_nodes: Nodes = {} if self.defers else self.nodes
+        # Deferred rules by their native number, with the special tokens of their grammar.
+        self.deferred: dict[int, tuple[ir.Rule, Mapping[str, int]]] = {}
+        self.listens = False  # whether the core knows who loads their bodies
         # The same for names of key classes, which are spelled by other bytes than their own.
-        self.names: dict[int, tuple[ir.Expr, int]] = {}
+        self.names: Nodes = {}
 
     @property
     def exhausted(self) -> bool:
         """Whether the next grammar should get a fresh engine."""
         limits = self.limits
         return bool(
-            self.core.row_bytes > limits.max_row_bytes // 2
+            len(self.deferred) > _MOST_DEFERRED
+            or self.core.row_bytes > limits.max_row_bytes // 2
             or self.core.states > limits.max_states // 2
             or self.core.configurations_used > limits.max_configurations // 2
         )

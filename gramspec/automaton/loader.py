@@ -8,6 +8,7 @@ Source: architecture, "The automaton (native core)".
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -33,22 +34,29 @@ class Loaded:
         Native expression id.
     complete : bool
         Every byte the grammar can use is a token on its own, so that byte liveness is token liveness.
+    deferred : Expr, optional
+        What was loaded if rules of it may wait for their bodies, so that lengths of completions are lower
+        bounds; None: they are exact.
     """
 
     expr: int
     complete: bool
+    deferred: ir.Expr | None = None
 
 
 class _Loader:
-    def __init__(self, engine: Engine, special_tokens: Mapping[str, int]) -> None:
+    def __init__(self, engine: Engine, special_tokens: Mapping[str, int], *, defer: bool) -> None:
         self.engine = engine
+        self.defer = defer and engine.defers
         self.core = engine.core
         self.special_tokens = special_tokens
-        self.nodes = engine.nodes
+        self.nodes = engine.nodes if self.defer else engine.whole_nodes
+        self.rules = engine.rules if self.defer else engine.whole_rules
         self.spelled = False
         self.fresh_nodes: list[tuple[dict[int, tuple[ir.Expr, int]], int]] = []
         self.fresh_rules: list[int] = []
         self.fresh_rule_keys: list[int] = []
+        self.fresh_deferred: list[int] = []
         self.pending: list[ir.Rule] = []
         self.count = 0
         self.most = engine.limits.max_nodes
@@ -62,7 +70,7 @@ class _Loader:
                 raise GrammarError(
                     rule.name, "the rule is used but never defined", "define it, or remove the reference"
                 )
-            self.core.define(self.engine.rules[id(rule)][1], self._expr(rule.body))
+            self.core.define(self.rules[id(rule)][1], self._expr(rule.body))
         self.core.finalise(self.fresh_rules)
         return result
 
@@ -97,7 +105,9 @@ class _Loader:
         for nodes, key in self.fresh_nodes:
             del nodes[key]
         for key in self.fresh_rule_keys:
-            del self.engine.rules[key]
+            del self.rules[key]
+        for number in self.fresh_deferred:
+            del self.engine.deferred[number]
         self.core.finalise([])  # no rule is pending any more
 
     def _check(self) -> None:
@@ -192,13 +202,18 @@ class _Loader:
         raise GrammarError("", f"unknown kind of built-in expression {node.kind!r}")
 
     def _rule(self, rule: ir.Rule) -> int:
-        known = self.engine.rules.get(id(rule))
+        known = self.rules.get(id(rule))
         if known is None:
-            number = int(self.core.new_rule(rule.name))
-            known = self.engine.rules[id(rule)] = (rule, number)
-            self.fresh_rules.append(number)
+            wait = self.defer and rule.deferred
+            number = int(self.core.new_deferred_rule(rule.name) if wait else self.core.new_rule(rule.name))
+            known = self.rules[id(rule)] = (rule, number)
             self.fresh_rule_keys.append(id(rule))
-            self.pending.append(rule)
+            if wait:
+                self.engine.deferred[number] = (rule, self.special_tokens)
+                self.fresh_deferred.append(number)
+            else:
+                self.fresh_rules.append(number)
+                self.pending.append(rule)
         return known[1]
 
     def _token(self, token: int | str) -> int:
@@ -268,8 +283,20 @@ class _Loader:
             self.nodes, self.spelled = written, False
 
 
-def load(engine: Engine, root: ir.Expr, special_tokens: Mapping[str, int] | None = None) -> Loaded:
+def load(
+    engine: Engine, root: ir.Expr, special_tokens: Mapping[str, int] | None = None, *, defer: bool = False
+) -> Loaded:
     """Load an expression and check that it has a member the engine can write.
+
+    Parameters
+    ----------
+    engine : Engine
+    root : Expr
+    special_tokens : mapping, optional
+        Ids by name.
+    defer : bool
+        Whether deferred rules may wait for their bodies until a text reaches them. Lengths of completions
+        are then lower bounds only; nothing else changes.
 
     Raises
     ------
@@ -281,11 +308,11 @@ def load(engine: Engine, root: ir.Expr, special_tokens: Mapping[str, int] | None
         If a limit is reached.
     """
     names = special_tokens or {}
-    expr = _load(engine, root, names)
+    expr = _load(engine, root, names, defer=defer)
     complete = engine.complete
     core = engine.core
     if core.live(expr) and (complete or core.token_live(core.start(expr))):
-        return Loaded(expr, complete)
+        return Loaded(expr, complete, root if defer and engine.defers else None)
     if core.live(expr) or _has_member(root, names):
         raise VocabularyError("the vocabulary cannot spell any member of the grammar")
     raise EmptyLanguageError("", "no string satisfies the grammar")
@@ -302,21 +329,58 @@ def load_part(engine: Engine, root: ir.Expr) -> int:
     return _load(engine, root, {})
 
 
+def exactly(engine: Engine, loaded: Loaded, special_tokens: Mapping[str, int]) -> Loaded:
+    """The same grammar loaded whole, so that lengths are exact; the same object if it is so already.
+
+    Raises
+    ------
+    LimitError
+        If a limit is reached.
+    """
+    return loaded if loaded.deferred is None else load(engine, loaded.deferred, special_tokens)
+
+
 def _dense(marks: int, bits: list[int]) -> int:
     return sum(1 << place for place, bit in enumerate(bits) if marks >> bit & 1)
 
 
-def _load(engine: Engine, root: ir.Expr, names: Mapping[str, int]) -> int:
+def _load(
+    engine: Engine, root: ir.Expr, names: Mapping[str, int], *, defer: bool = False, into: int | None = None
+) -> int:
+    """Load an expression, and make it the body of a deferred rule if one is given."""
+
     def whole() -> int:
-        loader = _Loader(engine, names)
+        loader = _Loader(engine, names, defer=defer)
         try:
-            return loader.load(root)
+            expr = loader.load(root)
+            if into is not None:
+                engine.core.expand(into, expr)
+            return expr
         except BaseException:
             loader.forget()
             raise
 
+    if defer and engine.defers and not engine.listens:
+        known = weakref.ref(engine)  # the core must not keep alive what keeps it alive
+        engine.core.on_rule_needed(lambda number: _expand(known, number))
+        engine.listens = True
+
     # Rules are half-defined until all is loaded: no other thread may use the engine meanwhile.
     return int(engine.core.exclusively(whole))
+
+
+def _expand(known: weakref.ref[Engine], number: int) -> None:
+    """Load the body of a deferred rule; another thread may have done so meanwhile."""
+    engine = known()
+    assert engine is not None
+    waiting = engine.deferred.get(number)
+    if waiting is None:
+        return
+    rule, names = waiting
+    body = rule.body
+    assert body is not None
+    _load(engine, body, names, defer=True, into=number)
+    engine.deferred.pop(number, None)
 
 
 def _has_member(root: ir.Expr, names: Mapping[str, int]) -> bool:

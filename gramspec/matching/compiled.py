@@ -13,7 +13,7 @@ import weakref
 
 from gramspec._native import CancelToken
 from gramspec.automaton.engine import Engine
-from gramspec.automaton.loader import Loaded, load
+from gramspec.automaton.loader import Loaded, exactly, load
 from gramspec.errors import CancelledError, OptionError
 from gramspec.grammar.core import Grammar
 from gramspec.limits import Limits
@@ -62,7 +62,7 @@ class CompiledGrammar:
         if self._engine.exhausted:
             # Matchers made before keep the old engine; this and later ones share a fresh one.
             engine = _engine(self.vocabulary, self._engine.limits)
-            self._loaded = load(engine, self.grammar.expr, self.vocabulary.special_tokens)
+            self._loaded = load(engine, self.grammar.expr, self.vocabulary.special_tokens, defer=True)
             self._engine = engine
         return Matcher(self._engine, self.vocabulary, self._loaded, self.grammar.residuals)
 
@@ -72,7 +72,8 @@ class CompiledGrammar:
         Residual predicates are not asked: it is a shortest text of the automaton.
         """
         core = self._engine.core
-        found: bytes | None = core.shortest_completion(core.start(self._loaded.expr), limit)
+        loaded = exactly(self._engine, self._loaded, self.vocabulary.special_tokens)
+        found: bytes | None = core.shortest_completion(core.start(loaded.expr), limit)
         return found
 
     def statistics(self) -> dict[str, int]:
@@ -194,7 +195,7 @@ def compile(
     engine = _engine(vocabulary, limits)
 
     def whole() -> Loaded:
-        return load(engine, grammar.expr, vocabulary.special_tokens)
+        return load(engine, grammar.expr, vocabulary.special_tokens, defer=True)
 
     loaded: Loaded = engine.core.exclusively(whole, limits.compile_seconds, cancel)
     return CompiledGrammar(grammar, vocabulary, engine, loaded)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gramspec.automaton.engine import Engine
-from gramspec.automaton.loader import Loaded
+from gramspec.automaton.loader import Loaded, exactly
 from gramspec.errors import RejectedTokenError
 from gramspec.grammar.core import Reading, Residual
 from gramspec.vocabulary import Vocabulary
@@ -50,7 +50,16 @@ class Matcher:
     automaton, so it may lead to a dead end: a state whose mask is empty before EOS has come.
     """
 
-    __slots__ = ("_complete", "_core", "_engine", "_incremental", "_residuals", "_step", "_vocabulary")
+    __slots__ = (
+        "_complete",
+        "_core",
+        "_engine",
+        "_incremental",
+        "_loaded",
+        "_residuals",
+        "_step",
+        "_vocabulary",
+    )
 
     def __init__(
         self, engine: Engine, vocabulary: Vocabulary, loaded: Loaded, residuals: tuple[Residual, ...] = ()
@@ -58,6 +67,7 @@ class Matcher:
         self._engine = engine
         self._core: Any = engine.core
         self._vocabulary = vocabulary
+        self._loaded = loaded
         self._complete = loaded.complete
         self._residuals = residuals
         self._step = _Step(int(self._core.start(loaded.expr)), None, -1, 0)
@@ -73,6 +83,7 @@ class Matcher:
         other._engine = self._engine
         other._core = self._core
         other._vocabulary = self._vocabulary
+        other._loaded = self._loaded
         other._complete = self._complete
         other._residuals = self._residuals
         other._incremental = self._incremental
@@ -206,6 +217,28 @@ class Matcher:
             f" next byte: {shown or 'none'}"
         )
 
+    def _make_exact(self) -> None:
+        """Go over to the whole grammar, whose lengths are exact: every state since the start, once."""
+        if self._loaded.deferred is None:
+            return
+        loaded = exactly(self._engine, self._loaded, self._vocabulary.special_tokens)
+        steps: list[_Step] = []
+        step: _Step | None = self._step
+        while step is not None:
+            steps.append(step)
+            step = step.parent
+        above: _Step | None = None
+        config = int(self._core.start(loaded.expr))
+        for step in reversed(steps):
+            if step.parent is not None:
+                config = (
+                    int(self._core.advance(config, step.token)) if step.config != _FINISHED else _FINISHED
+                )
+            above, old = _Step(config, above, step.token, step.length), step
+            above.refused, above.readings = old.refused, old.readings
+        assert above is not None
+        self._step, self._loaded = above, loaded
+
     # -- masks ----------------------------------------------------------------------------------
 
     def _words(self) -> NDArray[np.uint32]:
@@ -305,6 +338,7 @@ class Matcher:
         if remaining is None:
             return _unpack(self._words(), size)
         words = np.zeros((size + 31) // 32, dtype=np.uint32)
+        self._make_exact()
         self._core.viable(self._step.config, self._complete, min(remaining, 1 << 40), exact, words)
         self._add_eos(words)
         return _unpack(words, size)
@@ -322,6 +356,7 @@ class Matcher:
         """
         if self.is_finished:
             return 0
+        self._make_exact()
         if not exact:
             return 1 + int(self._core.fewest_tokens_bound(self._step.config))
         limit = (1 << 40) if cap is None else max(cap - 1, 0)
@@ -341,6 +376,7 @@ class Matcher:
             return True
         if budget < 1 or self._refuted():
             return False
+        self._make_exact()
         return bool(self._core.within(self._step.config, self._complete, budget - 1))
 
     # -- forced continuations ---------------------------------------------------------------------

@@ -169,7 +169,8 @@ class Exprs {
     return called.body;
   }
   Id new_deferred_rule(std::string name);
-  // Gives a deferred rule its body, whose own rules are final; std::logic_error if the body is not as was said.
+  // Gives a deferred rule its body, whose own rules are final; std::logic_error if the body is not as was
+  // said.
   void expand(Id rule, Id body);
 
   bool nullable(Id e);

@@ -12,6 +12,7 @@
 #include "engine.hpp"
 #include "guarded.hpp"
 #include "stored_grammar.hpp"
+#include "survey.hpp"
 
 namespace nb = nanobind;
 using gramspec::Bounds;
@@ -96,6 +97,22 @@ NB_MODULE(_native, m) {
       .def_prop_ro(
           "cancelled", [](const gramspec::CancelFlag& flag) { return flag.load(std::memory_order_relaxed); },
           "Whether an end has been asked for.");
+  m.def(
+      "survey",
+      [](const nb::handle root, int draft, bool declared, const std::vector<std::string>& inexact,
+         const std::vector<std::string>& exact) {
+        const gramspec::Survey found = gramspec::survey(
+            root.ptr(), {draft, declared, {inexact.begin(), inexact.end()}, {exact.begin(), exact.end()}});
+        nb::set waiting;
+        for (const void* schema : found.waiting) {
+          waiting.add(nb::steal(PyLong_FromVoidPtr(const_cast<void*>(schema))));
+        }
+        return nb::make_tuple(found.local, found.surrogates, waiting);
+      },
+      nb::arg("root"), nb::arg("draft"), nb::arg("declared"), nb::arg("inexact"), nb::arg("exact"),
+      "Whether a JSON Schema document names no parts of itself, whether it holds text that is no Unicode, "
+      "and "
+      "the ids of its schemas that may wait until a text reaches them.");
 
   nb::class_<Bounds>(m, "Bounds")
       .def(nb::init<>())
@@ -168,6 +185,13 @@ NB_MODULE(_native, m) {
            [](Engine& e, const std::string& name) {
              return guarded(e, [&] { return e.exprs.new_rule(name); });
            })
+      .def("new_deferred_rule",
+           [](Engine& e, const std::string& name) {
+             return guarded(e, [&] { return e.exprs.new_deferred_rule(name); });
+           })
+      .def("expand",
+           [](Engine& e, Id rule, Id body) { guarded_long(e, [&] { e.exprs.expand(rule, body); }); })
+      .def_prop_ro("everything_writable", [](Engine& e) { return e.exprs.everything_writable(); })
       .def("rule", [](Engine& e, Id rule) { return guarded(e, [&] { return e.exprs.rule_expr(rule); }); })
       .def("define", [](Engine& e, Id rule, Id body) { guarded(e, [&] { e.exprs.set_body(rule, body); }); })
       .def("finalise",

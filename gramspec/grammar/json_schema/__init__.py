@@ -6,21 +6,28 @@ Source: API, section 1; JSON Schema drafts 4 to 2020-12.
 
 from __future__ import annotations
 
-from typing import Literal
+from contextvars import ContextVar
+from typing import Final, Literal
 
 from gramspec.errors import GrammarError, OptionError
 from gramspec.grammar.core import Grammar
+from gramspec.grammar.ir import Expr
 from gramspec.grammar.json_schema.documents import Documents
 from gramspec.grammar.json_schema.emit import Emitter
 from gramspec.grammar.json_schema.expand import TooMuchWork
 from gramspec.grammar.json_schema.layout import Layout, gap_of
 from gramspec.grammar.json_schema.logic import Logic
-from gramspec.grammar.json_schema.nodes import Goal, Nodes
+from gramspec.grammar.json_schema.nodes import Nodes
 from gramspec.grammar.json_schema.parse import Schemas
-from gramspec.grammar.json_schema.plans import EFFORTS, Plan, Planner
+from gramspec.grammar.json_schema.plans import EFFORTS, Planner
 from gramspec.grammar.json_schema.sources import load
 
 __all__ = ["json_schema"]
+
+# How many of the schemas that may wait until a text reaches them are read at once all the same: what is small
+# then costs nothing later.
+EAGER: Final = 0
+_eager: ContextVar[int] = ContextVar("eager", default=EAGER)
 
 
 def json_schema(
@@ -84,8 +91,7 @@ def json_schema(
     ordered = property_order == "schema"
     logic = Logic(Schemas(documents, Nodes(), formats=formats == "assert", ordered=ordered))
     try:
-        planner, goal, plans = _planned(logic, ordered=ordered)
-        expr = Emitter(plans, layout, planner.where, planner.blame).run(goal)
+        planner, expr = _expression(logic, layout, ordered=ordered)
     except RecursionError as error:
         raise GrammarError(
             "", "sub-schemas for one value, or references between them, nest too deeply"
@@ -98,13 +104,13 @@ def json_schema(
     return Grammar(expr, "JSON Schema", (residual,))
 
 
-def _planned(logic: Logic, *, ordered: bool) -> tuple[Planner, Goal, dict[Goal, Plan]]:
-    """The plans of a schema, with as much told apart as can be."""
+def _expression(logic: Logic, layout: Layout, *, ordered: bool) -> tuple[Planner, Expr]:
+    """The expression of a schema, with as much told apart as can be."""
     root = logic.schemas.at(logic.schemas.documents.root)
     for effort in EFFORTS:
-        planner = Planner(logic, ordered=ordered, effort=effort)
+        planner = Planner(logic, ordered=ordered, effort=effort, eager=_eager.get())
         try:
-            return (planner, *planner.run(root))
+            return planner, Emitter(planner, layout).run(planner.goal(root))
         except TooMuchWork:
             continue
     raise AssertionError("the least effort always ends")

@@ -20,6 +20,7 @@ from gramspec.grammar.json_schema.registries import draft_number, metaschema, wh
 from gramspec.grammar.json_schema.resources import RECURSIVE, Index, Region, Resource
 from gramspec.grammar.json_schema.scopes import Edge, Scopes
 from gramspec.grammar.json_schema.sources import Json, escape, plain
+from gramspec.grammar.json_schema.surveying import survey
 from gramspec.grammar.json_schema.uris import decode, defragment, join, tokens, unescape
 
 _POSITION = re.compile(r"0|[1-9][0-9]{0,8}")
@@ -78,10 +79,13 @@ class Documents:
             self._default = Dialect(draft_of(root, draft))
         else:
             self._default = self._dialect(root["$schema"], "", "/$schema")
+        # Schemas that may wait, by identity; none where scopes, names or dialects may make a difference.
+        self._waiting: set[int] = set()
         self._add("", "", root, self._default)
-        self._follow()
+        if not self._local:
+            self._follow()
         self._complete = True
-        self._scopes = Scopes(self._index.resources, self._edges())
+        self._scopes = Scopes(self._index.resources, () if self._local else self._edges())
         self.root = self._place("", "", ())
 
     def value(self, place: Place) -> Json:
@@ -106,6 +110,14 @@ class Documents:
         if key not in self._schemas:
             self._schemas[key] = self._checked(place)
         return self._schemas[key]
+
+    def may_wait(self, place: Place) -> bool:
+        """Whether the schema at a place need not be read before a text reaches it.
+
+        Nothing in or below it can be refused or left to a residual predicate, surely some value satisfies it,
+        and it does not depend on what is around it.
+        """
+        return bool(self._waiting) and id(self.value(place)) in self._waiting
 
     def child(self, place: Place, *names: str | int) -> Place:
         """The place below a place, by keywords, names and positions (unescaped)."""
@@ -335,13 +347,18 @@ class Documents:
     def _add(self, document: str, uri: str, root: Json, dialect: Dialect) -> None:
         """Index a new document."""
         self._values[document, ""] = root
-        if _has_surrogates(root):
+        local, surrogates, waiting = survey(root, dialect)
+        if surrogates:
             self._surrogates.add(document)
         resource = Resource(document, "", uri)
         region = Region(resource, dialect)
         self._index.regions[document, ""] = region
         self._index.add(resource)
-        self._index.scan(document, "", root, region)
+        # A document that leads nowhere else and names none of its parts is one resource, whatever is in it.
+        self._local = local and not document
+        self._index.scan(document, "", root, region, deep=not self._local)
+        if self._local and not dialect.ignored:
+            self._waiting = waiting
 
     def _find(self, uri: str) -> list[Resource] | None:
         """The resources of a URI; its document is read if need be."""

@@ -6,8 +6,8 @@ Source: architecture, "IR".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
-from functools import lru_cache
+from collections.abc import Hashable, Iterator
+from functools import lru_cache, partial
 
 from gramspec.errors import EmptyLanguageError, GrammarError
 from gramspec.grammar.encoding import JSON_BODY, json_key_spellings, json_string, utf8
@@ -28,63 +28,86 @@ from gramspec.grammar.ir import (
     union,
 )
 from gramspec.grammar.json_schema.arrays import ArrayPlan, Counter
+from gramspec.grammar.json_schema.expand import TooMuchWork
 from gramspec.grammar.json_schema.formulas import EVERYTHING, Formula
 from gramspec.grammar.json_schema.intervals import ladder
 from gramspec.grammar.json_schema.layout import BOOLEAN, FALSE, NULL, TRUE, Layout, any_value, number
 from gramspec.grammar.json_schema.nodes import Goal
 from gramspec.grammar.json_schema.numbers import number_value
 from gramspec.grammar.json_schema.objects import ObjectPlan
-from gramspec.grammar.json_schema.plans import Plan, cut_array, cut_object, productive
+from gramspec.grammar.json_schema.plans import Plan, Planner, cut_array, cut_object, productive
 from gramspec.grammar.json_schema.strings import string_characters, string_value
 from gramspec.grammar.json_schema.values import constants
 from gramspec.grammar.json_schema.ways import Alternatives
 
 
 class Emitter:
-    """Builds the expression of a planned schema.
+    """Builds the expressions of a planned schema.
 
     Parameters
     ----------
-    plans : dict
-        Every goal's plan.
+    planner : Planner
+        Makes the plans; those of goals that wait when their expressions are needed.
     layout : Layout
         Gaps and order of properties.
-    where : callable
-        The place of a goal, for errors.
-    blame : callable
-        The place to name when nothing satisfies a goal.
     """
 
-    def __init__(
-        self,
-        plans: dict[Goal, Plan],
-        layout: Layout,
-        where: Callable[[Goal], str],
-        blame: Callable[[Goal], str],
-    ) -> None:
-        self._blamed = blame
-        self._plans = plans
+    def __init__(self, planner: Planner, layout: Layout) -> None:
+        self._planner = planner
+        self._plans = planner.plans
         self._layout = layout
-        self._where = where
-        self._alive = productive(plans)
+        self._where = planner.where
+        self._alive: set[Goal] = set()
         self._goals: dict[Goal, Expr] = {}
         self._made: dict[Hashable, Expr] = {}
         self._pending: list[tuple[Rule, Plan]] = []
 
     def run(self, root: Goal) -> Expr:
-        """The expression of a goal, with every rule below it defined."""
+        """The expression of a goal, with every rule below it defined or waiting to be.
+
+        Raises
+        ------
+        EmptyLanguageError
+            If no value satisfies the goal.
+        TooMuchWork
+            If the plans are too many for the planner's effort.
+        """
+        fresh, waiting = self._planner.run(root)
+        self._alive.update(waiting)
+        productive(fresh, self._alive)
         if root not in self._alive:
-            raise EmptyLanguageError(self._blamed(self._blame(root)), "no value satisfies this schema")
-        expr = self._goal(root)
+            raise EmptyLanguageError(self._planner.blame(self._blame(root)), "no value satisfies this schema")
+        expr = self._planned(root)
+        self._goals.setdefault(root, expr)
+        self._define()
+        return expr
+
+    def _define(self) -> None:
         while self._pending:
             rule, plan = self._pending.pop()
             rule.define(self._body(plan))
+
+    def _expand(self, goal: Goal) -> Expr:
+        """The expression of a goal that has waited."""
+        known = len(self._planner.open)
+        self._alive.discard(goal)  # shown again by its plan
+        try:
+            expr = self.run(goal)
+        except (TooMuchWork, EmptyLanguageError, RecursionError) as error:
+            raise AssertionError(f"{self._where(goal)}: this schema may not wait") from error
+        if len(self._planner.open) > known:
+            raise AssertionError(f"{self._where(goal)}: what may wait leaves nothing open")
         return expr
 
     def _goal(self, goal: Goal) -> Expr:
         """The expression of a goal: a reference to its rule, or a shared scalar expression."""
         if goal not in self._goals:
-            self._goals[goal] = self._planned(goal) if goal in self._alive else EMPTY
+            if goal not in self._alive:
+                self._goals[goal] = EMPTY
+            elif goal in self._plans:
+                self._goals[goal] = self._planned(goal)
+            else:
+                self._goals[goal] = Ref(Rule(self._where(goal) or "/", partial(self._expand, goal)))
         return self._goals[goal]
 
     def _planned(self, goal: Goal) -> Expr:

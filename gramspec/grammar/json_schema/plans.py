@@ -93,47 +93,82 @@ class Planner:
         Whether declared properties have an order.
     effort : int
         How many marks an object may have; with 0 all that multiplies is left out.
+    eager : int
+        How many goals that may wait are planned all the same.
 
     Attributes
     ----------
     open : dict
         Places of what the plans leave to the check of the whole text.
+    plans : dict
+        The plans made so far.
+    waiting : set
+        Goals met that may wait until a text reaches them: they surely have a value, and nothing in their
+        schemas can be refused or left open.
     """
 
-    def __init__(self, logic: Logic, *, ordered: bool, effort: int) -> None:
+    def __init__(self, logic: Logic, *, ordered: bool, effort: int, eager: int = 0) -> None:
         self.open: dict[Place, None] = {}
+        self.plans: dict[Goal, Plan] = {}
+        self.waiting: set[Goal] = set()
+        self._eager = eager
+        self._combined = 0
         self._effort = effort
         self._logic = logic
         self._nodes = logic.nodes
         self._ordered = ordered
         self._expander = Expander(logic, ordered=ordered, relaxed=effort == 0)
 
-    def run(self, root: Literal) -> tuple[Goal, dict[Goal, Plan]]:
-        """The goal of a literal, and the plans of every goal reached from it.
+    def goal(self, root: Literal) -> Goal:
+        """The goal of a literal."""
+        goal = canonical([root], ordered=self._ordered)
+        return (root,) if goal is None else goal
+
+    def run(self, start: Goal) -> tuple[dict[Goal, Plan], list[Goal]]:
+        """Plan a goal and every goal reached from it that may not wait.
+
+        Returns
+        -------
+        tuple of dict and list
+            The plans that are new, and the goals that wait and were not met before.
 
         Raises
         ------
         TooMuchWork
             If the effort allows so many combinations that they cannot all be planned.
         """
-        goal = canonical([root], ordered=self._ordered)
-        start: Goal = (root,) if goal is None else goal
-        plans: dict[Goal, Plan] = {}
+        plans, fresh, waiting = self.plans, dict[Goal, Plan](), list[Goal]()
         agenda = [start]
-        combined = 0
         while agenda:
             goal = agenda.pop()
             if goal in plans:
                 continue
+            if goal is not start and self._waits(goal):
+                if goal not in self.waiting:
+                    self.waiting.add(goal)
+                    waiting.append(goal)
+                continue
             if len(plans) >= MAX_GOALS:
                 reason = f"the schema has more than {MAX_GOALS} combined sub-schemas"
                 raise GrammarError(self.where(goal), reason)
-            combined += len(goal) > 1 or any(literal & 1 for literal in goal)
-            if combined > MAX_COMBINED and self._effort:
+            self._combined += len(goal) > 1 or any(literal & 1 for literal in goal)
+            if self._combined > MAX_COMBINED and self._effort:
                 raise TooMuchWork
-            plans[goal] = self._plan(goal)
+            plans[goal] = fresh[goal] = self._plan(goal)
             agenda.extend(reversed(children(plans[goal])))
-        return start, plans
+        return fresh, waiting
+
+    def _waits(self, goal: Goal) -> bool:
+        """Whether a goal is one schema that may wait until a text reaches it."""
+        if goal in self.waiting:
+            return True
+        if len(goal) != 1 or goal[0] & 1:
+            return False
+        node = self._nodes.node(goal[0])
+        if not isinstance(node, At) or not self._logic.schemas.documents.may_wait(node.place):
+            return False
+        self._eager -= 1
+        return self._eager < 0
 
     def where(self, goal: Goal) -> str:
         """A place of the schema for a goal."""
@@ -302,13 +337,16 @@ def children(plan: Plan) -> list[Goal]:
     return list(dict.fromkeys(goal for ways in alternatives(plan) for goal, _ in ways))
 
 
-def productive(plans: dict[Goal, Plan]) -> set[Goal]:
-    """The goals that some value may satisfy: a least fixed point (a superset under counters and marks)."""
+def productive(plans: dict[Goal, Plan], alive: set[Goal]) -> None:
+    """Add to `alive` the goals of some plans that some value may satisfy.
+
+    They are a least fixed point (a superset under counters and marks); other goals are decided already.
+    """
     users: dict[Goal, list[Goal]] = {goal: [] for goal in plans}
     for goal, plan in plans.items():
         for child in children(plan):
-            users[child].append(goal)
-    alive: set[Goal] = set()
+            if child in users:
+                users[child].append(goal)
     # Children first, and nobody twice in the queue: most goals are decided at their first visit.
     queue = deque(reversed(plans))
     queued = set(queue)
@@ -321,7 +359,6 @@ def productive(plans: dict[Goal, Plan]) -> set[Goal]:
                 if user not in alive and user not in queued:
                     queued.add(user)
                     queue.append(user)
-    return alive
 
 
 def _satisfiable(plan: Plan, alive: set[Goal]) -> bool:

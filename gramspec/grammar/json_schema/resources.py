@@ -104,7 +104,16 @@ class Index:
         if known:
             self._name(resource)
 
-    def scan(self, document: str, pointer: str, value: Json, region: Region, *, known: bool = True) -> None:
+    def scan(
+        self,
+        document: str,
+        pointer: str,
+        value: Json,
+        region: Region,
+        *,
+        known: bool = True,
+        deep: bool = True,
+    ) -> None:
         """Index a schema and those below it.
 
         Parameters
@@ -118,6 +127,8 @@ class Index:
         known : bool
             Whether its place holds a schema by the specification. What is not is readable once a
             reference leads there, but names in it count only inside it.
+        deep : bool
+            False: nothing below the schema has a name or leads out of the document.
         """
         agenda: list[tuple[str, Json, Region]] = [(pointer, value, region)]
         while agenda:
@@ -131,6 +142,8 @@ class Index:
             if known or inner.resource is not region.resource:
                 self._anchors(place, schema, inner)
             self._note_references(document, place, schema, inner)
+            if not deep:
+                return
             found = [(f"{place}/{path}", item, inner) for path, item in _schemas(schema, inner)]
             agenda.extend(reversed(found))
 
