@@ -25,6 +25,11 @@ class CancelToken:
     def cancelled(self) -> bool:
         """Whether an end has been asked for."""
 
+def survey(root: object, draft: int, declared: bool, inexact: Sequence[str], exact: Sequence[str]) -> tuple:
+    """
+    Whether a JSON Schema document names no parts of itself, whether it holds text that is no Unicode, and the ids of its schemas that may wait until a text reaches them.
+    """
+
 class Bounds:
     def __init__(self) -> None: ...
 
@@ -100,6 +105,13 @@ class Engine:
     def token(self, arg: int, /) -> int: ...
 
     def new_rule(self, arg: str, /) -> int: ...
+
+    def new_deferred_rule(self, arg: str, /) -> int: ...
+
+    def expand(self, arg0: int, arg1: int, /) -> None: ...
+
+    @property
+    def everything_writable(self) -> bool: ...
 
     def rule(self, arg: int, /) -> int: ...
 
