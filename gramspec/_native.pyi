@@ -25,7 +25,7 @@ class CancelToken:
     def cancelled(self) -> bool:
         """Whether an end has been asked for."""
 
-def survey(root: object, draft: int, declared: bool, inexact: Sequence[str], exact: Sequence[str]) -> tuple:
+def survey(root: object, draft: int, declared: bool, inexact: Sequence[str], exact: Sequence[str]) -> tuple[bool, bool, set[int]]:
     """
     Whether a JSON Schema document names no parts of itself, whether it holds text that is no Unicode, and the ids of its schemas that may wait until a text reaches them.
     """

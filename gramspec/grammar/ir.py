@@ -136,7 +136,7 @@ class Rule:
     make : callable, optional
         Makes the body when it is first asked for: a *deferred* rule. Its maker knows that the body has a
         member, never matches the empty string and begins neither with the rule nor with another deferred
-        rule that begins with it. What it raises, reading `body` raises, then and every time after.
+        rule that begins with it. If it raises, it is asked again when the body is asked for again.
     """
 
     __slots__ = ("_body", "_make", "name")

@@ -100,14 +100,14 @@ NB_MODULE(_native, m) {
   m.def(
       "survey",
       [](const nb::handle root, int draft, bool declared, const std::vector<std::string>& inexact,
-         const std::vector<std::string>& exact) {
+         const std::vector<std::string>& exact) -> std::tuple<bool, bool, nb::typed<nb::set, int>> {
         const gramspec::Survey found = gramspec::survey(
             root.ptr(), {draft, declared, {inexact.begin(), inexact.end()}, {exact.begin(), exact.end()}});
-        nb::set waiting;
+        nb::typed<nb::set, int> waiting;
         for (const void* schema : found.waiting) {
           waiting.add(nb::steal(PyLong_FromVoidPtr(const_cast<void*>(schema))));
         }
-        return nb::make_tuple(found.local, found.surrogates, waiting);
+        return {found.local, found.surrogates, waiting};
       },
       nb::arg("root"), nb::arg("draft"), nb::arg("declared"), nb::arg("inexact"), nb::arg("exact"),
       "Whether a JSON Schema document names no parts of itself, whether it holds text that is no Unicode, "

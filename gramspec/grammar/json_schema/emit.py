@@ -72,15 +72,17 @@ class Emitter:
         TooMuchWork
             If the plans are too many for the planner's effort.
         """
-        fresh, waiting = self._planner.run(root)
-        self._alive.update(waiting)
-        productive(fresh, self._alive)
+        self._plan(root)
         if root not in self._alive:
             raise EmptyLanguageError(self._planner.blame(self._blame(root)), "no value satisfies this schema")
-        expr = self._planned(root)
-        self._goals.setdefault(root, expr)
+        expr = self._goal(root)
         self._define()
         return expr
+
+    def _plan(self, goal: Goal) -> None:
+        fresh, waiting = self._planner.run(goal)
+        self._alive.update(waiting)
+        productive(fresh, self._alive)
 
     def _define(self) -> None:
         while self._pending:
@@ -88,16 +90,33 @@ class Emitter:
             rule.define(self._body(plan))
 
     def _expand(self, goal: Goal) -> Expr:
-        """The expression of a goal that has waited."""
+        """The body of the rule of a goal that has waited."""
         known = len(self._planner.open)
+        own = self._goals.get(goal)
         self._alive.discard(goal)  # shown again by its plan
         try:
-            expr = self.run(goal)
-        except (TooMuchWork, EmptyLanguageError, RecursionError) as error:
-            raise AssertionError(f"{self._where(goal)}: this schema may not wait") from error
-        if len(self._planner.open) > known:
-            raise AssertionError(f"{self._where(goal)}: what may wait leaves nothing open")
-        return expr
+            self._plan(goal)
+            if goal not in self._alive or len(self._planner.open) > known:
+                raise AssertionError(f"{self._where(goal)}: this schema may not wait")
+            plan = self._plans[goal]
+            body = self._made.get(plan.key)
+            if body is None:
+                if own is not None:
+                    self._made[plan.key] = own
+                body = self._body(plan)
+            self._define()
+        except BaseException as error:
+            self._forget()
+            if isinstance(error, TooMuchWork | RecursionError):
+                raise AssertionError(f"{self._where(goal)}: this schema may not wait") from error
+            raise
+        return body
+
+    def _forget(self) -> None:
+        """Leave nothing half-made behind: whatever is asked for next is planned and built anew."""
+        self._planner.forget()
+        for memo in (self._alive, self._goals, self._made, self._pending):
+            memo.clear()
 
     def _goal(self, goal: Goal) -> Expr:
         """The expression of a goal: a reference to its rule, or a shared scalar expression."""

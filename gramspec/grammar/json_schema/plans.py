@@ -158,6 +158,11 @@ class Planner:
             agenda.extend(reversed(children(plans[goal])))
         return fresh, waiting
 
+    def forget(self) -> None:
+        """Forget all plans; those who have some may go on using them."""
+        self.plans.clear()
+        self.waiting.clear()
+
     def _waits(self, goal: Goal) -> bool:
         """Whether a goal is one schema that may wait until a text reaches it."""
         if goal in self.waiting:
