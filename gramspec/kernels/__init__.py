@@ -6,6 +6,7 @@ Cost: importing this room imports neither torch nor Triton. Source: architecture
 
 from gramspec.kernels.device_rows import DeviceRows, Gathered
 from gramspec.kernels.masking import apply_bitmask
+from gramspec.kernels.rows import TiltedRows, tilted_rows
 from gramspec.kernels.sampling import Sampled, sample_rows
 from gramspec.kernels.statistics import RowStatistics, row_statistics
 from gramspec.kernels.tilted import Tilt
@@ -17,10 +18,12 @@ __all__ = [
     "RowStatistics",
     "Sampled",
     "Tilt",
+    "TiltedRows",
     "Verdicts",
     "apply_bitmask",
     "row_statistics",
     "sample_rows",
+    "tilted_rows",
     "verify_blocks",
     "verify_tokens",
 ]

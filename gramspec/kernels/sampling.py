@@ -81,9 +81,9 @@ def sample_rows(
     """
     which = choose_backend(logits, backend)
     given = tilted(logits, bitmask, rows, tilt, temperature)
-    _require_row_values(uniforms, logits, "uniforms")
+    require_row_values(uniforms, logits, "uniforms")
     if log_h_row is not None:
-        _require_row_values(log_h_row, logits, "log_h_row")
+        require_row_values(log_h_row, logits, "log_h_row")
     if which == "triton":
         from gramspec.kernels.triton_sampling import draw
 
@@ -111,7 +111,14 @@ def _of_row(row: Row, u: float, log_h_row: float | None) -> int:
     return inverse_cdf.pick(np.append(weights, max(0.0, float(np.exp(log_h_row - scale)) - weights.sum())), u)
 
 
-def _require_row_values(value: Tensor, logits: Tensor, place: str) -> None:
+def require_row_values(value: Tensor, logits: Tensor, place: str) -> None:
+    """Refuse what is not one float per row of the logits.
+
+    Raises
+    ------
+    KernelError
+        Naming the argument.
+    """
     require_type(value, ("float32", "float64"), place)
     require_beside(value, logits, place)
     require_shape(value, tuple(logits.shape[:-1]), place)

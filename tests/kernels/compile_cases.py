@@ -21,6 +21,7 @@ from gramspec.kernels import (
     arrays,
     row_statistics,
     sample_rows,
+    tilted_rows,
     triton_common,
     verify_blocks,
     verify_tokens,
@@ -56,6 +57,7 @@ def launches(dtype: torch.dtype, width: int, effects: tuple[int, ...]) -> None:
         some = torch.ones(2, 3)
         options = {"rows": rows, "tilt": tilt, "temperature": some, "log_h_row": some}
         sample_rows(logits, some, words, **options, backend="triton")
+        tilted_rows(logits, words, **options, backend="triton")
 
 
 def verifications(dtype: torch.dtype, width: int) -> None:

@@ -14,6 +14,7 @@ from gramspec.kernels import (
     apply_bitmask,
     row_statistics,
     sample_rows,
+    tilted_rows,
     verify_blocks,
     verify_tokens,
 )
@@ -111,6 +112,25 @@ def test_a_token_is_what_the_random_source_draws_from_the_same_row():
         expected = [source.choose(row / row.sum()) for row in weights]
         uniforms = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed]))).random(40)
         assert sample_rows(logits, uniforms, packed(allowed)).tokens.tolist() == expected
+
+
+@pytest.mark.parametrize("h", [None, 0.9, 0.05])
+def test_written_rows_are_the_kernel_of_the_law(h):
+    logits, allowed = random_rows((3, 12), seed=7)
+    allowed[1] = False
+    here = None if h is None else np.full(3, np.log(h))
+    written = tilted_rows(logits, packed(allowed), log_h_row=here)
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True) * allowed
+    mass = p.sum(1)
+    for r in range(3):
+        if mass[r] == 0:
+            assert not written.rows[r].any() and written.restart[r] == (0.0 if h is None else 1.0)
+            continue
+        divisor = mass[r] if h is None else max(mass[r], h)
+        np.testing.assert_allclose(written.rows[r], p[r] / divisor, atol=1e-14)
+        expected = 0.0 if h is None else max(0.0, 1 - mass[r] / h)
+        assert written.restart[r] == pytest.approx(expected, abs=1e-14)
+    assert tilted_rows(torch.zeros(1, 4, dtype=torch.bfloat16)).rows.dtype is torch.float32
 
 
 def test_an_index_without_weight_is_never_picked():

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-KERNELS = {"_mask", "_block_sums", "_join", "_draw", "_sums", "_emit"}
+KERNELS = {"_mask", "_block_sums", "_join", "_draw", "_write", "_sums", "_emit"}
 
 
 def test_every_kernel_compiles_for_a_hopper_card(tmp_path):

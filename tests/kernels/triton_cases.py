@@ -19,9 +19,11 @@ from gramspec.kernels import (
     apply_bitmask,
     row_statistics,
     sample_rows,
+    tilted_rows,
     verify_blocks,
     verify_tokens,
 )
+from gramspec.kernels.verification import block_rule, token_rule
 
 ODD = [(3, 7), (4, 77), (2, 3, 333), (2, 5003)]  # no multiple of 32, and two blocks of 4,096
 TYPES = [torch.float32, torch.float16, torch.bfloat16, torch.float64]
@@ -199,6 +201,82 @@ def case_a_uniform_gives_the_same_token(device: str) -> None:
                 assert torch.equal(a.tokens, b.tokens.cpu())
 
 
+def case_written_rows_are_the_same(device: str) -> None:
+    for seed, dtype in enumerate(TYPES):
+        for shape in ((5, 333), (2, 2, 5003)):
+            logits, masks = rows_of_all_kinds(shape, dtype, seed)
+            tilt = tilt_of(shape, 3, torch.int16, seed)
+            here = -torch.rand(shape[:-1], generator=generator(seed))
+            for given, log_h_row in ((None, None), (tilt, here)):
+                options = {"tilt": given, "temperature": 0.7, "log_h_row": log_h_row}
+                a, b = both(tilted_rows, device, logits, masks, **options)
+                assert_close(a[:2], b[:2], tolerance_of(dtype))
+    logits = torch.randn(2, 40, generator=generator(0))
+    logits[0, 3] = torch.nan
+    a, b = both(tilted_rows, device, logits, torch.full((2, 2), 2, dtype=torch.int32))
+    assert a.rows[0].isnan().all() and b.rows[0].isnan().all() and not b.rows[1].isnan().any()
+
+
+class Script:
+    """A `choose` that follows given indices, then takes the first with weight; it notes what it was asked."""
+
+    def __init__(self, indices: list[int]) -> None:
+        self.indices, self.asked = indices, []
+
+    def __call__(self, weights):
+        place = len(self.asked)
+        index = self.indices[place] if place < len(self.indices) else int((weights > 0).argmax())
+        self.asked.append((weights, index))
+        return index
+
+    def uniforms(self, position: float) -> list[float]:
+        """For each question a uniform inside the interval of its answer, at the given part of its length."""
+        return [
+            float((weights[:index].sum() + position * weights[index]) / weights.sum())
+            for weights, index in self.asked
+        ]
+
+
+def leaves(rule: Callable, *chain) -> list[tuple[Script, tuple[int, int | None]]]:
+    """Every way through a rule, with its verdict."""
+    found, scripts = [], [[]]
+    while scripts:
+        script = Script(scripts.pop())
+        found.append((script, rule(*chain, script)))
+        for depth in range(len(script.indices), len(script.asked)):
+            weights, taken = script.asked[depth]
+            before = [index for _, index in script.asked[:depth]]
+            scripts.extend([*before, other] for other in range(taken + 1, len(weights)) if weights[other] > 0)
+    return found
+
+
+def case_every_interval_of_the_uniforms_decides_as_the_rule(device: str) -> None:
+    for rule, operation in ((token_rule, verify_tokens), (block_rule, verify_blocks)):
+        rows, verdicts, lawful = [], [], 0.0
+        for seed in (1, 3):
+            target, restart, draft, drafted, _ = chains(1, 2, 3, seed, torch.float64)
+            full = torch.cat([target, restart[..., None]], -1)[0].numpy()
+            for code in range(9):
+                drafted = torch.tensor([[code // 3, code % 3]])
+                for script, verdict in leaves(rule, full, draft[0].numpy(), drafted[0].tolist()):
+                    weight = draft[0, 0, code // 3] * draft[0, 1, code % 3]
+                    for weights, index in script.asked:
+                        weight = weight * weights[index] / weights.sum()
+                    lawful += float(weight)
+                    for position in (1e-6, 0.5, 1 - 1e-6):
+                        coins = [*script.uniforms(position), 0.0, 0.0, 0.0][:3]
+                        given = torch.tensor(coins, dtype=torch.float64)
+                        rows.append((target[0], restart[0], draft[0], drafted[0], given))
+                        verdicts.append(verdict)
+        assert abs(lawful - 2) < 1e-12  # two worlds: the intervals fill the unit cubes
+        targets, restarts, drafts, chain, coins = (
+            torch.stack(part).to(device) for part in zip(*rows, strict=True)
+        )
+        found = operation(targets, drafts, chain, coins, restart=restarts, backend="triton")
+        decided = list(zip(found.accepted.tolist(), found.next.tolist(), strict=True))
+        assert decided == verdicts
+
+
 def case_every_interval_begins_where_the_one_before_ends(device: str) -> None:
     # Sixteen tokens of weight 1/16 each, some masked: every end of an interval is a float64 without rounding.
     logits = torch.zeros(33, 16, dtype=torch.float64)
@@ -243,8 +321,8 @@ def verdicts_agree(operation: Callable, device: str) -> None:
         for width, gamma in ((3, 1), (3, 3), (4100, 2)):
             dtype = torch.float64 if seed < 2 else torch.float32
             target, restart, draft, drafted, uniforms = chains(6, gamma, width, seed, dtype)
-            draft[0], target[0, :-1] = target[0, :-1], draft[0]
-            target[1, :gamma], restart[1] = draft[1], 0.0  # K = q: nothing is left over
+            draft[0] = target[0, :-1]  # nothing is left over but †
+            target[1, :gamma], restart[1] = draft[1], 0.0  # K = q: nothing at all
             lengths = torch.randint(gamma + 1, (6,), generator=generator(seed))
             closed = torch.tensor([True, False] * 3)
             for options in (
