@@ -10,7 +10,7 @@ from node_oracle import judge, needs_node
 
 from gramspec.errors import GrammarError
 from gramspec.grammar import ir
-from gramspec.grammar.ranges import SCALARS, Ranges, complement, intersect, is_subset, unite
+from gramspec.grammar.ranges import SCALARS, Ranges, complement, intersect, is_subset, normalise, unite
 from gramspec.grammar.regex import parse_regex
 from gramspec.grammar.regex.properties import unicode_property
 
@@ -181,3 +181,11 @@ def test_the_library_has_what_the_dialect_needs() -> None:
     assert is_subset(one(r"\p{Lu}"), one(r"\p{L}"))
     assert regex_library.fullmatch(r"\p{Script=Kawi}", "\U00011f02")
     assert holds(one(r"\p{Script=Kawi}"), "\U00011f02")
+
+
+def test_space_holds_every_separator() -> None:
+    separators = [p for p in range(0x110000) if unicodedata.category(chr(p)) == "Zs"]
+    assert len(separators) == 17
+    others = (*range(0x09, 0x0E), 0xFEFF, 0x2028, 0x2029)
+    assert one(r"\s") == normalise((p, p) for p in (*separators, *others))
+    assert complement(one(r"\S")) == one(r"\s")

@@ -19,8 +19,8 @@ from gramspec.grammar.regex.unicode import (
     ASCII_DIGITS,
     ASCII_WORDS,
     ECMA_LINE_ENDS,
+    ECMA_SPACE,
     ecma_ignoring_case,
-    ecma_space,
 )
 
 MAX_NESTING: Final = 200
@@ -254,7 +254,7 @@ class _Parser:
             self.fail(start, "a backslash ends the pattern", "write \\\\ for the character itself")
         if char in "dDsSwW":
             self.at += 1
-            inside = {"d": ASCII_DIGITS, "w": self.flags.words()}.get(char.lower()) or ecma_space()
+            inside = {"d": ASCII_DIGITS, "w": self.flags.words()}.get(char.lower()) or ECMA_SPACE
             return complement(inside) if char.isupper() else inside
         if char in "pP":
             return self.property_escape(start)

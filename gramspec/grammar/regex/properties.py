@@ -10,7 +10,7 @@ import unicodedata
 from functools import cache
 from typing import Final
 
-from gramspec.grammar.ranges import SCALARS, Ranges, normalise, unite
+from gramspec.grammar.ranges import SCALARS, Ranges, normalise
 from gramspec.grammar.regex.unicode import CATEGORIES, scalar_texts
 
 _BINARY: Final = """
@@ -77,7 +77,7 @@ def unicode_property(name: str, value: str | None) -> Ranges | None:
         short = _categories().get(value)
         if short is None:
             return None
-        return unite(*(_spans(rf"\p{{gc={part}}}+") for part in CATEGORIES[short][1]))
+        return _spans("[" + "".join(rf"\p{{gc={part}}}" for part in CATEGORIES[short][1]) + "]+")
     script = _scripts().get(value)
     if script is None or name not in {"Script", "sc", "Script_Extensions", "scx"}:
         return None
@@ -90,7 +90,7 @@ def _spans(pattern: str) -> Ranges:
 
     find = regex.compile(pattern).finditer
     pairs: list[tuple[int, int]] = []
-    for (low, _), text in zip(SCALARS, scalar_texts(), strict=True):
+    for low, text in scalar_texts():
         pairs.extend((low + match.start(), low + match.end() - 1) for match in find(text))
     return normalise(pairs)
 
@@ -100,7 +100,7 @@ def _changed_by_nfkc_casefold() -> Ranges:
     """The characters that case folding, compatibility and the removal of ignorable ones change."""
     ignored = _spans(r"\p{Default_Ignorable_Code_Point=Yes}+")
     changed: list[tuple[int, int]] = [*ignored]
-    for (low, _), text in zip(SCALARS, scalar_texts(), strict=True):
+    for low, text in scalar_texts():
         for point, char in enumerate(text, low):
             folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFD", char).casefold())
             if unicodedata.normalize("NFKC", folded.casefold()) != char:

@@ -1,25 +1,39 @@
 """Character classes of the two regex dialects as ranges, computed when first used.
 
 Cost: one pass over all scalars per class, about 0.05 s; for case, `re` is asked about 3,000 characters.
-Source: `re` and `unicodedata` of the running Python; ECMA-262 section 22.2.
+Source: `re` of the running Python; ECMA-262 section 22.2.
 """
 
 from __future__ import annotations
 
 import re
-import sys
-import unicodedata
-from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 from itertools import chain
 from typing import Final
+
+import numpy as np
 
 from gramspec.grammar.ranges import SCALARS, Ranges, intersect, normalise, subtract, unite
 
 ASCII_DIGITS: Final[Ranges] = ((0x30, 0x39),)
 ASCII_WORDS: Final[Ranges] = ((0x30, 0x39), (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A))
 ECMA_LINE_ENDS: Final[Ranges] = ((0x0A, 0x0A), (0x0D, 0x0D), (0x2028, 0x2029))
+# WhiteSpace and LineTerminator of ECMA-262, the class `\s`. Written out, as many schemas need it and asking
+# every scalar for the category Zs takes 0.1 s; that category has been the same since Unicode 6.3.
+ECMA_SPACE: Final[Ranges] = (
+    (0x09, 0x0D),
+    (0x20, 0x20),
+    (0xA0, 0xA0),
+    (0x1680, 0x1680),
+    (0x2000, 0x200A),
+    (0x2028, 0x2029),
+    (0x202F, 0x202F),
+    (0x205F, 0x205F),
+    (0x3000, 0x3000),
+    (0xFEFF, 0xFEFF),
+)
+BLOCK: Final = 0x4000  # scalars that are a text at one time: all of them would take 20 MB for good
 CATEGORIES: Final = {
     "L": ("Letter", ("Lu", "Ll", "Lt", "Lm", "Lo")),
     "LC": ("Cased_Letter", ("Lu", "Ll", "Lt")),
@@ -110,7 +124,7 @@ def _simple_folds() -> tuple[dict[int, Ranges], Ranges]:
     Two characters have the same simple folding exactly when they have the same full one.
     """
     groups: dict[str, list[int]] = {}
-    for char in chain.from_iterable(scalar_texts()):
+    for char in chain.from_iterable(text for _, text in scalar_texts()):
         folded = char.casefold()
         if folded != char:
             start = [ord(folded)] if len(folded) == 1 else []
@@ -120,36 +134,10 @@ def _simple_folds() -> tuple[dict[int, Ranges], Ranges]:
 
 
 @cache
-def ecma_space() -> Ranges:
-    r"""The set of ``\s`` in ECMA-262: WhiteSpace and LineTerminator."""
-    return unite(((0x09, 0x0D), (0x20, 0x20), (0xA0, 0xA0), (0xFEFF, 0xFEFF)), ECMA_LINE_ENDS, category("Zs"))
-
-
-@cache
-def category(name: str) -> Ranges:
-    """The scalars of a general category, by its short name (``Lu``, ``L``, ``LC``, …)."""
-    table = _category_table()
-    return unite(*(table.get(part, ()) for part in CATEGORIES[name][1]))
-
-
-@cache
-def _category_table() -> dict[str, Ranges]:
-    """The scalars of each general category; a letter stands for a category while runs are sought."""
-    names = sorted({unicodedata.category(char) for char in map(chr, range(0x3000))} | {"Cn", "Co"})
-    letters = {name: chr(0x41 + index) for index, name in enumerate(names)}
-    found: dict[str, list[tuple[int, int]]] = {name: [] for name in names}
-    for (low, _), text in zip(SCALARS, scalar_texts(), strict=True):
-        codes = "".join(map(letters.__getitem__, map(unicodedata.category, text)))
-        for run in re.finditer(r"(.)\1*", codes, re.DOTALL):
-            found[names[ord(run[1]) - 0x41]].append((low + run.start(), low + run.end() - 1))
-    return {name: tuple(pairs) for name, pairs in found.items()}
-
-
-@cache
 def _cased() -> tuple[str, Ranges]:
     """All characters for which case matters in some way, as a text and as ranges."""
     points: set[int] = set()
-    for char in chain.from_iterable(scalar_texts()):
+    for char in chain.from_iterable(text for _, text in scalar_texts()):
         lower, upper = char.lower(), char.upper()
         if lower != char or upper != char:
             points.update(map(ord, char + lower + upper))
@@ -159,16 +147,17 @@ def _cased() -> tuple[str, Ranges]:
 
 def _spans(pattern: re.Pattern[str]) -> Ranges:
     pairs: list[tuple[int, int]] = []
-    for (low, _), text in zip(SCALARS, scalar_texts(), strict=True):
+    for low, text in scalar_texts():
         pairs.extend((low + match.start(), low + match.end() - 1) for match in pattern.finditer(text))
     return normalise(pairs)
 
 
-@cache
-def scalar_texts() -> tuple[str, ...]:
-    """All scalars as texts, one for each range of `SCALARS`."""
-    codec = f"utf-32-{sys.byteorder[0]}e"
-    return tuple(array("I", range(low, high + 1)).tobytes().decode(codec) for low, high in SCALARS)
+def scalar_texts() -> Iterator[tuple[int, str]]:
+    """All scalars in blocks: the first of each, and its scalars as a text."""
+    for first, last in SCALARS:
+        for low in range(first, last + 1, BLOCK):
+            points = np.arange(low, min(low + BLOCK, last + 1), dtype="<u4")
+            yield low, points.tobytes().decode("utf-32-le")
 
 
 def _points(points: Iterable[int]) -> Ranges:
