@@ -1,7 +1,7 @@
 """Native core of gramspec: automata, configurations and token rows."""
 
-from collections.abc import Callable, Sequence
-from typing import Annotated
+from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated, overload
 
 import numpy
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ def set_main_thread(ident: int) -> None:
 
 class CancelToken:
     """
-    A request, from any thread, to stop a compile or the masks of a matcher: what runs with the token raises
+    A request, from any thread, to stop a compile or the calls of a matcher: what runs with the token raises
     `CancelledError` within milliseconds, and stays usable with another token or without one.
     """
 
@@ -29,6 +29,86 @@ def survey(root: object, draft: int, declared: bool, inexact: Sequence[str], exa
     """
     Whether a JSON Schema document names no parts of itself, whether it holds text that is no Unicode, and the ids of its schemas that may wait until a text reaches them.
     """
+class Cursor:
+    """The state of one sequence."""
+
+    @overload
+    def __init__(self, arg: Cursor, /) -> None: ...
+
+    @overload
+    def __init__(self, basis: object, cancel: object | None = None, residual: bool = False) -> None: ...
+
+    @property
+    def is_accepting(self) -> bool:
+        """Whether the text so far is a member, so that EOS is allowed."""
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether EOS has been read."""
+
+    @property
+    def mask_key(self) -> tuple[int, int]:
+        """
+        Equal keys, equal masks; the key of another mask is never the same in this process.
+        """
+
+    def fill_bitmask(self, array: object, row: object = 0) -> None:
+        """
+        Write the mask of allowed tokens into one row of a packed array.
+
+        Parameters
+        ----------
+        array : ndarray or torch.Tensor (CPU), int32, shape (rows, ceil(V / 32))
+            Bit ``t % 32`` of word ``t // 32`` is set iff token ``t`` is allowed. The row is written in full.
+        row : int
+
+        Raises
+        ------
+        ValueError
+            If the array has another dtype, shape, or is not contiguous along the row.
+        LimitError
+            If a limit is reached; the row may then hold anything.
+        CancelledError
+            If the token given to `CompiledGrammar.matcher` has asked for an end.
+        """
+
+    def fill_bitmask_tree(self, parents: object, tokens: object, array: object) -> None:
+        """
+        Masks after every node of a draft tree, in one call; the state is unchanged.
+
+        Parameters
+        ----------
+        parents : sequence of int, length n
+            Parent of each node, before it in the order; -1 for the current state.
+        tokens : sequence of int, length n
+        array : ndarray or torch.Tensor (CPU), int32, shape (at least n + 1, ceil(V / 32))
+            Row 0: the current state; row i + 1: after node i, zero if node i is not allowed.
+        """
+
+    def advance(self, token_id: object) -> None:
+        """
+        Read one token.
+
+        Raises
+        ------
+        RejectedTokenError
+            If the token is not allowed here; the matcher is unchanged.
+        """
+
+    def advance_many(self, ids: Iterable) -> int:
+        """
+        Read tokens up to the first that is not allowed; return how many were read.
+        """
+
+    def rollback(self, n: int) -> None:
+        """
+        Take back the last `n` tokens, EOS counted; ValueError beyond the history.
+        """
+
+def fill_bitmasks(matchers: Sequence, array: object, rows: object | None, threads: int) -> list[int]: ...
+
+def processors() -> int:
+    """Threads that can run at once."""
 
 class Bounds:
     def __init__(self) -> None: ...
@@ -81,8 +161,13 @@ class Bounds:
     @mask_seconds.setter
     def mask_seconds(self, arg: float, /) -> None: ...
 
+class Trie:
+    """The token bytes of a vocabulary, shared by its engines."""
+
+    def __init__(self, tokens: Sequence[bytes]) -> None: ...
+
 class Engine:
-    def __init__(self, tokens: Sequence[bytes], bounds: Bounds) -> None: ...
+    def __init__(self, trie: Trie, bounds: Bounds, eos_ids: Sequence[int] = []) -> None: ...
 
     def byte_set(self, mask: bytes, spelled: bool = False) -> int: ...
 
@@ -180,6 +265,22 @@ class Engine:
 
     @property
     def configurations_used(self) -> int: ...
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether half of what the engine may hold is used."""
+
+    @property
+    def serial(self) -> int: ...
+
+    @property
+    def masks_stored(self) -> int: ...
+
+    @property
+    def masks_evicted(self) -> int: ...
+
+    @property
+    def mask_bytes(self) -> int: ...
 
     @property
     def row_bytes(self) -> int: ...

@@ -1,6 +1,8 @@
-"""Masks of several matchers in one call.
+"""Masks of several matchers in one call, on several threads.
 
 Law: the same bits as calling `Matcher.fill_bitmask` for each.
+Cost: masks that are remembered are copied by all threads at once; the others are made, by one thread an
+engine. The pool of threads is one for the process, and the GIL is given up.
 Source: API, section 3.
 """
 
@@ -9,8 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from gramspec import _native
 from gramspec.errors import OptionError
 from gramspec.matching.matcher import Matcher
+from gramspec.matching.residual import ResidualMatcher
+
+_PROCESSORS = _native.processors()
 
 
 def fill_bitmasks(
@@ -21,23 +27,27 @@ def fill_bitmasks(
     Parameters
     ----------
     matchers : sequence of Matcher
+        Of any grammars and vocabularies whose masks have the width of the array.
     array : ndarray or torch.Tensor (CPU), int32, shape (rows, ceil(V / 32))
     rows : sequence of int, optional
         Row of each matcher; 0, 1, 2, … by default.
     threads : int, optional
-        Masks are filled in the calling thread; anything but None or 1 is refused.
+        Most threads at work, this one counted; by default as many as can run at once.
 
     Raises
     ------
     OptionError
-        If `threads` asks for more than one thread.
+        If `threads` is not positive.
     ValueError
-        If `rows` and `matchers` differ in length, or the array does not fit.
+        If `rows` and `matchers` differ in length, or the array does not fit; no row is written then.
+    LimitError, CancelledError
+        If a mask cannot be made: the first one, which names its matcher. The rows of such masks are zero, all
+        others are written.
     """
-    if threads not in (None, 1):
-        raise OptionError(f"threads={threads}: masks are filled in the calling thread only; use threads=1")
-    places = range(len(matchers)) if rows is None else rows
-    if len(places) != len(matchers):
-        raise ValueError(f"{len(places)} rows for {len(matchers)} matchers")
-    for matcher, row in zip(matchers, places, strict=True):
-        matcher.fill_bitmask(array, row)
+    count = _PROCESSORS if threads is None else threads
+    if count < 1:
+        raise OptionError(f"threads={threads}: at least one thread has to do the work")
+    for index in _native.fill_bitmasks(matchers, array, rows, count):
+        matcher = matchers[index]
+        assert isinstance(matcher, ResidualMatcher)
+        matcher.correct(array, index if rows is None else rows[index])

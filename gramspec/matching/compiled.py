@@ -9,18 +9,18 @@ Source: API, section 3; architecture, "Token rows".
 from __future__ import annotations
 
 import hashlib
-import weakref
 
 from gramspec._native import CancelToken
 from gramspec.automaton.engine import Engine
-from gramspec.automaton.loader import Loaded, exactly, load
 from gramspec.errors import CancelledError, OptionError
 from gramspec.grammar.core import Grammar
 from gramspec.limits import Limits
+from gramspec.matching.basis import Basis, _engine, _engines, basis_of
 from gramspec.matching.matcher import Matcher
+from gramspec.matching.residual import ResidualMatcher
 from gramspec.vocabulary import Vocabulary
 
-_engines: weakref.WeakKeyDictionary[Vocabulary, dict[Limits, Engine]] = weakref.WeakKeyDictionary()
+__all__ = ["CompiledGrammar", "_engine", "_engines", "compile"]
 
 
 class CompiledGrammar:
@@ -32,12 +32,15 @@ class CompiledGrammar:
     grammar : Grammar
     """
 
-    def __init__(self, grammar: Grammar, vocabulary: Vocabulary, engine: Engine, loaded: Loaded) -> None:
-        self.grammar = grammar
-        self.vocabulary = vocabulary
-        self._engine = engine
-        self._loaded = loaded
+    def __init__(self, basis: Basis) -> None:
+        self.grammar = basis.grammar
+        self.vocabulary = basis.vocabulary
+        self._basis = basis
         self._fingerprint: str | None = None
+
+    @property
+    def _engine(self) -> Engine:
+        return self._basis.engine
 
     @property
     def masks_exact(self) -> bool:
@@ -57,23 +60,28 @@ class CompiledGrammar:
             self._fingerprint = hashlib.sha256(text.encode()).hexdigest()
         return self._fingerprint
 
-    def matcher(self) -> Matcher:
-        """A matcher at the empty prefix."""
+    def matcher(self, *, cancel: CancelToken | None = None) -> Matcher:
+        """A matcher at the empty prefix.
+
+        Parameters
+        ----------
+        cancel : CancelToken, optional
+            Stops the calls of this matcher, and of its forks, when another thread asks for it.
+        """
         if self._engine.exhausted:
             # Matchers made before keep the old engine; this and later ones share a fresh one.
-            engine = _engine(self.vocabulary, self._engine.limits)
-            self._loaded = load(engine, self.grammar.expr, self.vocabulary.special_tokens, defer=True)
-            self._engine = engine
-        return Matcher(self._engine, self.vocabulary, self._loaded, self.grammar.residuals)
+            self._basis = self._basis.fresh() or self._basis
+        if self.grammar.residuals:
+            return ResidualMatcher.begin(self._basis, cancel)
+        return Matcher(self._basis, cancel)
 
     def shortest_text(self, limit: int = 4096) -> bytes | None:
         """A shortest member in bytes; None if it is longer than `limit` or needs token edges.
 
         Residual predicates are not asked: it is a shortest text of the automaton.
         """
-        core = self._engine.core
-        loaded = exactly(self._engine, self._loaded, self.vocabulary.special_tokens)
-        found: bytes | None = core.shortest_completion(core.start(loaded.expr), limit)
+        core = self._basis.core
+        found: bytes | None = core.shortest_completion(core.start(self._basis.whole().expr), limit)
         return found
 
     def statistics(self) -> dict[str, int]:
@@ -82,11 +90,13 @@ class CompiledGrammar:
         Returns
         -------
         dict of str to int
-            States, configurations, bytes of rows, rows by how they were made, trie nodes.
+            States, configurations, bytes of rows, rows by how they were made, masks remembered and
+            evicted and their bytes, trie nodes.
         """
-        core = self._engine.core
+        core = self._basis.core
         rows = ("row_bytes", "rows_cold", "rows_spliced", "rows_counted")
-        names = ("states", "configurations", *rows, "trie_nodes")
+        masks = ("masks_stored", "masks_evicted", "mask_bytes")
+        names = ("states", "configurations", *rows, *masks, "trie_nodes")
         return {name: int(getattr(core, name)) for name in names}
 
     def to_bytes(self) -> bytes:
@@ -191,20 +201,4 @@ def compile(
         raise OptionError(f"vocabulary must be a gramspec.Vocabulary, not {type(vocabulary).__name__}")
     if cancel is not None and cancel.cancelled:
         raise CancelledError("cancelled on request")
-    limits = limits or Limits()
-    engine = _engine(vocabulary, limits)
-
-    def whole() -> Loaded:
-        return load(engine, grammar.expr, vocabulary.special_tokens, defer=True)
-
-    loaded: Loaded = engine.core.exclusively(whole, limits.compile_seconds, cancel)
-    return CompiledGrammar(grammar, vocabulary, engine, loaded)
-
-
-def _engine(vocabulary: Vocabulary, limits: Limits) -> Engine:
-    engines = _engines.setdefault(vocabulary, {})
-    engine = engines.get(limits)
-    if engine is None or engine.exhausted:
-        # Compiled grammars and matchers of the old engine keep it alive as long as they live.
-        engine = engines[limits] = Engine(vocabulary.tokens, limits, vocabulary.eos_ids)
-    return engine
+    return CompiledGrammar(basis_of(grammar, vocabulary, limits or Limits(), cancel))

@@ -56,8 +56,9 @@ def from_bytes(
     data: bytes, vocabulary: Vocabulary, *, limits: Limits, other_vocabulary: bool = False
 ) -> CompiledGrammar:
     """The compiled grammar of bytes; see `CompiledGrammar.from_bytes`."""
+    from gramspec.matching.basis import Basis
+    from gramspec.matching.basis import _engine as engine_of
     from gramspec.matching.compiled import CompiledGrammar, compile
-    from gramspec.matching.compiled import _engine as engine_of
 
     reader = unpack(data, limits.max_nodes * _BYTES_A_NODE)
     version, fingerprint, size = _read_origin(reader)
@@ -74,7 +75,7 @@ def from_bytes(
         engine = engine_of(vocabulary, limits)
         loaded = load_stored(engine, stored)
         if loaded is not None:
-            return CompiledGrammar(stored.grammar, vocabulary, engine, loaded)
+            return CompiledGrammar(Basis(stored.grammar, vocabulary, engine, loaded))
     if stored.expressions.decode()[1] and not same:
         raise VocabularyError(
             "the grammar has token edges by id, which mean other tokens in this vocabulary\n"

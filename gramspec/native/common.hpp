@@ -25,6 +25,10 @@ inline constexpr std::int64_t kUnreachable = std::int64_t{1}
 struct LimitExceeded : std::runtime_error {
   LimitExceeded(std::string name, const std::string& message)
       : std::runtime_error(message), limit(std::move(name)) {}
+  // Whether the engine is full: the same may be possible in a fresh one.
+  [[nodiscard]] bool full() const {
+    return limit == "max_states" || limit == "max_configurations" || limit == "max_row_bytes";
+  }
   std::string limit;
 };
 

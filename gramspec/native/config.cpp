@@ -361,6 +361,17 @@ Id Configs::step(Id config, std::uint8_t byte) {
   return next;
 }
 
+Id Configs::known_step(Id config, std::uint8_t byte) const noexcept {
+  const Config& c = configs_[static_cast<std::size_t>(config)];
+  if (!c.closed) return kNone;
+  if (!c.live.test(byte)) return kDead;
+  if (c.table) return (*c.table)[byte];
+  for (std::size_t i = 0; i < c.few; ++i) {
+    if (c.few_bytes[i] == byte) return c.few_targets[i];
+  }
+  return kNone;
+}
+
 Id Configs::step_token(Id config, Id token) {
   Returned core;
   for (const auto& [edge, next] : closed(config).tokens) {

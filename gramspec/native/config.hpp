@@ -58,6 +58,13 @@ class Configs {
   // Configuration of one expression on a stack set.
   Id start(Id e, Id stack);
   Id step(Id config, std::uint8_t byte);
+  // The same if it is known already, otherwise kNone; nothing is added.
+  [[nodiscard]] Id known_step(Id config, std::uint8_t byte) const noexcept;
+  // Whether the configuration has token edges, or that is not known yet.
+  [[nodiscard]] bool may_read_tokens(Id config) const noexcept {
+    const Config& c = configs_[static_cast<std::size_t>(config)];
+    return !c.closed || !c.tokens.empty();
+  }
   Id step_token(Id config, Id token);
   // Runs of either.
   Id join(Id a, Id b);

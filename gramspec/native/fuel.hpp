@@ -13,7 +13,10 @@
 
 namespace gramspec {
 
-struct Cancelled {};    // becomes gramspec.errors.CancelledError
+// Becomes gramspec.errors.CancelledError.
+struct Cancelled {
+  std::string who{};  // which of several calls, or empty
+};
 struct Interrupted {};  // a signal handler has raised, and Python's error indicator is set
 
 using CancelFlag = std::atomic<bool>;
@@ -25,6 +28,7 @@ class Fuel {
     const char* limit = "mask_seconds";
     double seconds = 0;                     // none: no bound
     const CancelFlag* cancelled = nullptr;  // may be null
+    const CancelFlag* stopped = nullptr;    // the batch that the call belongs to; may be null
   };
   // How the thread inside asks for signals: false where no handler has raised. Null where it may not ask.
   struct Signals {
@@ -68,7 +72,9 @@ class Fuel {
   void look() {
     left_ = kQuantum;
     if (calls_ == 0) return;
-    if (terms_.cancelled != nullptr && terms_.cancelled->load(std::memory_order_relaxed)) throw Cancelled{};
+    for (const CancelFlag* flag : {terms_.cancelled, terms_.stopped}) {
+      if (flag != nullptr && flag->load(std::memory_order_relaxed)) throw Cancelled{};
+    }
     const Clock::time_point now = Clock::now();
     if (begun_ == Clock::time_point{})
       begun_ = asked_ = now;  // the first look: what came before is not counted

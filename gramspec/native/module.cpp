@@ -5,10 +5,16 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
+#include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <memory>
+#include <system_error>
+#include <thread>
+
+#include "bindings.hpp"
 #include "engine.hpp"
 #include "guarded.hpp"
 #include "stored_grammar.hpp"
@@ -34,6 +40,27 @@ std::span<std::uint32_t> words(Engine& engine, const MaskRow& row) {
   const auto needed = (static_cast<std::size_t>(engine.trie.vocabulary_size()) + 31) / 32;
   if (row.shape(0) != needed) throw std::invalid_argument("a mask row has ceil(V / 32) words");
   return {row.data(), needed};
+}
+
+// The token bytes of a vocabulary, shared by its engines.
+struct SharedTrie {
+  std::shared_ptr<const gramspec::Trie> trie;
+};
+
+// An engine nobody refers to any more; the GIL is held. Giving back the memory of a large one takes a while,
+// which nobody should wait for.
+void retire(Engine* engine) {
+  constexpr std::int64_t kLarge = 50'000;  // expressions and configurations: some milliseconds
+  engine->expander = nullptr;
+  if (engine->exprs.size() + engine->configs.size() < kLarge) {
+    delete engine;
+    return;
+  }
+  try {
+    std::thread([engine] { delete engine; }).detach();
+  } catch (const std::system_error&) {  // no thread to be had
+    delete engine;
+  }
 }
 
 void check_token(const Engine& engine, Id token) {
@@ -79,24 +106,12 @@ NB_MODULE(_native, m) {
     } catch (const gramspec::LimitExceeded& e) {
       const nb::object error = nb::module_::import_("gramspec.errors").attr("LimitError")(e.limit, e.what());
       PyErr_SetObject(reinterpret_cast<PyObject*>(error.type().ptr()), error.ptr());
-    } catch (const gramspec::Cancelled&) {
+    } catch (const gramspec::Cancelled& e) {
       const nb::object type = nb::module_::import_("gramspec.errors").attr("CancelledError");
-      PyErr_SetString(type.ptr(), "cancelled on request");
+      PyErr_SetString(type.ptr(), ((e.who.empty() ? "" : e.who + ": ") + "cancelled on request").c_str());
     }
   });
 
-  nb::class_<gramspec::CancelFlag>(
-      m, "CancelToken",
-      "A request, from any thread, to stop a compile or the masks of a matcher: what runs with the token "
-      "raises\n"
-      "`CancelledError` within milliseconds, and stays usable with another token or without one.")
-      .def(nb::init<>())
-      .def(
-          "cancel", [](gramspec::CancelFlag& flag) { flag.store(true, std::memory_order_relaxed); },
-          "Ask for an end; it cannot be taken back.")
-      .def_prop_ro(
-          "cancelled", [](const gramspec::CancelFlag& flag) { return flag.load(std::memory_order_relaxed); },
-          "Whether an end has been asked for.");
   m.def(
       "survey",
       [](const nb::handle root, int draft, bool declared, const std::vector<std::string>& inexact,
@@ -113,6 +128,7 @@ NB_MODULE(_native, m) {
       "Whether a JSON Schema document names no parts of itself, whether it holds text that is no Unicode, "
       "and "
       "the ids of its schemas that may wait until a text reaches them.");
+  gramspec::bind_matching(m);
 
   nb::class_<Bounds>(m, "Bounds")
       .def(nb::init<>())
@@ -125,17 +141,23 @@ NB_MODULE(_native, m) {
       .def_rw("max_cache_bytes", &Bounds::max_cache_bytes)
       .def_rw("mask_seconds", &Bounds::mask_seconds);
 
-  nb::class_<Engine>(m, "Engine")
+  nb::class_<SharedTrie>(m, "Trie", "The token bytes of a vocabulary, shared by its engines.")
       .def(
           "__init__",
-          [](Engine* self, const std::vector<nb::bytes>& tokens, const Bounds& bounds) {
+          [](SharedTrie* self, const std::vector<nb::bytes>& tokens) {
             std::vector<std::string> strings;
             strings.reserve(tokens.size());
             for (const nb::bytes& t : tokens) strings.push_back(to_string(t));
             const nb::gil_scoped_release unlocked;
-            new (self) Engine(strings, bounds);
+            new (self) SharedTrie{std::make_shared<const gramspec::Trie>(strings)};
           },
-          nb::arg("tokens"), nb::arg("bounds"))
+          nb::arg("tokens"));
+
+  nb::class_<Engine>(m, "Engine")
+      .def(nb::new_([](const SharedTrie& trie, const Bounds& bounds, const std::vector<Id>& eos) {
+             return std::shared_ptr<Engine>(new Engine(trie.trie, bounds, eos), retire);
+           }),
+           nb::arg("trie"), nb::arg("bounds"), nb::arg("eos_ids") = std::vector<Id>())
       // expressions
       .def(
           "byte_set",
@@ -309,6 +331,13 @@ NB_MODULE(_native, m) {
       .def_prop_ro("configurations", [](Engine& e) { return guarded(e, [&] { return e.configs.size(); }); })
       .def_prop_ro("configurations_used",
                    [](Engine& e) { return guarded(e, [&] { return e.configs.used(); }); })
+      .def_prop_ro(
+          "exhausted", [](Engine& e) { return e.exhausted.load(std::memory_order_relaxed); },
+          "Whether half of what the engine may hold is used.")
+      .def_prop_ro("serial", [](Engine& e) { return e.serial; })
+      .def_prop_ro("masks_stored", [](Engine& e) { return guarded(e, [&] { return e.masks.stored(); }); })
+      .def_prop_ro("masks_evicted", [](Engine& e) { return guarded(e, [&] { return e.masks.evicted(); }); })
+      .def_prop_ro("mask_bytes", [](Engine& e) { return e.masks.bytes(); })
       .def_prop_ro("row_bytes", [](Engine& e) { return guarded(e, [&] { return e.rows.bytes(); }); })
       .def_prop_ro("bytes",
                    [](Engine& e) {

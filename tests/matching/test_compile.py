@@ -108,7 +108,7 @@ def walk(one: gs.CompiledGrammar, tokens: Sequence[int]) -> None:
         ("max_states", 8, gs.regex("abcaabca"), []),
         ("max_configurations", 40, gs.regex("a{0,1000}"), [0] * 100),
         ("max_stack_depth", 30, nested(), [0] * 100),
-        ("max_row_bytes", 300, gs.regex("(abc|cab|ba)+x"), [0, 1, 4, 4, 0, 1, 3]),
+        ("max_row_bytes", 60, gs.regex("(abc|cab|ba)+x"), [0, 1, 4, 4, 0, 1, 3]),
         ("mask_steps", 3, gs.regex("[abc]*"), []),
     ],
 )
