@@ -52,7 +52,7 @@ class Cursor:
         Equal keys, equal masks; the key of another mask is never the same in this process.
         """
 
-    def fill_bitmask(self, array: object, row: object = 0) -> None:
+    def fill_bitmask(self, array: object, row: int = 0) -> None:
         """
         Write the mask of allowed tokens into one row of a packed array.
 
@@ -72,7 +72,7 @@ class Cursor:
             If the token given to `CompiledGrammar.matcher` has asked for an end.
         """
 
-    def fill_bitmask_tree(self, parents: object, tokens: object, array: object) -> None:
+    def fill_bitmask_tree(self, parents: Sequence[int], tokens: Sequence[int], array: object) -> None:
         """
         Masks after every node of a draft tree, in one call; the state is unchanged.
 
@@ -85,7 +85,7 @@ class Cursor:
             Row 0: the current state; row i + 1: after node i, zero if node i is not allowed.
         """
 
-    def advance(self, token_id: object) -> None:
+    def advance(self, token_id: int) -> None:
         """
         Read one token.
 
@@ -95,7 +95,7 @@ class Cursor:
             If the token is not allowed here; the matcher is unchanged.
         """
 
-    def advance_many(self, ids: Iterable) -> int:
+    def advance_many(self, ids: Iterable[int]) -> int:
         """
         Read tokens up to the first that is not allowed; return how many were read.
         """
@@ -105,7 +105,7 @@ class Cursor:
         Take back the last `n` tokens, EOS counted; ValueError beyond the history.
         """
 
-def fill_bitmasks(matchers: Sequence, array: object, rows: object | None, threads: int) -> list[int]: ...
+def fill_bitmasks(matchers: Sequence[Cursor], array: object, rows: Sequence[int] | None, threads: int) -> list[int]: ...
 
 def processors() -> int:
     """Threads that can run at once."""

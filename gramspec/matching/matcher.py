@@ -96,7 +96,7 @@ class Matcher(Cursor):
     def _words(self) -> NDArray[np.int32]:
         words = np.zeros((1, (len(self._vocabulary) + 31) // 32), dtype=np.int32)
         self.fill_bitmask(words)
-        return words[0]
+        return words.reshape(-1)
 
     def _add_eos(self, words: NDArray[np.uint32]) -> None:
         if self.is_accepting:

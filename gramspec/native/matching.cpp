@@ -483,7 +483,8 @@ LimitError
 CancelledError
     If the token given to `CompiledGrammar.matcher` has asked for an end.)")
       .def("fill_bitmask_tree", &fill_tree, nb::arg("parents"), nb::arg("tokens"), nb::arg("array"),
-           nb::sig("def fill_bitmask_tree(self, parents: Sequence[int], tokens: Sequence[int], array: "
+           nb::sig("def fill_bitmask_tree(self, parents: collections.abc.Sequence[int], tokens: "
+                   "collections.abc.Sequence[int], array: "
                    "object) -> None"),
            R"(Masks after every node of a draft tree, in one call; the state is unchanged.
 
@@ -502,13 +503,15 @@ Raises
 RejectedTokenError
     If the token is not allowed here; the matcher is unchanged.)")
       .def("advance_many", &advance_many, nb::arg("ids"),
-           nb::sig("def advance_many(self, ids: Iterable[int]) -> int"),
+           nb::sig("def advance_many(self, ids: collections.abc.Iterable[int]) -> int"),
            "Read tokens up to the first that is not allowed; return how many were read.")
       .def("rollback", &rollback, nb::arg("n"),
            "Take back the last `n` tokens, EOS counted; ValueError beyond the history.");
 
   m.def("fill_bitmasks", &fill_many, nb::arg("matchers"), nb::arg("array"), nb::arg("rows").none(),
-        nb::arg("threads"));
+        nb::arg("threads"),
+        nb::sig("def fill_bitmasks(matchers: collections.abc.Sequence[Cursor], array: object, rows: "
+                "collections.abc.Sequence[int] | None, threads: int) -> list[int]"));
   m.def("processors", &Pool::processors, "Threads that can run at once.");
 }
 
