@@ -10,6 +10,11 @@ from numpy.typing import NDArray
 def set_main_thread(ident: int) -> None:
     """Tell which thread signal handlers run in."""
 
+def survey(root: object, draft: int, declared: bool, inexact: Sequence[str], exact: Sequence[str]) -> tuple[bool, bool, set[int]]:
+    """
+    Whether a JSON Schema document names no parts of itself, whether it holds text that is no Unicode, and the ids of its schemas that may wait until a text reaches them.
+    """
+
 class CancelToken:
     """
     A request, from any thread, to stop a compile or the calls of a matcher: what runs with the token raises
@@ -25,10 +30,6 @@ class CancelToken:
     def cancelled(self) -> bool:
         """Whether an end has been asked for."""
 
-def survey(root: object, draft: int, declared: bool, inexact: Sequence[str], exact: Sequence[str]) -> tuple[bool, bool, set[int]]:
-    """
-    Whether a JSON Schema document names no parts of itself, whether it holds text that is no Unicode, and the ids of its schemas that may wait until a text reaches them.
-    """
 class Cursor:
     """The state of one sequence."""
 
