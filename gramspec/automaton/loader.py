@@ -199,6 +199,8 @@ class _Loader:
     def _builtin(self, node: ir.Builtin) -> int:
         if node.kind == "json text":
             return int(self.core.text_spellings(*node.data))
+        if node.kind == "number":
+            return int(self.core.number(*node.data))
         raise GrammarError("", f"unknown kind of built-in expression {node.kind!r}")
 
     def _rule(self, rule: ir.Rule) -> int:

@@ -11,6 +11,7 @@
 #include <unordered_map>
 
 #include "common.hpp"
+#include "numbers.hpp"
 #include "texts.hpp"
 
 namespace gramspec {
@@ -30,6 +31,7 @@ enum class Kind : std::uint8_t {
   kNonNull,  // a without the empty string
   kToken,    // one token edge a
   kObject,   // rest of a JSON object in state a; b = 1 right after the opening brace
+  kNumber,   // JSON numbers from state a of the automaton of numbers on, regular
   kSpelled,  // JSON spellings of the words of a (b = 1: one each); lo, hi: place in an escape
   kKeyOpen,  // the key, from after its opening quote, of object state a
   kKeyFrame  // frame below a key being written: object state a, text b written so far
@@ -139,6 +141,7 @@ class Exprs {
   Id call(Id item);
   // The language of state 0; arcs hold (regular expression without the empty string, state).
   Id machine(const std::vector<std::vector<std::pair<Id, Id>>>& arcs, const std::vector<bool>& accepting);
+  Id number(const NumberSpec& spec);
   Id token(Id token_id);
   // Same regular language without frames.
   Id strip_calls(Id e);
@@ -200,6 +203,8 @@ class Exprs {
   std::int64_t shortest_part(Id e);
   Head raw_head(Id e);
   std::vector<Arc> state_arcs(const MachineState& state);
+  Id number_state(std::int32_t state);
+  std::vector<Arc> number_arcs(std::int32_t state);
   Head spelled_head(const Node& n);
   Id character_spellings(std::uint32_t c);
   Id digit_target(const Node& n, std::uint32_t digit, int left);
@@ -210,6 +215,10 @@ class Exprs {
   std::int64_t shortest_bound(Id e);
   bool explore_live(Id e);
   std::int64_t still_to_do(Id e);
+  // Kinds whose emptiness and lengths are searched for.
+  [[nodiscard]] static bool searched(Kind kind) noexcept {
+    return kind == Kind::kAnd || kind == Kind::kNot || kind == Kind::kSpelled || kind == Kind::kNumber;
+  }
   static void check_explored(std::size_t states);
   std::vector<Arc> merge_arcs(const std::vector<const std::vector<Arc>*>& parts);
   std::vector<Arc> intersect_arcs(const std::vector<Id>& items);
@@ -247,6 +256,7 @@ class Exprs {
   std::map<std::array<std::uint64_t, 4>, Id> set_index_;
   std::deque<MachineState> states_;  // stable addresses
   std::unordered_map<std::vector<Id>, Id, HashIds> machines_;
+  Numbers numbers_;
   std::deque<Rule> rules_;
   // While some rule has no final properties, what depends on rules is remembered for one pass only.
   bool pending_ = false;

@@ -167,6 +167,9 @@ Head Exprs::raw_head(Id e) {
     case Kind::kToken:
       h.tokens.emplace_back(n.a, kEpsilonId);
       break;
+    case Kind::kNumber:
+      h.arcs = number_arcs(n.a);
+      break;
     case Kind::kSpelled:
       h = spelled_head(n);
       break;

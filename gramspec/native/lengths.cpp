@@ -52,6 +52,9 @@ bool Exprs::nullable(Id e) {
     case Kind::kSpelled:
       value = n.lo == 0 && nullable(n.a);
       break;
+    case Kind::kNumber:
+      value = numbers_.accepts(n.a);
+      break;
     case Kind::kRule:
       value = rule(n.a).nullable;
       break;
@@ -127,6 +130,7 @@ std::int64_t Exprs::shortest_part(Id e) {
       break;
     case Kind::kAnd:
     case Kind::kNot:
+    case Kind::kNumber:
     case Kind::kSpelled:
       return explore_shortest(e);
     case Kind::kCall:
@@ -185,6 +189,7 @@ std::int64_t Exprs::shortest_non_empty(Id e) {
       break;
     case Kind::kAnd:
     case Kind::kNot:
+    case Kind::kNumber:
     case Kind::kSpelled: {
       const Head h = head(e);
       for (const Arc& arc : h.arcs) value = std::min(value, add_length(1, shortest(arc.target)));
@@ -241,7 +246,7 @@ std::int64_t Exprs::explore_shortest(Id e, std::size_t states) {
     queue.pop();
     if (distance > seen.at(state).distance) continue;
     const Kind kind = node(state).kind;
-    const bool boolean = kind == Kind::kAnd || kind == Kind::kNot || kind == Kind::kSpelled;
+    const bool boolean = searched(kind);
     std::int64_t rest = boolean ? shortest_[static_cast<std::size_t>(state)] : shortest(state);
     if (rest < 0 && nullable(state)) rest = 0;
     if (rest >= 0) {

@@ -49,6 +49,9 @@ bool Exprs::live(Id e) {
     case Kind::kSpelled:
       value = nullable(e) || explore_live(e);
       break;
+    case Kind::kNumber:
+      value = nullable(e) || numbers_.witness(n.a) >= 0 || explore_live(e);
+      break;
     default:
       value = shortest(e) < kUnreachable;
       break;
@@ -90,6 +93,9 @@ std::int64_t Exprs::longest_needed(Id e, bool search) {
       return multiply_length(longest_needed(n.a, search), n.lo);
     case Kind::kCall:
       return longest_needed(n.a, search);
+    case Kind::kNumber:
+      if (!nullable(e) && numbers_.witness(n.a) >= 0) return numbers_.witness(n.a);
+      [[fallthrough]];
     case Kind::kAnd:
     case Kind::kNot:
     case Kind::kSpelled: {
@@ -138,9 +144,10 @@ bool Exprs::explore_live(Id e) {
     if (!from.try_emplace(state, before).second) return false;
     const auto i = static_cast<std::size_t>(state);
     const Kind kind = node(state).kind;
-    const bool boolean = kind == Kind::kAnd || kind == Kind::kNot || kind == Kind::kSpelled;
+    const bool boolean = searched(kind);
     if (state != e && (!boolean || live_[i] >= 0 || shortest_[i] >= 0)) return live(state);
     if (nullable(state)) return true;
+    if (kind == Kind::kNumber && numbers_.witness(node(state).a) >= 0) return true;
     const std::int64_t bound = shortest_bound(state);
     if (bound >= kUnreachable) return false;
     queues[0].push({add_length(distance, multiply_length(bound, 2)), distance, state});
@@ -208,6 +215,9 @@ std::int64_t Exprs::shortest_bound(Id e) {
       break;
     case Kind::kSpelled:
       value = spelled_bound(n);
+      break;
+    case Kind::kNumber:
+      value = numbers_.bound(n.a);
       break;
     case Kind::kAnd: {
       value = nullable(e) ? 0 : 1;

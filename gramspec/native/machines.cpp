@@ -102,6 +102,30 @@ Id Exprs::machine(const std::vector<std::vector<std::pair<Id, Id>>>& arcs,
   return machines_[std::move(key)] = exprs[0];
 }
 
+Id Exprs::number(const NumberSpec& spec) { return number_state(numbers_.add(spec)); }
+
+Id Exprs::number_state(std::int32_t state) {
+  if (state == Numbers::kDead) return kEmptyId;
+  if (state == Numbers::kEnd) return kEpsilonId;
+  return intern({Kind::kNumber, state}, true, 1);
+}
+
+std::vector<Arc> Exprs::number_arcs(std::int32_t state) {
+  std::vector<Arc> out;
+  for (const char c : std::string_view("+-.0123456789Ee")) {
+    const auto byte = static_cast<std::uint8_t>(c);
+    if (!writable(byte)) continue;
+    const Id target = number_state(numbers_.step(state, byte));
+    if (target == kEmptyId) continue;
+    if (!out.empty() && out.back().target == target && out.back().hi + 1 == byte) {
+      out.back().hi = byte;
+    } else {
+      out.push_back({byte, byte, target});
+    }
+  }
+  return out;
+}
+
 std::vector<Arc> Exprs::state_arcs(const MachineState& state) {
   std::vector<std::vector<Arc>> parts;
   parts.reserve(state.arcs.size());

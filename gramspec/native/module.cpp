@@ -69,6 +69,16 @@ void check_token(const Engine& engine, Id token) {
 }
 
 using MarkedValues = std::vector<std::pair<Id, gramspec::Marks>>;
+// The end next to 0 (digits, decade, whether it is left out), then the other one unless there is none.
+using SideTuple = std::optional<
+    std::tuple<std::string, std::int32_t, bool, std::optional<std::string>, std::int32_t, bool>>;
+
+gramspec::NumberSide side_of(const SideTuple& given) {
+  if (!given) return {};
+  const auto& [low, low_at, low_strict, high, high_at, high_strict] = *given;
+  return {true, low, low_at, low_strict, high.has_value(), high.value_or(""), high_at, high_strict};
+}
+
 using PropertyTuple = std::tuple<nb::bytes, Id, Id, MarkedValues, bool, bool>;
 using GroupTuple = std::tuple<Id, Id, MarkedValues>;
 
@@ -198,6 +208,23 @@ NB_MODULE(_native, m) {
               const std::vector<bool>& accepting) {
              return guarded_long(e, [&] { return e.exprs.machine(arcs, accepting); });
            })
+      .def(
+          "number",
+          [](Engine& e, std::int32_t most_exponent, bool zero, const SideTuple& positive,
+             const SideTuple& negative, std::optional<std::int32_t> place, bool fraction, bool decimals,
+             bool exponents, std::int32_t coprime, std::int32_t base, std::int32_t power,
+             const std::vector<std::int32_t>& others) {
+            const gramspec::NumberSpec spec{zero,          {side_of(positive), side_of(negative)},
+                                            most_exponent, place,
+                                            fraction,      decimals,
+                                            exponents,     coprime,
+                                            base,          power,
+                                            others};
+            return guarded(e, [&] { return e.exprs.number(spec); });
+          },
+          nb::arg("most_exponent"), nb::arg("zero"), nb::arg("positive").none(), nb::arg("negative").none(),
+          nb::arg("place").none(), nb::arg("fraction"), nb::arg("decimals"), nb::arg("exponents"),
+          nb::arg("coprime"), nb::arg("base"), nb::arg("power"), nb::arg("others"))
       .def("text_spellings",
            [](Engine& e, const std::string& text) {
              return guarded(e, [&] { return e.exprs.text_spellings(text); });

@@ -87,8 +87,8 @@ def numbers_between(
         place = max(place or 0, 0)
     kind = _Kind(place, style != "digits", form)
     if place is not None:
-        low, low_strict = _rounded(low, low_strict, place, up=True), False
-        high, high_strict = _rounded(high, high_strict, place, up=False), False
+        low, low_strict = rounded(low, low_strict, place, up=True), False
+        high, high_strict = rounded(high, high_strict, place, up=False), False
     if low is not None and high is not None and (low > high or (low == high and (low_strict or high_strict))):
         return EMPTY
     above: Expr = EMPTY
@@ -181,7 +181,7 @@ class _Kind(NamedTuple):
 _ANY = _Kind(None, True)
 
 
-def _rounded(bound: Decimal | None, strict: bool, place: int, *, up: bool) -> Decimal | None:
+def rounded(bound: Decimal | None, strict: bool, place: int, *, up: bool) -> Decimal | None:
     """The nearest multiple of ``10**place`` inside an interval's end."""
     if bound is None:
         return None

@@ -28,18 +28,9 @@ from gramspec.grammar.json_schema.formulas import (
     Plain,
     negation,
 )
-from gramspec.grammar.json_schema.intervals import (
-    Style,
-    numbers_among,
-    numbers_between,
-    rfc8259_number,
-)
-from gramspec.grammar.json_schema.multiples import (
-    MAX_STATES,
-    Divisor,
-    is_enforced,
-    multiples_between,
-)
+from gramspec.grammar.json_schema.intervals import Style, rfc8259_number
+from gramspec.grammar.json_schema.multiples import MAX_STATES, Divisor, is_enforced
+from gramspec.grammar.json_schema.numerals import multiples_between, numbers_among, numbers_between
 
 ONE = Decimal(1)
 
@@ -265,7 +256,8 @@ class _Conjunction:
     def spelled(self) -> tuple[Expr, bool]:
         """Its spellings, and whether they are exact."""
         candidates = self.candidates(_FEW)
-        if candidates is not None and all(map(_is_moderate, candidates)):
+        plain = self.values is None and not self.excluded and all(_modulus(d) == 1 for d in self.divisors)
+        if candidates is not None and not plain and all(map(_is_moderate, candidates)):
             texts, exact = [numbers_among(filter(self.holds, candidates))], True
             if self.plain:
                 texts.append(numbers_between(None, False, None, False, "digits"))
