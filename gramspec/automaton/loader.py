@@ -200,7 +200,7 @@ class _Loader:
         if node.kind == "json text":
             return int(self.core.text_spellings(*node.data))
         if node.kind == "number":
-            return int(self.core.number(*node.data))
+            return int(self.core.number(*node.data[:10], list(node.data[10:])))
         raise GrammarError("", f"unknown kind of built-in expression {node.kind!r}")
 
     def _rule(self, rule: ir.Rule) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from gramspec.errors import GrammarError
 from gramspec.grammar import ir
 from gramspec.grammar.encoding import json_key_spellings
+from gramspec.grammar.json_schema.numerals import from_data as number
 
 
 def builtin(kind: str, data: tuple[object, ...]) -> ir.Expr:
@@ -22,5 +23,7 @@ def builtin(kind: str, data: tuple[object, ...]) -> ir.Expr:
     match kind, data:
         case "json text", (str() as text,):
             return json_key_spellings(text)
+        case "number", _:
+            return number(data)
         case _:
             raise GrammarError("", f"there is no built-in expression {kind!r} of {data!r:.80}")

@@ -69,16 +69,6 @@ void check_token(const Engine& engine, Id token) {
 }
 
 using MarkedValues = std::vector<std::pair<Id, gramspec::Marks>>;
-// The end next to 0 (digits, decade, whether it is left out), then the other one unless there is none.
-using SideTuple = std::optional<
-    std::tuple<std::string, std::int32_t, bool, std::optional<std::string>, std::int32_t, bool>>;
-
-gramspec::NumberSide side_of(const SideTuple& given) {
-  if (!given) return {};
-  const auto& [low, low_at, low_strict, high, high_at, high_strict] = *given;
-  return {true, low, low_at, low_strict, high.has_value(), high.value_or(""), high_at, high_strict};
-}
-
 using PropertyTuple = std::tuple<nb::bytes, Id, Id, MarkedValues, bool, bool>;
 using GroupTuple = std::tuple<Id, Id, MarkedValues>;
 
@@ -210,21 +200,24 @@ NB_MODULE(_native, m) {
            })
       .def(
           "number",
-          [](Engine& e, std::int32_t most_exponent, bool zero, const SideTuple& positive,
-             const SideTuple& negative, std::optional<std::int32_t> place, bool fraction, bool decimals,
-             bool exponents, std::int32_t coprime, std::int32_t base, std::int32_t power,
+          [](Engine& e, std::int32_t most_exponent, const std::optional<std::string>& low, bool low_strict,
+             const std::optional<std::string>& high, bool high_strict, bool fraction,
+             std::optional<std::int32_t> place, std::int32_t coprime, std::int32_t base, std::int32_t power,
              const std::vector<std::int32_t>& others) {
-            const gramspec::NumberSpec spec{zero,          {side_of(positive), side_of(negative)},
-                                            most_exponent, place,
-                                            fraction,      decimals,
-                                            exponents,     coprime,
-                                            base,          power,
-                                            others};
+            gramspec::NumberSpec spec;
+            spec.between(low, low_strict, high, high_strict);
+            spec.most_exponent = most_exponent;
+            spec.fraction = spec.exponents = fraction;
+            spec.place = place;
+            spec.coprime = coprime;
+            spec.base = base;
+            spec.power = power;
+            spec.others = others;
             return guarded(e, [&] { return e.exprs.number(spec); });
           },
-          nb::arg("most_exponent"), nb::arg("zero"), nb::arg("positive").none(), nb::arg("negative").none(),
-          nb::arg("place").none(), nb::arg("fraction"), nb::arg("decimals"), nb::arg("exponents"),
-          nb::arg("coprime"), nb::arg("base"), nb::arg("power"), nb::arg("others"))
+          nb::arg("most_exponent"), nb::arg("low").none(), nb::arg("low_strict"), nb::arg("high").none(),
+          nb::arg("high_strict"), nb::arg("fraction"), nb::arg("place").none(), nb::arg("coprime"),
+          nb::arg("base"), nb::arg("power"), nb::arg("others"))
       .def("text_spellings",
            [](Engine& e, const std::string& text) {
              return guarded(e, [&] { return e.exprs.text_spellings(text); });

@@ -32,6 +32,51 @@ std::int32_t lowest(const NumberSide& side) {
 
 }  // namespace
 
+void NumberSpec::between(const std::optional<std::string>& low, bool low_strict,
+                         const std::optional<std::string>& high, bool high_strict) {
+  struct End {
+    int sign = 0;
+    std::string digits;
+    std::int32_t at = 0;
+    bool strict = false;
+  };
+  const auto read = [](const std::optional<std::string>& text, bool strict) -> std::optional<End> {
+    if (!text) return std::nullopt;
+    const bool negative = text->starts_with('-');
+    const std::size_t mark = text->find('e');
+    if (mark == std::string::npos) throw std::invalid_argument("a number is written with its exponent");
+    End out;
+    out.digits = text->substr(negative ? 1 : 0, mark - (negative ? 1 : 0));
+    out.sign = out.digits.empty() ? 0 : negative ? -1 : 1;
+    out.at = std::stoi(text->substr(mark + 1));
+    out.strict = strict;
+    return out;
+  };
+  const auto side = [](const std::optional<End>& near, const std::optional<End>& far,
+                       int sign) -> NumberSide {
+    if (far && far->sign * sign <= 0) return {};
+    NumberSide out;
+    out.possible = true;
+    if (near && near->sign * sign > 0) {
+      out.low_digits = near->digits;
+      out.low_at = near->at;
+      out.low_strict = near->strict;
+    }
+    if (far) {
+      out.has_high = true;
+      out.high_digits = far->digits;
+      out.high_at = far->at;
+      out.high_strict = far->strict;
+    }
+    return out;
+  };
+  const auto from = read(low, low_strict);
+  const auto to = read(high, high_strict);
+  sides = {side(from, to, 1), side(to, from, -1)};
+  zero = (!from || from->sign < 0 || (from->sign == 0 && !from->strict)) &&
+         (!to || to->sign > 0 || (to->sign == 0 && !to->strict));
+}
+
 std::size_t Numbers::Hash::operator()(const State& s) const noexcept {
   std::size_t seed = static_cast<std::size_t>(s.phase * 32 + s.negative * 16 + s.begun * 8);
   for (const std::int32_t part : {s.spec, s.low, s.high, s.seen, s.whole, s.zeros, s.trailing, s.read, s.last,
@@ -179,9 +224,7 @@ std::int32_t Numbers::after_digit(State s, std::int32_t digit) {
   s.phase = kFraction;
   bool frozen = false;  // only zeros may follow
   if (spec.place) {
-    std::int32_t limit = -*spec.place;
-    if (spec.exponents && s.whole <= 1) limit += spec.most_exponent;
-    limit = std::max(limit, 0);
+    const std::int32_t limit = last_place(s);
     frozen = s.read >= limit;
     s.read = std::min(s.read + 1, limit + 1);
     if (digit != 0) {
@@ -203,6 +246,22 @@ std::int32_t Numbers::after_digit(State s, std::int32_t digit) {
   }
   settle(s, spec);
   return intern(s);
+}
+
+// How many digits behind the point may be other than 0 at most.
+std::int32_t Numbers::last_place(const State& s) const {
+  const Kept& kept = spec(s);
+  std::int32_t shift = 0;
+  if (kept.exponents && s.whole <= 1) {
+    shift = kept.most_exponent;
+    const NumberSide& side = kept.sides[static_cast<std::size_t>(s.negative)];
+    if (s.begun && side.has_high) {
+      const std::int32_t decade = s.whole > 0 ? 0 : -s.zeros - 1;
+      shift = std::min(shift, side.high_at - decade - (high_holds(s, side, false) ? 0 : 1));
+      if (kept.decimals) shift = std::max(shift, 0);
+    }
+  }
+  return std::max(shift - *kept.place, 0);
 }
 
 // Behind the e the numbers differ by the exponents only that they may have.
@@ -337,6 +396,9 @@ std::int64_t Numbers::bound(std::int32_t at) const {
   if (s.phase >= kExponent) return accepts(at) ? 0 : 1;
   if (accepts(at)) return 0;
   const Kept& kept = spec(s);
+  if (s.begun && s.phase == kFraction && kept.place && s.read >= last_place(s)) {
+    return exponents(s, true) ? 2 : kUnreachable;  // zeros change nothing
+  }
   std::int64_t out = decimal_bound(s);
   const std::int64_t more = s.phase == kPoint ? 3 : 2;
   if (exponents(s, false)) out = std::min(out, more);
@@ -375,6 +437,7 @@ std::int64_t Numbers::witness(std::int32_t at) const {
     if (!side.has_high || decade + more < side.high_at) return s.phase == kWhole ? more : more + 2;
   }
   if (s.phase <= kSigned) return -1;
+  if (s.phase == kFraction && s.begun && kept.place && s.read >= last_place(s)) return -1;
   const std::int32_t decade = s.whole > 0 ? s.whole - 1 : -s.zeros - 1;
   if (kept.decimals && kept.fraction && s.phase != kZero && s.begun && well_inside(decade) &&
       -place - s.read >= every) {
@@ -387,8 +450,9 @@ std::int64_t Numbers::witness(std::int32_t at) const {
   std::int32_t exponent = kept.most_exponent;
   if (side.has_high) exponent = std::min(exponent, side.high_at - 1 - shift);
   if (exponent < -kept.most_exponent || (bounded_below(side) && exponent + shift <= side.low_at)) return -1;
-  if (kept.place && place + kept.power + s.read + more > exponent) return -1;
-  return more + 6;
+  if (!kept.place || place + kept.power + s.read + more <= exponent) return more + 6;
+  const std::int32_t room = exponent - place - s.read;
+  return room >= every ? std::max(room, 1) + 6 : -1;
 }
 
 }  // namespace gramspec

@@ -40,6 +40,10 @@ struct NumberSpec {
   std::int32_t base = 1;
   std::int32_t power = 0;
   std::vector<std::int32_t> others;  // none of which divides the significant digits
+
+  // Numbers from `low` to `high`; an end is written "-12e3" for -1.2e3, "e0" for 0.
+  void between(const std::optional<std::string>& low, bool low_strict, const std::optional<std::string>& high,
+               bool high_strict);
 };
 
 class Numbers {
@@ -104,6 +108,7 @@ class Numbers {
   [[nodiscard]] bool in_decade(const State& s, const NumberSide& side, std::int32_t at, bool ended) const;
   [[nodiscard]] std::optional<std::pair<std::int32_t, std::int32_t>> exponents(const State& s,
                                                                                bool ended) const;
+  [[nodiscard]] std::int32_t last_place(const State& s) const;
   [[nodiscard]] std::int64_t decimal_bound(const State& s) const;
   [[nodiscard]] static bool low_holds(const State& s, const NumberSide& side, bool ended);
   [[nodiscard]] static bool high_holds(const State& s, const NumberSide& side, bool ended);

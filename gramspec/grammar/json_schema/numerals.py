@@ -7,18 +7,20 @@ Source: API section 1: under bounds, decimals, and exponents with a one-digit in
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from decimal import Decimal
 from functools import lru_cache, partial
-from typing import TypeAlias
 
+from gramspec.errors import GrammarError
 from gramspec.grammar.ir import EMPTY, Builtin, Expr, union
 from gramspec.grammar.json_schema import intervals, multiples
 from gramspec.grammar.json_schema.exponents import MAX_EXPONENT
 from gramspec.grammar.json_schema.intervals import Style, rounded
-from gramspec.grammar.json_schema.multiples import Divisor
+from gramspec.grammar.json_schema.multiples import MAX_STATES, Divisor
 
-_Side: TypeAlias = "tuple[str, int, bool, str | None, int, bool]"
+_BOUND = re.compile(r"(-?)([0-9]*)e(-?[0-9]{1,5})")
+_MOST_DIGITS = 1000
 _UNIT = Divisor(1, 1, 0, 0)
 
 
@@ -64,6 +66,47 @@ def numbers_among(values: Iterable[Decimal]) -> Expr:
     return union(*(numbers_between(value, False, value, False, "number") for value in values))
 
 
+def from_data(data: tuple[object, ...]) -> Expr:
+    """The built-in expression "number" of some values.
+
+    Raises
+    ------
+    GrammarError
+        If they are not the values of such an expression.
+    """
+    match data:
+        case (
+            int(most),
+            str() | None as low_text,
+            bool(low_strict),
+            str() | None as high_text,
+            bool(high_strict),
+            bool(fraction),
+            int() | None as place,
+            int(coprime),
+            int(base),
+            int(power),
+            *rest,
+        ) if most == MAX_EXPONENT and (place is None or abs(place) <= 4 * _MOST_DIGITS):
+            others = tuple(other for other in rest if isinstance(other, int) and 1 < other <= MAX_STATES)
+            low, high = _bound(low_text), _bound(high_text)
+            unit = (coprime, base, power) == (1, 1, 0) and not others
+            if len(others) == len(rest) and (unit or place is not None):
+                style: Style = "number" if fraction else "digits"
+                if unit:
+                    expr = numbers_between(low, low_strict, high, high_strict, style, place)
+                elif (
+                    0 < coprime <= MAX_STATES and base in (1, 2, 5) and 0 <= power <= MAX_STATES.bit_length()
+                ):
+                    step = Decimal((0, tuple(map(int, str(coprime * base**power))), place or 0))
+                    expr = multiples_between(step, others, low, high, style)
+                else:
+                    expr = EMPTY
+                if isinstance(expr, Builtin) and expr.data == data:
+                    return expr
+    raise GrammarError("", f"{data!r:.80} are not the values of a built-in number")
+
+
 def _data(
     low: Decimal | None,
     low_strict: bool,
@@ -75,30 +118,35 @@ def _data(
     others: tuple[int, ...],
 ) -> tuple[object, ...]:
     """The arguments of the native core's `number`."""
-    positive = negative = None
-    if high is None or high > 0:
-        positive = _side(low, low_strict, high, high_strict)
-    if low is None or low < 0:
-        negative = _side(_opposite(high), high_strict, _opposite(low), low_strict)
-    zero = (low is None or low < 0 or (low == 0 and not low_strict)) and (
-        high is None or high > 0 or (high == 0 and not high_strict)
+    ends = (_text(low), low_strict, _text(high), high_strict)
+    return (
+        MAX_EXPONENT,
+        *ends,
+        style != "digits",
+        place,
+        divisor.coprime,
+        divisor.base,
+        divisor.power,
+        *others,
     )
-    plain = style == "digits"
-    figures = (divisor.coprime, divisor.base, divisor.power)
-    return (MAX_EXPONENT, zero, positive, negative, place, not plain, True, not plain, *figures, others)
 
 
-def _opposite(value: Decimal | None) -> Decimal | None:
-    return None if value is None else value.copy_negate()
+def _text(value: Decimal | None) -> str | None:
+    """Sign, significant digits and the power of ten of the first of them."""
+    if value is None:
+        return None
+    if value == 0:
+        return "e0"
+    sign, digits, _ = value.as_tuple()
+    return f"{'-' if sign else ''}{''.join(map(str, digits)).rstrip('0')}e{value.adjusted()}"
 
 
-def _side(low: Decimal | None, low_strict: bool, high: Decimal | None, high_strict: bool) -> _Side:
-    """The positive numbers of an interval: the end next to 0, then the other one."""
-    near = ("", 0, False) if low is None or low <= 0 else (*_digits(low), low_strict)
-    far = (None, 0, False) if high is None else (*_digits(high), high_strict)
-    return (*near, *far)
-
-
-def _digits(value: Decimal) -> tuple[str, int]:
-    """Significant digits of a positive number, and the power of ten of the first."""
-    return "".join(map(str, value.as_tuple().digits)).rstrip("0"), value.adjusted()
+def _bound(text: str | None) -> Decimal | None:
+    """The number of a text that `_text` makes."""
+    if text is None:
+        return None
+    match = _BOUND.fullmatch(text)
+    if match is None or len(match[2]) > 4 * _MOST_DIGITS:
+        raise GrammarError("", f"{text!r:.80} is not the end of an interval of numbers")
+    digits = tuple(map(int, match[2])) or (0,)
+    return Decimal((int(bool(match[1])), digits, int(match[3]) - len(digits) + 1))
