@@ -13,6 +13,7 @@ namespace gramspec {
 
 namespace {
 constexpr auto kLookOut = std::chrono::microseconds(50);
+constexpr std::size_t kStack = std::size_t{16} << 20;
 constexpr auto kIdle = std::chrono::milliseconds(20);
 
 std::atomic<Pool*> pool{nullptr};
@@ -76,7 +77,7 @@ void Pool::run(std::size_t count, int threads, const std::function<void(std::siz
   }
   {
     const std::lock_guard held(lock_);
-    for (; threads_ < helpers; ++threads_) std::thread([this] { serve(); }).detach();
+    while (threads_ < helpers && start()) ++threads_;
     open_.push_back(&batch);
     waiting_.fetch_add(1, std::memory_order_release);
   }
@@ -98,6 +99,22 @@ void Pool::run(std::size_t count, int threads, const std::function<void(std::siz
     idle();
     held.lock();
   }
+}
+
+// A thread of its own stack size: what the platform gives by default may be too little for deep expressions.
+bool Pool::start() {
+  pthread_attr_t attributes;
+  if (pthread_attr_init(&attributes) != 0) return false;
+  pthread_attr_setstacksize(&attributes, kStack);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_t thread;
+  const auto begin = [](void* self) -> void* {
+    static_cast<Pool*>(self)->serve();
+    return nullptr;
+  };
+  const bool started = pthread_create(&thread, &attributes, begin, this) == 0;
+  pthread_attr_destroy(&attributes);
+  return started;
 }
 
 void Pool::serve() {

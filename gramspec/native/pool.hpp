@@ -33,7 +33,8 @@ class Pool {
     std::atomic<int> helping{0};  // the same as `inside`, for who looks without the lock
   };
 
-  void serve();
+  bool start();  // false where no thread is to be had: the caller does the work
+  [[noreturn]] void serve();
   static void work(Batch& batch);
 
   std::mutex lock_;
