@@ -22,6 +22,8 @@ from gramspec.kernels.arrays import TABLES
 if TYPE_CHECKING:
     import torch
 
+    from gramspec.matching.matcher import Matcher
+
 _FIRST = 64  # rows that a table begins with; it doubles up to its bound
 
 
@@ -149,6 +151,31 @@ class DeviceRows:
             self.hits += len(first) - len(new)
             places = [-1 if key is None else self._slots[key] for key in keys]
             return Gathered(self._table, self._sent(torch.tensor(places, dtype=torch.int32)))
+
+    def masks(self, matchers: Sequence[Matcher | None]) -> Gathered:
+        """Find the mask of each matcher; masks that the table does not hold yet are filled and brought there.
+
+        Parameters
+        ----------
+        matchers : sequence of Matcher or None
+            All on one vocabulary, with ``width`` words per mask; None leaves its row unconstrained.
+
+        Returns
+        -------
+        Gathered
+
+        Raises
+        ------
+        LimitError
+            If the distinct masks of this call need more than `max_bytes`; nothing has changed then.
+        """
+
+        def fill(i: int, row: NDArray[Any]) -> None:
+            matcher = matchers[i]
+            assert matcher is not None  # its key would be None
+            matcher.fill_bitmask(row[None])
+
+        return self.gather([None if m is None else m.mask_key for m in matchers], fill)
 
     def _grow(self, needed: int) -> None:
         size = int(self._table.shape[0])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+import gramspec as gs
 from gramspec import KernelError, LimitError
 from gramspec.kernels import DeviceRows, apply_bitmask
 
@@ -84,3 +85,21 @@ def test_tables_that_cannot_be_are_refused():
         DeviceRows(0, device="cpu")
     with pytest.raises(LimitError):
         DeviceRows(4, device="cpu", max_bytes=15)
+
+
+def test_matchers_in_the_same_state_share_a_row_and_every_row_is_their_mask():
+    vocabulary = gs.Vocabulary([bytes([b]) for b in range(97, 123)] + [b"ab", b"ba", None], [28])
+    compiled = gs.compile(gs.regex("(ab|ba|c){0,6}"), vocabulary)
+    rows = DeviceRows(1, device="cpu")
+    generator = np.random.default_rng(0)
+    matchers = [compiled.matcher() for _ in range(8)]
+    for _ in range(12):
+        table, at = rows.masks([*matchers, None])
+        expected = np.zeros((8, 1), dtype=np.int32)
+        gs.fill_bitmasks(matchers, expected)
+        assert np.array_equal(table[at[:8].long()].numpy(), expected) and int(at[8]) == -1
+        for matcher in matchers:
+            allowed = matcher.allowed_ids()
+            if len(allowed):
+                matcher.advance(int(generator.choice(allowed)))
+    assert rows.misses == len(rows) < 40 and rows.hits > 0
