@@ -31,6 +31,7 @@ from gramspec.errors import (
     OptionError,
     PromptError,
     RejectedTokenError,
+    RowCacheWarning,
     RowLimitError,
     SearchStepLimitError,
     SerialisationError,
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from gramspec.grammar.json_schema import json_schema
     from gramspec.grammar.regex import regex
     from gramspec.matching import CompiledGrammar, Matcher, compile, fill_bitmasks
+    from gramspec.matching.row_cache import RowCache
     from gramspec.validity import Potential, PrefixTrie, Viability
     from gramspec.vocabulary import Vocabulary
 
@@ -70,6 +72,7 @@ _LAZY = {
     "Potential": "gramspec.validity",
     "PrefixTrie": "gramspec.validity",
     "Report": "gramspec.decoding.report",
+    "RowCache": "gramspec.matching.row_cache",
     "Viability": "gramspec.validity",
     "Vocabulary": "gramspec.vocabulary",
     "choice": "gramspec.grammar.choice",
@@ -113,6 +116,8 @@ __all__ = [
     "PromptError",
     "RejectedTokenError",
     "Report",
+    "RowCache",
+    "RowCacheWarning",
     "RowLimitError",
     "SearchStepLimitError",
     "SerialisationError",

@@ -157,6 +157,10 @@ class SerialisationError(GramspecError, ValueError):
         super().__init__(f"{place}: {reason}" + (f"\n  hint: {hint}" if hint else ""))
 
 
+class RowCacheWarning(UserWarning):
+    """A file of the cache of token rows is damaged or cannot be written; the rows are made without it."""
+
+
 class RejectedTokenError(GramspecError, ValueError):
     """`Matcher.advance` met a token that is not allowed; the matcher is unchanged."""
 

@@ -1,6 +1,7 @@
 """Built-in expressions by kind: what stored grammars name them by.
 
-Law: `builtin(node.kind, node.data)` has the language of the node, for every kind that front ends make.
+Law: `builtin(node.kind, node.data)` has the language of the node, for every kind that front ends make; what
+`shared` lists is the same object wherever it is used.
 Source: `gramspec.grammar.ir.Builtin`.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 from gramspec.errors import GrammarError
 from gramspec.grammar import ir
 from gramspec.grammar.encoding import json_key_spellings
+from gramspec.grammar.json_schema.layout import any_value, gap_of
 from gramspec.grammar.json_schema.numerals import from_data as number
 
 
@@ -25,5 +27,13 @@ def builtin(kind: str, data: tuple[object, ...]) -> ir.Expr:
             return json_key_spellings(text)
         case "number", _:
             return number(data)
+        case "json value", (("any" | "compact") as whitespace,):
+            return any_value(gap_of(whitespace))
         case _:
             raise GrammarError("", f"there is no built-in expression {kind!r} of {data!r:.80}")
+
+
+def shared() -> list[tuple[str, tuple[object, ...], ir.Expr]]:
+    """Expressions that are one object in all grammars of a process: kind, values, expression."""
+    spaces = ("any", "compact")
+    return [("json value", (space,), any_value(gap_of(space))) for space in spaces]

@@ -42,6 +42,11 @@ class Rows {
   // Bits of all tokens allowed in a configuration. Also an upper bound on the bytes an allowed token
   // leaves to an ending.
   void mask(Id config, std::span<std::uint32_t> out, std::int64_t& furthest);
+  // The row of a configuration that has one state, as words; none if it has several. See stored_rows.cpp.
+  std::vector<std::uint32_t> stored(Id config);
+  // Takes over what `stored` gave for the same configuration on the same vocabulary; throws
+  // std::invalid_argument if the words are no row. False: the row is known already.
+  bool adopt(Id config, std::span<const std::uint32_t> words);
   // Makes the rows of the states that an expression begins with.
   void prepare(Id e);
   [[nodiscard]] std::int64_t bytes() const noexcept { return bytes_; }

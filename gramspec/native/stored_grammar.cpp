@@ -257,6 +257,21 @@ void bind_stored(nanobind::module_& m) {
       },
       nb::arg("engine"), nb::arg("words"), nb::arg("nodes"), nb::arg("rules"), nb::arg("strings"),
       nb::arg("builtins"), nb::arg("root"), nb::arg("most_depth"));
+  m.def(
+      "stored_row",
+      [](Engine& engine, Id config) {
+        const auto words = guarded_long(engine, [&] { return engine.rows.stored(config); });
+        return nb::bytes(reinterpret_cast<const char*>(words.data()), words.size() * 4);
+      },
+      nb::arg("engine"), nb::arg("config"));
+  m.def(
+      "adopt_row",
+      [](Engine& engine, Id config, const nb::bytes& words) {
+        std::vector<std::uint32_t> copy(words.size() / 4);
+        std::memcpy(copy.data(), words.c_str(), copy.size() * 4);
+        return guarded_long(engine, [&] { return engine.rows.adopt(config, copy); });
+      },
+      nb::arg("engine"), nb::arg("config"), nb::arg("words"));
 }
 
 }  // namespace gramspec

@@ -351,7 +351,7 @@ def sealed(header: tuple[Any, ...], body: bytes) -> bytes:
 def test_other_formats_are_refused_by_number() -> None:
     body = b"\0" * 8
     with pytest.raises(
-        gs.SerialisationError, match=r"format 99 is stored, and format 1 is read here\n.*compile"
+        gs.SerialisationError, match=r"format 99 is stored, and format 1 is read here\n.*store"
     ):
         load(sealed((packing.MAGIC, 99, 0, 0, 2, 8), body))
     with pytest.raises(gs.SerialisationError, match="unknown flags"):

@@ -15,7 +15,7 @@ from gramspec.automaton.storing.packing import Reader, Writer
 from gramspec.automaton.storing.values import json_words, read_json
 from gramspec.errors import GrammarError, SerialisationError
 from gramspec.grammar import ir
-from gramspec.grammar.builtins import builtin
+from gramspec.grammar.builtins import builtin, shared
 from gramspec.grammar.json_schema.json_text import Json
 
 MOST_DEPTH = 3000
@@ -51,6 +51,8 @@ class ExpressionWriter:
         self._kept: list[ir.Expr] = []  # ids stay valid while the nodes live
         self._known: dict[tuple[int, ...], int] = {}
         self._words: list[int] = []
+        # What all grammars share is named, so that they share it again where they are read.
+        self._shared = {id(node): (kind, data) for kind, data, node in shared()}
         self._made: dict[tuple[int, ...], int] = {}
         self._depths: list[int] = []
         self._rules: dict[int, int] = {}
@@ -93,7 +95,8 @@ class ExpressionWriter:
             node, ready = stack.pop()
             if id(node) in numbers:
                 continue
-            children = () if isinstance(node, ir.Builtin) else ir.children(node)
+            whole = isinstance(node, ir.Builtin) or id(node) in self._shared
+            children = () if whole else ir.children(node)
             if children and not ready:
                 stack.append((node, True))
                 stack.extend((child, False) for child in children if id(child) not in numbers)
@@ -116,6 +119,8 @@ class ExpressionWriter:
 
     def _encoded(self, node: ir.Expr) -> _Words:
         of, writer = self._of, self._writer
+        if id(node) in self._shared:
+            return self._builtin(*self._shared[id(node)])
         match node:
             case ir.Empty():
                 return (_EMPTY,)
@@ -147,15 +152,15 @@ class ExpressionWriter:
             case ir.JsonObject():
                 return self._object(node)
             case ir.Builtin():
-                return self._builtin(node)
+                return self._builtin(node.kind, node.data)
             case _:
                 raise SerialisationError(
                     "expression", f"a {type(node).__name__} is no part of a compiled grammar"
                 )
 
-    def _builtin(self, node: ir.Builtin) -> _Words:
-        data = cast("list[Json]", list(node.data))
-        words = (self._writer.string(node.kind), *json_words(self._writer, data))
+    def _builtin(self, kind: str, data: tuple[object, ...]) -> _Words:
+        values = cast("list[Json]", list(data))
+        words = (self._writer.string(kind), *json_words(self._writer, values))
         number = self._made.setdefault(words, len(self._made))
         return (_BUILTIN, number)
 

@@ -171,18 +171,20 @@ class Reader:
         return SerialisationError(f"word {max(self._at - 1, 0)}", reason)
 
 
-def pack(writer: Writer) -> bytes:
-    """The bytes of what was written."""
+def pack(writer: Writer, magic: bytes = MAGIC) -> bytes:
+    """The bytes of what was written; `magic` tells one kind of stored data from another."""
     strings = writer.strings
     body = b"".join((_words(map(len, strings)), _words(writer.words), *strings))
     deflated = zlib.compress(body, 6)
     flags = _DEFLATED if len(deflated) < len(body) else 0
-    header = _HEADER.pack(MAGIC, FORMAT, flags, len(strings), len(writer.words), len(body))
+    header = _HEADER.pack(magic, FORMAT, flags, len(strings), len(writer.words), len(body))
     stored = deflated if flags else body
     return b"".join((header, _digest(header, stored), stored))
 
 
-def unpack(data: bytes | bytearray | memoryview, most_bytes: int = MOST_BYTES) -> Reader:
+def unpack(
+    data: bytes | bytearray | memoryview, most_bytes: int = MOST_BYTES, magic: bytes = MAGIC
+) -> Reader:
     """Check bytes and open them for reading.
 
     Parameters
@@ -191,6 +193,8 @@ def unpack(data: bytes | bytearray | memoryview, most_bytes: int = MOST_BYTES) -
         What `pack` gave.
     most_bytes : int
         How large the body may be.
+    magic : bytes
+        The kind of stored data.
 
     Raises
     ------
@@ -199,18 +203,19 @@ def unpack(data: bytes | bytearray | memoryview, most_bytes: int = MOST_BYTES) -
     """
     data = memoryview(data).cast("B")
     start = _HEADER.size + _DIGEST
-    if len(data) < start or bytes(data[: len(MAGIC)]) != MAGIC:
-        raise SerialisationError("byte 0", "these are not the bytes of a compiled grammar")
+    if len(data) < start or bytes(data[: len(magic)]) != magic:
+        what = "a compiled grammar" if magic == MAGIC else "such stored data"
+        raise SerialisationError("byte 0", f"these are not the bytes of {what}")
     header, stored = bytes(data[: _HEADER.size]), data[start:]
     _, version, flags, strings, words, size = _HEADER.unpack(header)
     if version != FORMAT:
         raise SerialisationError(
             "byte 8",
             f"format {version} is stored, and format {FORMAT} is read here",
-            "compile the grammar again with this version of gramspec",
+            "store it again with this version of gramspec",
         )
     if bytes(data[_HEADER.size : start]) != _digest(header, stored):
-        raise SerialisationError("digest", "the bytes are damaged or incomplete", "store the grammar again")
+        raise SerialisationError("digest", "the bytes are damaged or incomplete", "store them again")
     if flags & ~_DEFLATED:
         raise SerialisationError("byte 10", f"unknown flags {flags:#x}")
     if size > most_bytes:
