@@ -323,12 +323,14 @@ def load(
 def load_part(engine: Engine, root: ir.Expr) -> int:
     """Load an expression without token edges by name, whether or not it has a member.
 
+    It shares what grammars share that are loaded with ``defer``; it must hold no deferred rule itself.
+
     Raises
     ------
     LimitError
         If a limit is reached.
     """
-    return _load(engine, root, {})
+    return _load(engine, root, {}, defer=True)
 
 
 def exactly(engine: Engine, loaded: Loaded, special_tokens: Mapping[str, int]) -> Loaded:

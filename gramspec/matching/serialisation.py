@@ -10,10 +10,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import gramspec
-from gramspec.automaton.storing import Reader, Writer, load_stored, pack, read_grammar, unpack, write_grammar
+from gramspec.automaton.storing import (
+    Reader,
+    StoredGrammar,
+    Writer,
+    load_stored,
+    pack,
+    read_grammar,
+    unpack,
+    write_grammar,
+)
 from gramspec.errors import EmptyLanguageError, GrammarError, SerialisationError, VocabularyError
 from gramspec.grammar.core import Grammar
 from gramspec.limits import Limits
+from gramspec.matching.basis import _FULL as FULL
+from gramspec.matching.basis import Basis
+from gramspec.matching.basis import _engine as engine_of
 from gramspec.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -56,8 +68,6 @@ def from_bytes(
     data: bytes, vocabulary: Vocabulary, *, limits: Limits, other_vocabulary: bool = False
 ) -> CompiledGrammar:
     """The compiled grammar of bytes; see `CompiledGrammar.from_bytes`."""
-    from gramspec.matching.basis import Basis
-    from gramspec.matching.basis import _engine as engine_of
     from gramspec.matching.compiled import CompiledGrammar, compile
 
     reader = unpack(data, limits.max_nodes * _BYTES_A_NODE)
@@ -72,10 +82,9 @@ def from_bytes(
     stored = read_grammar(reader, limits)
     reader.end()
     if not stored.grammar.residuals:
-        engine = engine_of(vocabulary, limits)
-        loaded = load_stored(engine, stored)
-        if loaded is not None:
-            return CompiledGrammar(Basis(stored.grammar, vocabulary, engine, loaded))
+        basis = _loaded(stored, vocabulary, limits)
+        if basis is not None:
+            return CompiledGrammar(basis)
     if stored.expressions.decode()[1] and not same:
         raise VocabularyError(
             "the grammar has token edges by id, which mean other tokens in this vocabulary\n"
@@ -89,6 +98,20 @@ def from_bytes(
         raise SerialisationError(
             "expression", f"it is none that gramspec {version} compiles: {error}"
         ) from error
+
+
+def _loaded(stored: StoredGrammar, vocabulary: Vocabulary, limits: Limits) -> Basis | None:
+    """The grammar inside the engine of the vocabulary, or in a fresh one if that has no room for it."""
+    engine = engine_of(vocabulary, limits)
+    used = engine.core.states > 2
+    try:
+        loaded = load_stored(engine, stored)
+    except FULL:
+        if not used:
+            raise
+        engine = engine_of(vocabulary, limits, instead_of=engine)
+        loaded = load_stored(engine, stored)
+    return None if loaded is None else Basis(stored.grammar, vocabulary, engine, loaded)
 
 
 def _read_origin(reader: Reader) -> tuple[str, str, int]:

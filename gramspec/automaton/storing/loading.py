@@ -58,7 +58,7 @@ def load_stored(engine: Engine, stored: StoredGrammar) -> Loaded | None:
 
     try:
         # Rules are half-defined until all is loaded: no other thread may use the engine meanwhile.
-        number = core.exclusively(whole)
+        number = core.exclusively(whole, engine.limits.compile_seconds, None)
     except ValueError as error:
         raise SerialisationError("nodes", str(error)) from None
     if number is None or not core.live(number):
