@@ -11,6 +11,7 @@ BENCHMARKS ?= $(sort $(basename $(notdir $(wildcard benchmarks/*.py))))
 RESULTS ?= build/bench
 FLAGS_law ?= --json $(RESULTS)/law.json
 FLAGS_gpu ?= --json $(RESULTS)/gpu.json
+FLAGS_batch ?= --out $(RESULTS)
 FLAGS_masks ?= --out $(RESULTS)
 FLAGS_sweeps ?= --out $(RESULTS)
 SECONDS ?= 600

@@ -17,7 +17,7 @@ import gramspec as gs
 if find_spec("mistral_common") is None:
     pytest.skip("the package mistral_common has the tokens", allow_module_level=True)
 
-from benchmarks import masks, sweeps
+from benchmarks import batch, masks, sweeps
 from benchmarks.engines import KINDS, Spec, installed, make
 from benchmarks.measure import bars, families, figures, rows
 from benchmarks.measure.fleet import EngineError, Fleet, Memory, Rules
@@ -221,3 +221,13 @@ def test_sweep_counts_what_it_reads(table: TokenTable, chosen: list[rows.Row]) -
         assert len(point.steps) == tokens * (1 if name == "gramspec steady" else 2), name
         assert point.figures()["mask mean µs"] > 0
     assert "| 4,096 | gramspec warm |" in sweeps.tables({"vocabulary": {4096: points}})
+
+
+@pytest.mark.skipif(find_spec("matplotlib") is None, reason="matplotlib draws what --out writes")
+def test_batches_without_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--engines", "gramspec", "--sizes", "1,3", "--threads", "1", "--vocabulary", "4096"]
+    assert batch.main([*arguments, "--data", str(tmp_path), "--out", str(tmp_path)]) == 0
+    assert "| gramspec | 3 |" in capsys.readouterr().out
+    data = json.loads((tmp_path / "batch.json").read_text())
+    assert set(data["masks per second"]["gramspec"]["3"]) == {"loop", "1 threads"}
+    assert len(data["seconds of a tree"]) == 2
