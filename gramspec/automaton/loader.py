@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gramspec.automaton.engine import Engine
@@ -320,17 +320,18 @@ def load(
     raise EmptyLanguageError("", "no string satisfies the grammar")
 
 
-def load_part(engine: Engine, root: ir.Expr) -> int:
-    """Load an expression without token edges by name, whether or not it has a member.
+def load_parts(engine: Engine, roots: Sequence[ir.Expr]) -> list[int]:
+    """Load expressions without token edges by name, whether or not they have members.
 
-    It shares what grammars share that are loaded with ``defer``; it must hold no deferred rule itself.
+    They share what grammars share that are loaded with ``defer``; they must hold no deferred rule themselves.
 
     Raises
     ------
     LimitError
         If a limit is reached.
     """
-    return _load(engine, root, {}, defer=True)
+    _load(engine, ir.Concat(tuple(roots)), {}, defer=True)  # all in one go
+    return [engine.nodes[id(root)][1] for root in roots]
 
 
 def exactly(engine: Engine, loaded: Loaded, special_tokens: Mapping[str, int]) -> Loaded:

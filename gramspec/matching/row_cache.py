@@ -20,7 +20,7 @@ import gramspec
 from gramspec import _native
 from gramspec.automaton.engine import Engine
 from gramspec.automaton.fingerprint import fingerprint
-from gramspec.automaton.loader import load_part
+from gramspec.automaton.loader import load_parts
 from gramspec.automaton.storing import Writer, pack, unpack
 from gramspec.errors import OptionError, RowCacheWarning, SerialisationError
 from gramspec.grammar.builtins import shared
@@ -176,8 +176,8 @@ def _stored(engine: Engine, vocabulary: Vocabulary) -> bytes:
 def _configurations(engine: Engine) -> Iterator[int]:
     """Where the probes lead in the shared expressions: told by expression and text, never by numbers."""
     core = engine.core
-    for _, _, expr in shared():
-        start = core.start(load_part(engine, expr))
+    for number in load_parts(engine, [expr for _, _, expr in shared()]):
+        start = core.start(number)
         for probe in _PROBES:
             for end in range(len(probe) + 1):
                 yield core.advance_bytes(start, probe[:end])

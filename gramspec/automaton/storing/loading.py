@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from gramspec import _native
 from gramspec.automaton.engine import Engine
-from gramspec.automaton.loader import Loaded, load_part
+from gramspec.automaton.loader import Loaded, load_parts
 from gramspec.automaton.storing.expressions import MOST_DEPTH
 from gramspec.automaton.storing.grammars import StoredGrammar
 from gramspec.errors import SerialisationError
@@ -38,7 +38,7 @@ def load_stored(engine: Engine, stored: StoredGrammar) -> Loaded | None:
         return None
 
     def whole() -> int | None:
-        builtins = [load_part(engine, node) for node in expressions.builtins]
+        builtins = load_parts(engine, expressions.builtins)
         number: int | None = None
         try:
             number = _native.load_stored(
