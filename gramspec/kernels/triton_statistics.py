@@ -1,10 +1,10 @@
 """Triton version of `row_statistics`.
 
 Law: that of `gramspec.kernels.statistics`.
-Cost: one program per block of a row reads its logits once and takes one exponential per token, relative to
-the largest logit of the token's effect in the block, so that no effect underflows beside another; it writes a
-maximum and a sum per effect. A program per row then joins the blocks in float64. No atomics: the sums have
-one order.
+Cost: one program per block of a row reads its logits and takes one exponential per token, relative to the
+largest logit of the block; where an effect lies far below, it takes its own, so that none underflows beside
+another. It writes a logit and a sum per effect, and a program per row joins the blocks in float64. No
+atomics: the sums have one order.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from gramspec.kernels.statistics import RowStatistics
 from gramspec.kernels.tilted import Tilted
 from gramspec.kernels.triton_common import BLOCK, WARPS, blocks, class_of, pointer, power_of_two, row_start
 
+NEAR = 8.0  # effects whose largest logits are so near in a block share its exponentials: exact to 2e-7
 UNROLLED = 8  # classes up to which the loops over them are unrolled
 JOINED = 4096  # entries of the block sums that the joining program holds at a time
 
@@ -31,8 +32,8 @@ class Measured(NamedTuple):
     ----------
     statistics : RowStatistics
     parts : torch.Tensor, [rows, blocks, classes, 2]
-        Largest logit and Σ exp((logit - largest) / T) of each class in each block; class E holds what is not
-        allowed.
+        A logit near the largest and Σ exp((logit - it) / T) of each effect in each block; entry E is for all
+        tokens.
     """
 
     statistics: RowStatistics
@@ -106,6 +107,7 @@ def measure(given: Tilted) -> Measured:
             CLASSES=classes,
             UNROLL=classes <= UNROLLED,
             PRECISE=precise,
+            NEAR=NEAR,
             BLOCK=BLOCK,
             num_warps=WARPS,
         )
@@ -167,6 +169,7 @@ def _block_sums(
     CLASSES: tl.constexpr,
     UNROLL: tl.constexpr,
     PRECISE: tl.constexpr,
+    NEAR: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
     row = tl.program_id(0)
@@ -196,35 +199,51 @@ def _block_sums(
         HAS_TABLE_ROWS,
     )
     out = parts + (row.to(tl.int64) * tl.num_programs(1) + block) * (CLASSES * 2)
-    base = tl.zeros_like(values)
-    if UNROLL:
-        for c in tl.static_range(CLASSES):
-            mine = kind == c
-            top, finite = _top_of(values, mine)
-            base = tl.where(mine, finite, base)
-            tl.store(out + 2 * c, top)
-    else:
-        for c in range(effects + 1):
-            mine = kind == c
-            top, finite = _top_of(values, mine)
-            base = tl.where(mine, finite, base)
-            tl.store(out + 2 * c, top)
-    # The largest logit goes first: the difference keeps the digits that a quotient of large numbers would
-    # lose.
     inverse = 1.0 / degree_of(row, heat, heat_bits, HAS_HEAT)
-    below = values - base
-    if PRECISE:
-        weights = tl.exp(below * inverse)
-    else:
-        rounded = inverse.to(tl.float32)
-        rest = (inverse - rounded.to(tl.float64)).to(tl.float32)
-        weights = tl.exp(below * rounded + tl.where(below == -float("inf"), 0.0, below) * rest)
+    inverse *= 1.4426950408889634  # exponentials are taken to base 2, as the hardware does
+    near = NEAR * 1.4426950408889634
+    if not PRECISE:
+        inverse = inverse.to(tl.float32)
+    # The largest logit goes first: a difference keeps the digits that a quotient of large numbers loses.
+    top, base = _top_of(values, inside)
+    weights = tl.exp2((values - base) * inverse)
+    tl.store(out + 2 * effects, top)
+    tl.store(out + 2 * effects + 1, tl.sum(weights))
+    lowest = top
     if UNROLL:
-        for c in tl.static_range(CLASSES):
-            tl.store(out + 2 * c + 1, tl.sum(tl.where(kind == c, weights, 0.0)))
+        for c in tl.static_range(CLASSES - 1):
+            lowest = _lower_of(lowest, values, kind == c)
     else:
-        for c in range(effects + 1):
-            tl.store(out + 2 * c + 1, tl.sum(tl.where(kind == c, weights, 0.0)))
+        for c in range(effects):
+            lowest = _lower_of(lowest, values, kind == c)
+    if (top - lowest) * inverse <= near:
+        if UNROLL:
+            for c in tl.static_range(CLASSES - 1):
+                _store_class(out + 2 * c, top, weights, kind == c, c < effects)
+        else:
+            for c in range(effects):
+                _store_class(out + 2 * c, top, weights, kind == c, True)
+    else:
+        # An effect far below the others gets exponentials of its own.
+        for e in range(effects):
+            mine = kind == e
+            class_top, class_base = _top_of(values, mine)
+            own = tl.exp2((values - class_base) * inverse)
+            _store_class(out + 2 * e, class_top, own, mine, True)
+
+
+@triton.jit
+def _lower_of(lowest, values, mine):
+    """The smaller of a number and the largest value of a class, if the class has any."""
+    top = tl.max(tl.where(mine, values, -float("inf")))
+    return tl.where((top < lowest) & (top > -float("inf")), top, lowest)
+
+
+@triton.jit
+def _store_class(at, top, weights, mine, wanted):
+    total = tl.sum(tl.where(mine, weights, 0.0))
+    tl.store(at, tl.where(total == 0.0, -float("inf"), top), mask=wanted)
+    tl.store(at + 1, total, mask=wanted)
 
 
 @triton.jit
@@ -283,7 +302,7 @@ def _join(
     z = tl.full((), -float("inf"), tl.float64)
     for start in range(0, CLASSES, CHUNK):
         kind = start + tl.arange(0, CHUNK)
-        masses = _class_masses(parts, row, shared, kind, kind <= effects, degree, CLASSES, PADDED)
+        masses = _class_masses(parts, row, shared, kind, kind == effects, degree, CLASSES, PADDED)
         z = _log_add(z, _log_sum(masses))
     s = tl.full((), -float("inf"), tl.float64)
     for start in range(0, CLASSES, CHUNK):
