@@ -397,6 +397,15 @@ def test_deep_expressions_and_many_nodes_are_refused() -> None:
         load(many)
 
 
+def test_few_bytes_that_double_sixty_times_meet_a_limit() -> None:
+    nodes = [2, 97]
+    for number in range(60):
+        nodes += [4, 2, number, number]  # a sequence of the last node, twice
+    data = packed([0, 0, 1, 0, 0, 61, len(nodes), *nodes, 1, 60, 0, 0], [b"x"])
+    with pytest.raises(gs.LimitError, match="max_states"):
+        load(data)
+
+
 def test_limits_of_compiling_hold_for_stored_grammars() -> None:
     stored = gs.compile(gs.regex("[ab]{3}x(a|b|ab){40,90}"), JSON).to_bytes()
     with pytest.raises(gs.LimitError):
