@@ -77,6 +77,7 @@ class Engine:
         self.whole_nodes: Nodes = {} if self.defers else self.nodes
         # Deferred rules by their native number, with the special tokens of their grammar.
         self.deferred: dict[int, tuple[ir.Rule, Mapping[str, int]]] = {}
+        self.prepared_states = 2  # what the core holds before the first grammar
         self.listens = False  # whether the core knows who loads their bodies
         # The same for names of key classes, which are spelled by other bytes than their own.
         self.names: Nodes = {}

@@ -19,6 +19,7 @@ from gramspec.automaton.loader import Loaded, exactly, load
 from gramspec.errors import ConfigurationLimitError, RowLimitError, StateLimitError
 from gramspec.grammar.core import Grammar
 from gramspec.limits import Limits
+from gramspec.matching.prelude import prepare
 from gramspec.vocabulary import Vocabulary
 
 _engines: weakref.WeakKeyDictionary[Vocabulary, dict[Limits, Engine]] = weakref.WeakKeyDictionary()
@@ -77,7 +78,7 @@ def basis_of(
 ) -> Basis:
     """Load a grammar into the engine of a vocabulary, or into a fresh one if that has no room for it."""
     engine = _engine(vocabulary, limits)
-    used = engine.core.states > 2
+    used = engine.core.states > engine.prepared_states
     try:
         return into(engine, grammar, vocabulary, cancel)
     except _FULL:
@@ -96,5 +97,8 @@ def _engine(vocabulary: Vocabulary, limits: Limits, instead_of: Engine | None = 
             if trie is None:
                 trie = _tries[vocabulary] = trie_of(vocabulary.tokens)
             # Compiled grammars and matchers of the old engine keep it alive as long as they live.
-            engine = engines[limits] = Engine(vocabulary.tokens, limits, vocabulary.eos_ids, trie=trie)
+            engine = Engine(vocabulary.tokens, limits, vocabulary.eos_ids, trie=trie)
+            prepare(engine)
+            engine.prepared_states = engine.core.states
+            engines[limits] = engine
         return engine
