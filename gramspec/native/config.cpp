@@ -19,29 +19,31 @@ Configs::Configs(const Bounds& bounds, Exprs& exprs, Objects& objects)
 
 Id Configs::intern_stack(StackSet s) {
   tick(bounds_);
-  std::vector<Id> key{static_cast<Id>((s.bottom ? 1 : 0) | (s.unknown ? 2 : 0))};
+  std::size_t hash = (s.bottom ? 1U : 0U) | (s.unknown ? 2U : 0U);
   for (const auto& [frame, below] : s.frames) {
-    key.push_back(frame);
-    key.push_back(below);
+    hash = mix(hash, pair_key(frame, below));
     s.has_key = s.has_key || exprs_.node(frame).kind == Kind::kKeyFrame;
     s.depth = std::max(s.depth, stack(below).depth + 1);
   }
-  const auto [it, fresh] = stack_index_.try_emplace(std::move(key), static_cast<Id>(stacks_.size()));
-  if (fresh) {
-    if (s.depth > bounds_.max_stack_depth) {
-      stack_index_.erase(it);
-      throw LimitExceeded("max_stack_depth",
-                          "more than " + std::to_string(bounds_.max_stack_depth) + " open frames");
-    }
-    if (static_cast<std::int64_t>(stacks_.size()) >= 4 * bounds_.max_configurations) {
-      stack_index_.erase(it);
-      throw LimitExceeded("max_configurations", "too many different stacks");
-    }
-    stacks_.push_back(std::move(s));
-    stack_shortest_.push_back(-1);
-    stack_longest_.push_back(-1);
+  const Id known = stack_index_.find(hash, [&](Id id) {
+    const StackSet& other = stack(id);
+    return other.bottom == s.bottom && other.unknown == s.unknown && other.frames == s.frames;
+  });
+  if (known != kNone) return known;
+  if (s.depth > bounds_.max_stack_depth) {
+    throw LimitExceeded("max_stack_depth",
+                        "more than " + std::to_string(bounds_.max_stack_depth) + " open frames");
   }
-  return it->second;
+  if (static_cast<std::int64_t>(stacks_.size()) >= 4 * bounds_.max_configurations) {
+    throw LimitExceeded("max_configurations", "too many different stacks");
+  }
+  const auto id = static_cast<Id>(stacks_.size());
+  stack_index_.reserve();
+  stack_shortest_.push_back(-1);
+  stack_longest_.push_back(-1);
+  stacks_.push_back(std::move(s));
+  stack_index_.add(hash, id);
+  return id;
 }
 
 Id Configs::push(Id frame, Id below) {
@@ -55,7 +57,7 @@ Id Configs::unite(Id a, Id b) {
   if (a == b) return a;
   if (a > b) std::swap(a, b);
   const std::uint64_t key = pair_key(a, b);
-  if (const auto it = unions_.find(key); it != unions_.end()) return it->second;
+  if (const Id known = unions_.find(key); known != kNone) return known;
   const StackSet& x = stack(a);
   const StackSet& y = stack(b);
   StackSet s;
@@ -75,14 +77,14 @@ Id Configs::unite(Id a, Id b) {
     }
   }
   const Id result = intern_stack(std::move(s));
-  unions_[key] = result;
+  unions_.set(key, result);
   return result;
 }
 
 // Keys being written remember the byte just read.
 Id Configs::capture(Id s, std::uint8_t byte) {
   const std::uint64_t key = pair_key(s, byte);
-  if (const auto it = captures_.find(key); it != captures_.end()) return it->second;
+  if (const Id known = captures_.find(key); known != kNone) return known;
   StackSet out = stack(s);
   out.has_key = false;
   std::vector<std::pair<Id, Id>> frames;
@@ -92,7 +94,9 @@ Id Configs::capture(Id s, std::uint8_t byte) {
   }
   std::sort(frames.begin(), frames.end());
   out.frames = std::move(frames);
-  return captures_[key] = intern_stack(std::move(out));
+  const Id result = intern_stack(std::move(out));
+  captures_.set(key, result);
+  return result;
 }
 
 Id Configs::relax_stack(Id s) {
@@ -223,25 +227,26 @@ void Configs::merge(std::vector<Item>& items) {
 Id Configs::intern(Returned&& core) {
   tick(bounds_);
   merge(core.items);
-  std::vector<Id> key{static_cast<Id>((core.bottom ? 1 : 0) | (core.unknown ? 2 : 0))};
-  for (const Item& item : core.items) {
-    key.push_back(item.top);
-    key.push_back(item.stack);
+  std::size_t hash = (core.bottom ? 1U : 0U) | (core.unknown ? 2U : 0U);
+  for (const Item& item : core.items) hash = mix(hash, pair_key(item.top, item.stack));
+  const Id known = index_.find(hash, [&](Id id) {
+    const Config& c = configs_[static_cast<std::size_t>(id)];
+    return c.core_accept == core.bottom && c.core_escape == core.unknown && c.core == core.items;
+  });
+  if (known != kNone) return known;
+  if (size() >= bounds_.max_configurations) {
+    throw LimitExceeded(
+        "max_configurations",
+        "matching needs more than " + std::to_string(bounds_.max_configurations) + " configurations");
   }
-  const auto [it, fresh] = index_.try_emplace(std::move(key), static_cast<Id>(configs_.size()));
-  if (fresh) {
-    if (size() >= bounds_.max_configurations) {
-      index_.erase(it);
-      throw LimitExceeded(
-          "max_configurations",
-          "matching needs more than " + std::to_string(bounds_.max_configurations) + " configurations");
-    }
-    Config& c = configs_.emplace_back();
-    c.core = std::move(core.items);
-    c.core_accept = core.bottom;
-    c.core_escape = core.unknown;
-  }
-  return it->second;
+  const auto id = static_cast<Id>(configs_.size());
+  index_.reserve();
+  Config& c = configs_.emplace_back();
+  c.core = std::move(core.items);
+  c.core_accept = core.bottom;
+  c.core_escape = core.unknown;
+  index_.add(hash, id);
+  return id;
 }
 
 Id Configs::start(Id e, Id s) {
@@ -316,6 +321,16 @@ const Config& Configs::closed(Id config) {
   Config& c = configs_[static_cast<std::size_t>(config)];
   if (!c.closed) close(c);
   return c;
+}
+
+bool Configs::escapes(Id config) {
+  const Config& c = configs_[static_cast<std::size_t>(config)];
+  if (!c.closed) {
+    const bool empty =
+        std::any_of(c.core.begin(), c.core.end(), [&](const Item& i) { return exprs_.nullable(i.top); });
+    if (!empty) return c.core_escape;
+  }
+  return closed(config).escapes;
 }
 
 const std::vector<Item>& Configs::entries(Id config) { return closed(config).entries; }

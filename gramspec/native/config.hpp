@@ -9,6 +9,7 @@
 #include <span>
 
 #include "expr.hpp"
+#include "index.hpp"
 #include "object.hpp"
 
 namespace gramspec {
@@ -72,6 +73,14 @@ class Configs {
   Id relax(Id config);
   const Config& closed(Id config);
   const std::vector<Item>& entries(Id config);
+  // Whether the unknown stack is reached; what may be read is not looked at where no item may be empty.
+  bool escapes(Id config);
+  // Whether some run is above the unknown stack, or at its edge.
+  [[nodiscard]] bool holds(Id config) const noexcept { return !at(config).core.empty(); }
+  // As it is: its closure may be unknown.
+  [[nodiscard]] const Config& at(Id config) const noexcept {
+    return configs_[static_cast<std::size_t>(config)];
+  }
   [[nodiscard]] const StackSet& stack(Id s) const noexcept { return stacks_[static_cast<std::size_t>(s)]; }
   // Lower bound (exact but for key names) on the bytes to an accepting end; 0 below the unknown stack.
   std::int64_t shortest(Id config);
@@ -112,12 +121,12 @@ class Configs {
   Exprs& exprs_;
   Objects& objects_;
   std::deque<StackSet> stacks_;
-  std::unordered_map<std::vector<Id>, Id, HashIds> stack_index_;
-  std::unordered_map<std::uint64_t, Id, HashPair> unions_, captures_;
+  ContentIndex stack_index_;
+  PairIndex unions_, captures_;
   std::unordered_map<Id, Id> relaxed_stacks_, relaxed_;
   std::vector<std::int64_t> stack_shortest_, stack_longest_;
   std::deque<Config> configs_;
-  std::unordered_map<std::vector<Id>, Id, HashIds> index_;
+  ContentIndex index_;
   std::int64_t tables_ = 0;
 };
 

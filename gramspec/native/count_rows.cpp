@@ -1,8 +1,10 @@
 // Rows of counted repetitions: tokens by how many items they begin.
-// Law: within a repetition of a prefix-free item a token's fate depends on the count alone. Cost: one walk an
+// Law: within a repetition of a prefix-free item a token's fate depends on the count alone, up to a byte with
+// which also something else may begin. Cost: one walk an
 // item, where it differs from plain text; a row is then a prefix union and what follows the last item.
 // Source: architecture, "Count-dependent rows".
 #include <algorithm>
+#include <bit>
 
 #include "rows.hpp"
 
@@ -10,23 +12,25 @@ namespace gramspec {
 
 namespace {
 constexpr std::int64_t kFewCounts = 4;  // bounds below this are walked
+constexpr int kFewShared = 2;           // bytes with which both an item and what follows may begin
 }  // namespace
 
-Rows::CountRow* Rows::count_row(Id item) {
-  if (const auto it = count_rows_.find(item); it != count_rows_.end()) return it->second.get();
+Rows::CountRow* Rows::count_row(Id item, const ByteSet& shared) {
+  const std::pair<Id, std::array<std::uint64_t, 4>> key{item, shared.words};
+  if (const auto it = count_rows_.find(key); it != count_rows_.end()) return it->second.get();
   std::unique_ptr<CountRow> fresh;
   if (exprs_.prefix_free(item) && !exprs_.nullable(item)) {
     fresh = std::make_unique<CountRow>();
-    read_counts(item, *fresh);
+    read_counts(item, shared, *fresh);
   }
-  return (count_rows_[item] = std::move(fresh)).get();
+  return (count_rows_[key] = std::move(fresh)).get();
 }
 
-void Rows::read_counts(Id item, CountRow& row) {
-  row.first = exprs_.first_bytes(item);
+void Rows::read_counts(Id item, const ByteSet& shared, CountRow& row) {
   const Loop* info = exprs_.item_loop(item);
-  // Exits are found on the way, so what the item cannot begin with is told apart as well.
-  const std::uint64_t other = info == nullptr ? ~std::uint64_t{0} : info->other | info->ends;
+  // Exits are found on the way, so what the item does not begin with is told apart as well.
+  const std::uint64_t other =
+      info == nullptr ? ~std::uint64_t{0} : info->other | info->ends | byte_classes(shared);
   const Id loop = configs_.start(exprs_.repeat(item, 0, kInfinite), Configs::kUnknown);
   // At a boundary the configuration is the loop's own again, because the item is prefix-free.
   struct Level {
@@ -65,7 +69,7 @@ void Rows::read_counts(Id item, CountRow& row) {
     }
     if ((++steps & 0xFFFF) == 0) spend(0x10000);
     const bool boundary = above.config == loop;
-    const Id next = configs_.step(above.config, byte);
+    const Id next = boundary && shared.test(byte) ? Configs::kDead : configs_.step(above.config, byte);
     if (next == Configs::kDead) {
       if (boundary) exits.push_back({byte, {n, above.begun}});
       n = trie_.end(n);
@@ -111,7 +115,7 @@ const TokenSet& Rows::at_most(CountRow& row, std::int64_t limit) {
   return row.at_most[limit] = std::move(set);
 }
 
-// x{m,n} k over an unknown stack, x prefix-free and k starting with other bytes than x: the tokens
+// x{m,n} k over an unknown stack, x prefix-free and k starting with hardly a byte that x does: the tokens
 // inside the repetition depend on n only through how many x they begin.
 bool Rows::counted_row(Id top, Row& out) {
   const Node n = exprs_.node(top);
@@ -119,11 +123,14 @@ bool Rows::counted_row(Id top, Row& out) {
   const Node repeat = exprs_.node(n.a);
   if (!exprs_.regular(repeat.a) || exprs_.nullable(n.b)) return false;
   if (repeat.hi != kInfinite && repeat.hi < kFewCounts) return false;
-  CountRow* count = count_row(repeat.a);
-  if (count == nullptr) return false;
   const ByteSet first = exprs_.first_bytes(n.b);
+  ByteSet shared = exprs_.first_bytes(repeat.a);
+  int both = 0;
+  for (std::size_t i = 0; i < 4; ++i) both += std::popcount(shared.words[i] &= first.words[i]);
   // Continuation bytes are no exits between characters of plain text.
-  if (first.intersects(count->first) || (byte_classes(first) & continuation_class()) != 0) return false;
+  if (both > kFewShared || (byte_classes(first) & continuation_class()) != 0) return false;
+  CountRow* count = count_row(repeat.a, shared);
+  if (count == nullptr) return false;
   const std::int64_t limit =
       repeat.hi == kInfinite ? count->most : std::min<std::int64_t>(repeat.hi, count->most);
   out.tokens = at_most(*count, limit);
@@ -131,21 +138,28 @@ bool Rows::counted_row(Id top, Row& out) {
   const Id after = configs_.start(n.b, Configs::kUnknown);
   std::vector<Id> escapes;
   const auto visit = [&](Id node, Id config) {
-    const Config& c = configs_.closed(config);
-    if (c.escapes) escapes.push_back(node);
-    if (c.core.empty()) return;
+    if (configs_.escapes(config)) escapes.push_back(node);
+    if (!configs_.holds(config)) return;
     const auto tokens = trie_.tokens_at(node);
     out.tokens.plus.insert(out.tokens.plus.end(), tokens.begin(), tokens.end());
     out.furthest = std::max(out.furthest, configs_.longest(config));
   };
   const ByteSet live = configs_.closed(after).live;
   for (unsigned b = 0; b < 256; ++b) {
-    if (!live.test(b) || count->exits_of[b] == count->exits_of[b + 1]) continue;
-    const Id next = configs_.step(after, static_cast<std::uint8_t>(b));
-    if (next == Configs::kDead) continue;
+    if (!live.test(b) && !shared.test(b)) continue;
     for (auto i = count->exits_of[b]; i < count->exits_of[b + 1]; ++i) {
       const CountRow::Exit exit = count->exits[i];
-      if (exit.count < repeat.lo || (repeat.hi != kInfinite && exit.count > repeat.hi)) continue;
+      if (repeat.hi != kInfinite && exit.count > repeat.hi) continue;
+      Id from = after;
+      if (shared.test(b)) {
+        const std::int64_t least = std::max<std::int64_t>(repeat.lo - exit.count, 0);
+        const std::int64_t most = repeat.hi == kInfinite ? kInfinite : repeat.hi - exit.count;
+        from = configs_.start(exprs_.concat(exprs_.repeat(repeat.a, least, most), n.b), Configs::kUnknown);
+      } else if (exit.count < repeat.lo) {
+        continue;
+      }
+      const Id next = configs_.step(from, static_cast<std::uint8_t>(b));
+      if (next == Configs::kDead) continue;
       visit(exit.node, next);
       walk(exit.node, next, visit);
     }

@@ -17,27 +17,28 @@ Exprs::Exprs(const Bounds& bounds) : bounds_(bounds) {
 
 Id Exprs::intern(const Node& n, bool is_regular, std::int32_t depth) {
   tick(bounds_);
-  const auto [it, fresh] = index_.try_emplace(n, static_cast<Id>(nodes_.size()));
-  if (!fresh) return it->second;
+  const std::size_t hash = HashNode{}(n);
+  if (const Id known = index_.find(hash, [&](Id e) { return node(e) == n; }); known != kNone) return known;
   if (size() >= bounds_.max_states) {
-    index_.erase(it);
     throw LimitExceeded("max_states",
                         "the grammar needs more than " + std::to_string(bounds_.max_states) + " states");
   }
   if (depth > kMaxDepth) {
-    index_.erase(it);
     throw LimitExceeded("max_stack_depth",
                         "an expression is nested more than " + std::to_string(kMaxDepth) + " deep");
   }
+  const auto id = static_cast<Id>(nodes_.size());
   nodes_.push_back(n);
   regular_.push_back(is_regular ? 1 : 0);
   depth_.push_back(depth);
   nullable_.push_back(-1);
   shortest_.push_back(-1);
   bounds_below_.push_back(-1);
+  needed_.push_back(-1);
   live_.push_back(-1);
   head_index_.push_back(-1);
-  return static_cast<Id>(nodes_.size()) - 1;
+  index_.add(hash, id);
+  return id;
 }
 
 void Exprs::count_members(std::size_t members) {
@@ -50,17 +51,16 @@ void Exprs::count_members(std::size_t members) {
 }
 
 Id Exprs::intern_list(std::vector<Id> items) {
-  const auto [it, fresh] = list_index_.try_emplace(items, static_cast<Id>(lists_.size()));
-  if (fresh) {
-    try {
-      count_members(items.size());
-    } catch (...) {
-      list_index_.erase(it);
-      throw;
-    }
-    lists_.push_back(std::move(items));
-  }
-  return it->second;
+  const std::size_t hash = HashIds{}(items);
+  const Id known =
+      list_index_.find(hash, [&](Id list) { return lists_[static_cast<std::size_t>(list)] == items; });
+  if (known != kNone) return known;
+  count_members(items.size());
+  const auto id = static_cast<Id>(lists_.size());
+  list_index_.reserve();
+  lists_.push_back(std::move(items));
+  list_index_.add(hash, id);
+  return id;
 }
 
 Id Exprs::make(const Node& n, std::int32_t depth) { return intern(n, false, depth); }

@@ -11,6 +11,7 @@
 #include <unordered_map>
 
 #include "common.hpp"
+#include "index.hpp"
 #include "numbers.hpp"
 #include "texts.hpp"
 
@@ -226,7 +227,12 @@ class Exprs {
   void fixpoints(const std::vector<Id>& rules);
   void merge_repeats(std::vector<Id>& items);
   [[nodiscard]] Id lead_rule(Id callee) const;
-  const Loop* find_loop(Id e, Id again, std::unordered_map<Id, std::unique_ptr<Loop>>& known);
+  // By expression: -1 not looked for, 0 none, else one more than the place of what was found.
+  struct Loops {
+    std::vector<std::int32_t> index;
+    std::deque<Loop> found;  // stable addresses
+  };
+  const Loop* find_loop(Id e, Id again, Loops& loops);
   bool reads_characters(Id e, Place at, Id again, std::vector<std::pair<Id, Place>>& seen);
 
   Bounds bounds_;
@@ -238,18 +244,19 @@ class Exprs {
   std::vector<std::int8_t> nullable_;       // -1 unknown
   std::vector<std::int64_t> shortest_;      // -1 unknown
   std::vector<std::int64_t> bounds_below_;  // lower bounds on the same, -1 unknown
+  std::vector<std::int64_t> needed_;        // see longest_needed, of concatenations; -1 unknown
   std::vector<std::int8_t> live_;           // -1 unknown; see shortest_ first
   std::vector<std::int32_t> head_index_;
   std::deque<Head> heads_;  // stable addresses
   Head scratch_head_;
-  std::unordered_map<Node, Id, HashNode> index_;
+  ContentIndex index_;
   std::deque<std::vector<Id>> lists_;
-  std::unordered_map<std::vector<Id>, Id, HashIds> list_index_;
+  ContentIndex list_index_;
   std::int64_t list_items_ = 0;
   std::unordered_map<Id, Id> stripped_;
   std::unordered_map<std::uint32_t, Id> characters_;  // character -> its spellings
   std::unordered_map<Id, Loose> loosened_;
-  std::unordered_map<Id, std::unique_ptr<Loop>> loops_, item_loops_;
+  Loops loops_, item_loops_;
   std::unordered_map<Id, std::int64_t> witnesses_;  // lengths of members met by the search for liveness
   std::size_t failed_states_ = 0;                   // spent on short searches that failed
   std::vector<ByteSet> sets_;

@@ -23,9 +23,8 @@ const Finish& Rows::finish(Id escapes, Id frame) {
       out->tokens.insert(out->tokens.end(), here.begin(), here.end());
       if (through) left.push_back(n);
       walk(n, start, [&](Id node, Id config) {
-        const Config& c = configs_.closed(config);
-        if (c.escapes) left.push_back(node);
-        if (c.core.empty()) return;
+        if (configs_.escapes(config)) left.push_back(node);
+        if (!configs_.holds(config)) return;
         const auto tokens = trie_.tokens_at(node);
         out->tokens.insert(out->tokens.end(), tokens.begin(), tokens.end());
         if (!tokens.empty()) out->furthest = std::max(out->furthest, configs_.longest(config));

@@ -76,12 +76,21 @@ std::int64_t Exprs::longest_needed(Id e, bool search) {
   const Node n = node(e);
   switch (n.kind) {
     case Kind::kConcat: {
-      std::int64_t value = 0;
+      // From the end; remembered, as what follows is shared by all that can be left of the front.
+      std::vector<Id> spine;
       Id tail = e;
+      std::int64_t value = -1;
       for (; node(tail).kind == Kind::kConcat; tail = node(tail).b) {
-        value = add_length(value, longest_needed(node(tail).a, search));
+        if (search) value = needed_[static_cast<std::size_t>(tail)];
+        if (value >= 0) break;
+        spine.push_back(tail);
       }
-      return add_length(value, longest_needed(tail, search));
+      if (value < 0) value = longest_needed(tail, search);
+      for (; !spine.empty(); spine.pop_back()) {
+        value = add_length(value, longest_needed(node(spine.back()).a, search));
+        if (search) needed_[static_cast<std::size_t>(spine.back())] = value;
+      }
+      return value;
     }
     case Kind::kUnion: {
       std::int64_t value = kUnreachable;

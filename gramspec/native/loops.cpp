@@ -40,19 +40,23 @@ bool Exprs::reads_characters(Id e, Place at, Id again, std::vector<std::pair<Id,
   return true;
 }
 
-const Loop* Exprs::find_loop(Id e, Id again, std::unordered_map<Id, std::unique_ptr<Loop>>& known) {
-  if (const auto it = known.find(e); it != known.end()) return it->second.get();
+const Loop* Exprs::find_loop(Id e, Id again, Loops& loops) {
+  const auto at = static_cast<std::size_t>(e);
+  if (loops.index.size() <= at) loops.index.resize(nodes_.size(), -1);
+  if (const std::int32_t known = loops.index[at]; known >= 0) {
+    return known == 0 ? nullptr : &loops.found[static_cast<std::size_t>(known) - 1];
+  }
   const Head& h = head(e);
   std::size_t same = 0;
   for (const Arc& arc : h.arcs) {
     if (arc.target == again && arc.lo < 0x80) same += static_cast<std::size_t>(arc.hi - arc.lo) + 1;
   }
   if (h.nullable || !h.calls.empty() || !h.tokens.empty() || same < kLoopBytes) {
-    known[e] = nullptr;
+    loops.index[at] = 0;
     return nullptr;
   }
   const std::vector<Arc> arcs = h.arcs;
-  auto out = std::make_unique<Loop>();
+  Loop out;
   ByteSet other, ends;
   std::vector<std::pair<Id, Place>> seen;
   auto arc = arcs.begin();
@@ -67,9 +71,9 @@ const Loop* Exprs::find_loop(Id e, Id again, std::unordered_map<Id, std::unique_
       if (b < 0x80 || b > 0xBF) ends.set(b);
       if (place != Place::kOutside) other.set(b);
     } else if (place == Place::kBetween) {
-      arc->target == again ? out->same.set(b) : other.set(b);
+      arc->target == again ? out.same.set(b) : other.set(b);
     } else if (place == Place::kOutside) {
-      if (arc->target == again && b < 0x80) out->same.set(b);
+      if (arc->target == again && b < 0x80) out.same.set(b);
       other.set(b);
     } else {
       if (arc->target != followed || place != followed_at) {
@@ -80,9 +84,11 @@ const Loop* Exprs::find_loop(Id e, Id again, std::unordered_map<Id, std::unique_
       if (!agrees) other.set(b);
     }
   }
-  out->other = byte_classes(other);
-  out->ends = byte_classes(ends);
-  return (known[e] = std::move(out)).get();
+  out.other = byte_classes(other);
+  out.ends = byte_classes(ends);
+  loops.found.push_back(out);
+  loops.index[at] = static_cast<std::int32_t>(loops.found.size());
+  return &loops.found.back();
 }
 
 }  // namespace gramspec

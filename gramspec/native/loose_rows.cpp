@@ -1,5 +1,5 @@
 // Rows of states whose repetitions are far from their upper bounds.
-// Law: the row is exact: a text of at most n bytes has no more than n items.
+// Law: the row is exact: a text with fewer bytes than n items have at least has fewer items.
 // Cost: one row for all counts, then a copy of it and the tokens that are
 // longer than what is left. Source: architecture, "Count-dependent rows".
 
@@ -8,6 +8,10 @@
 #include "rows.hpp"
 
 namespace gramspec {
+
+namespace {
+constexpr std::int64_t kSureBytes = 6;  // longer tokens are too many to be read again
+}  // namespace
 
 Exprs::Loose Exprs::loosened(Id e) {
   if (const auto it = loosened_.find(e); it != loosened_.end()) return it->second;
@@ -41,8 +45,13 @@ Exprs::Loose Exprs::loosened(Id e) {
     }
     case Kind::kRepeat: {
       const Id item = part(n.a);
-      const bool far = n.hi != kInfinite && n.hi >= kFar && !nullable(n.a);
-      if (far) out.bound = out.bound == kInfinite ? n.hi : std::min(out.bound, n.hi);
+      // So many items have at least so many bytes.
+      std::int64_t bytes = 0;
+      if (n.hi != kInfinite && !nullable(n.a)) {
+        bytes = multiply_length(std::max<std::int64_t>(1, shortest_bound(n.a)), n.hi);
+      }
+      const bool far = bytes >= kFar;
+      if (far) out.bound = out.bound == kInfinite ? bytes : std::min(out.bound, bytes);
       if (out.bound != kInfinite) out.expr = repeat(item, n.lo, far ? kInfinite : n.hi);
       break;
     }
@@ -54,17 +63,46 @@ Exprs::Loose Exprs::loosened(Id e) {
 
 // Far from the upper bounds of its repetitions a state has the row of the state
 // without them, as what a short token leaves to be written is short as well.
-// Long tokens are asked one by one.
+// Long tokens are read all the same.
 bool Rows::loosened_row(Id top, Row& out) {
   const Exprs::Loose loose = exprs_.loosened(top);
   if (loose.bound == kInfinite) return false;
   const Row& free = row(loose.expr);
   const std::int64_t sure = loose.bound - free.furthest;
-  if (sure < Trie::kShort) return false;  // longer tokens are too many to be asked one by one
+  if (sure < kSureBytes) return false;
   out.tokens = free.tokens;
   out.furthest = free.furthest;
   const Id start = configs_.start(top, Configs::kUnknown);
+  // Down the ways to long tokens only.
+  apply(free.tokens, true, scratch_, scratch_);
+  std::vector<Id> dead, path(16, start);
   std::int64_t steps = 0;
+  Id last = kNone;
+  for (Id n = 1; n < trie_.nodes();) {
+    if (!trie_.longer_below(n, sure)) {
+      n = trie_.end(n);
+      continue;
+    }
+    const auto depth = static_cast<std::size_t>(trie_.depth(n));
+    if (path.size() <= depth) path.resize(2 * depth);
+    if ((++steps & 0xFFFF) == 0) spend(0x10000);
+    const Id config = path[depth] = configs_.step(path[depth - 1], trie_.byte(n));
+    const bool gone = config == Configs::kDead;
+    const bool kept = !gone && configs_.holds(config);
+    if (gone || trie_.depth(n) > sure) {
+      for (const Id t : gone ? trie_.tokens_below(n) : trie_.tokens_at(n)) {
+        const std::uint32_t word = scratch_[static_cast<std::size_t>(t) >> 5];
+        if (((word >> (static_cast<unsigned>(t) & 31U)) & 1U) == 0) continue;
+        if (!kept) dead.push_back(t);
+        if (kept && config != last) {
+          out.furthest = std::max(out.furthest, configs_.longest(config));
+          last = config;
+        }
+      }
+    }
+    n = gone ? trie_.end(n) : n + 1;
+  }
+  steps &= 0xFFFF;
   const auto read = [&](std::string_view text) {
     Id config = start;
     for (const char c : text) {
@@ -74,18 +112,6 @@ bool Rows::loosened_row(Id top, Row& out) {
     }
     return config;
   };
-  std::vector<Id> dead;
-  for (const Id t : trie_.long_tokens()) {
-    if (static_cast<std::int64_t>(trie_.token(t).size()) <= sure) break;
-    if (dead.empty() && steps == 0) apply(free.tokens, true, scratch_, scratch_);
-    if (!(scratch_[static_cast<std::size_t>(t) >> 5] >> (static_cast<unsigned>(t) & 31U) & 1U)) continue;
-    const Id config = read(trie_.token(t));
-    if (config == Configs::kDead || configs_.closed(config).core.empty()) {
-      dead.push_back(t);
-    } else {
-      out.furthest = std::max(out.furthest, configs_.longest(config));
-    }
-  }
   if (!dead.empty()) {
     const std::unordered_set<Id> gone(dead.begin(), dead.end());
     std::erase_if(out.tokens.plus, [&](Id t) { return gone.contains(t); });

@@ -189,9 +189,14 @@ std::string Objects::text(Id frame) const {
 Id Objects::append(Id frame, std::uint8_t byte) {
   const Node n = exprs_.node(frame);
   if (n.b <= kFreshText) return append_fresh(n, byte);
-  const auto [it, fresh] = text_index_.try_emplace(pair_key(n.b, byte), static_cast<Id>(texts_.size()));
-  if (fresh) texts_.push_back({n.b, byte});
-  return key_frame(n.a, it->second);
+  const std::uint64_t key = pair_key(n.b, byte);
+  Id longer = text_index_.find(key);
+  if (longer == kNone) {
+    longer = static_cast<Id>(texts_.size());
+    texts_.push_back({n.b, byte});
+    text_index_.set(key, longer);
+  }
+  return key_frame(n.a, longer);
 }
 
 KeyClass Objects::classify(Id id, const std::string& key) {

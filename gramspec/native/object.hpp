@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common.hpp"
+#include "index.hpp"
 #include "spelling.hpp"
 #include "words.hpp"
 
@@ -264,7 +265,7 @@ class Objects {
     std::uint8_t byte;
   };
   std::vector<Text> texts_{{kNone, 0}};
-  std::unordered_map<std::uint64_t, Id, HashPair> text_index_;
+  PairIndex text_index_;
   std::deque<Fresh> fresh_{{}};  // keys whose text is forgotten
   std::unordered_map<std::vector<Id>, Id, HashIds> fresh_index_{{{kNone}, 0}};
   std::deque<std::string> names_;  // undeclared keys written

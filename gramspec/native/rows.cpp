@@ -14,8 +14,7 @@ void clear_bit(std::span<std::uint32_t> bits, Id token) {
   bits[static_cast<std::size_t>(token) >> 5] &= ~(1U << (static_cast<unsigned>(token) & 31U));
 }
 
-// A bound on the bytes that complete a character or its escape.
-constexpr std::int64_t kCharacterBytes = 12;
+constexpr std::int64_t kCharacterBytes = 3;  // what may be left of a character
 
 }  // namespace
 
@@ -159,10 +158,9 @@ void Rows::cold_row(Id top, Row& out) {
   const Id start = configs_.start(top, Configs::kUnknown);
   Id last = kNone;
   walk(0, start, [&](Id n, Id config) {
-    const Config& c = configs_.closed(config);
-    if (c.escapes) escapes.push_back(n);
+    if (configs_.escapes(config)) escapes.push_back(n);
     const auto here = trie_.tokens_at(n);
-    if (here.empty() || c.core.empty()) return;  // an escape alone is decided by the frame below
+    if (here.empty() || !configs_.holds(config)) return;  // an escape alone is decided by the frame below
     tokens.insert(tokens.end(), here.begin(), here.end());
     if (config != last) {
       out.furthest = std::max(out.furthest, configs_.longest(config));
@@ -176,7 +174,7 @@ void Rows::cold_row(Id top, Row& out) {
 }
 
 const Loop* Rows::loop_of(Id config) {
-  const Config& c = configs_.closed(config);
+  const Config& c = configs_.at(config);
   if (c.core.size() != 1 || c.core_escape || c.core_accept || configs_.stack(c.core[0].stack).has_key) {
     return nullptr;
   }
@@ -196,7 +194,8 @@ void Rows::walked_row(Id top, Row& out) {
   std::vector<Id> escapes;
   std::int64_t steps = 0;
   const auto enter = [&](Id n, Level& level) {
-    level.loop = loop_of(level.config);
+    // At a leaf nothing is asked but whether the state may be left.
+    level.loop = trie_.end(n) == n + 1 ? nullptr : loop_of(level.config);
     level.in_step = level.loop != nullptr && trie_.place(n) == Place::kBetween;
     if (level.loop != nullptr) {
       const std::int64_t longest = add_length(configs_.longest(level.config), kCharacterBytes);
@@ -250,9 +249,8 @@ void Rows::walked_row(Id top, Row& out) {
       here.config = next;
       enter(n, here);
     }
-    const Config& c = configs_.closed(next);
-    if (c.escapes) escapes.push_back(n);
-    if (!c.core.empty()) {
+    if (configs_.escapes(next)) escapes.push_back(n);
+    if (configs_.holds(next)) {
       const auto tokens = trie_.tokens_at(n);
       found.tokens.insert(found.tokens.end(), tokens.begin(), tokens.end());
       if (!tokens.empty() && here.loop == nullptr) {

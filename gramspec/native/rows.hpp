@@ -71,7 +71,9 @@ class Rows {
       }
     }
   };
-  struct CountRow {  // x* for a prefix-free x: tokens by how many x they begin
+  // x* for a prefix-free x: tokens by how many x they begin. What may also follow the last x begins with
+  // some of the same bytes (in JSON text any character may be a backslash): these end the count.
+  struct CountRow {
     struct Begun {
       Id token;
       std::int32_t count;
@@ -82,11 +84,10 @@ class Rows {
     };
     std::vector<std::pair<Id, Id>> texts;  // as plain text, a character an x
     std::vector<Begun> tokens;             // besides
-    // Nodes reached from a boundary by a byte that x cannot begin with, by that byte.
+    // Nodes reached from a boundary by a byte that x does not begin with (here), by that byte.
     std::vector<Exit> exits;
     std::array<std::uint32_t, 257> exits_of{};
     std::int32_t most = 0;
-    ByteSet first;
     std::int64_t inside = 0;                             // most bytes that an unfinished x still needs
     std::unordered_map<std::int64_t, TokenSet> at_most;  // tokens that begin at most so many
   };
@@ -95,8 +96,8 @@ class Rows {
   bool loosened_row(Id top, Row& out);
   void walked_row(Id top, Row& out);
   void cold_row(Id top, Row& out);
-  CountRow* count_row(Id item);
-  void read_counts(Id item, CountRow& row);
+  CountRow* count_row(Id item, const ByteSet& shared);
+  void read_counts(Id item, const ByteSet& shared, CountRow& row);
   const TokenSet& at_most(CountRow& row, std::int64_t limit);
   // Plain texts of at most so many characters.
   const Bits& texts_of(std::int64_t characters);
@@ -140,7 +141,7 @@ class Rows {
   Objects& objects_;
   Configs& configs_;
   std::unordered_map<Id, std::unique_ptr<Row>> rows_;
-  std::unordered_map<Id, std::unique_ptr<CountRow>> count_rows_;
+  std::map<std::pair<Id, std::array<std::uint64_t, 4>>, std::unique_ptr<CountRow>> count_rows_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Finish>, HashPair> finishes_;
   std::deque<std::vector<Id>> node_lists_;
   std::unordered_map<std::vector<Id>, Id, HashIds> node_index_;

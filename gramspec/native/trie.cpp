@@ -6,17 +6,17 @@ namespace gramspec {
 
 namespace {
 
-// Counting sort, the largest key first, of the items whose key is above `least`.
+// Counting sort, the largest key first, of the items whose key is not zero.
 template <class Key>
-std::vector<Id> largest_first(Id count, std::size_t least, std::size_t most, Key&& key) {
+std::vector<Id> largest_first(Id count, std::size_t most, Key&& key) {
   std::vector<Id> begin(most + 2, 0);
   for (Id i = 0; i < count; ++i) {
-    if (key(i) > least) ++begin[most - key(i) + 1];
+    if (key(i) > 0) ++begin[most - key(i) + 1];
   }
   for (std::size_t k = 1; k < begin.size(); ++k) begin[k] += begin[k - 1];
   std::vector<Id> out(static_cast<std::size_t>(begin.back()));
   for (Id i = 0; i < count; ++i) {
-    if (key(i) > least) out[static_cast<std::size_t>(begin[most - key(i)]++)] = i;
+    if (key(i) > 0) out[static_cast<std::size_t>(begin[most - key(i)]++)] = i;
   }
   return out;
 }
@@ -71,6 +71,7 @@ Trie::Trie(const std::vector<std::string>& tokens) : tokens_(tokens) {
 void Trie::read_texts() {
   constexpr std::uint16_t kMost = 0xFFFF;  // longer tokens are no plain text: they are walked
   below_.assign(byte_.size(), 0);
+  deepest_.assign(byte_.size(), 0);
   place_.assign(byte_.size(), Place::kOutside);
   characters_.assign(ids_.size(), 0);
   texts_.assign((tokens_.size() + 31) / 32, 0);
@@ -96,13 +97,14 @@ void Trie::read_texts() {
   }
   for (Id node = nodes() - 1; node > 0; --node) {
     const auto n = static_cast<std::size_t>(node);
-    below_[static_cast<std::size_t>(parent_[n])] |= below_[n] | byte_class(byte_[n]);
+    const auto p = static_cast<std::size_t>(parent_[n]);
+    below_[p] |= below_[n] | byte_class(byte_[n]);
+    if (deepest_[n] == 0) deepest_[n] = static_cast<std::uint16_t>(std::min<Id>(depth_[n], kDeepest));
+    deepest_[p] = std::max(deepest_[p], deepest_[n]);
   }
-  longest_texts_ = largest_first(ranks(), 0, most_characters_, [&](Id rank) {
+  longest_texts_ = largest_first(ranks(), most_characters_, [&](Id rank) {
     return static_cast<std::size_t>(characters_[static_cast<std::size_t>(rank)]);
   });
-  long_tokens_ = largest_first(vocabulary_size(), kShort, static_cast<std::size_t>(longest_),
-                               [&](Id token) { return tokens_[static_cast<std::size_t>(token)].size(); });
 }
 
 Id Trie::child(Id node, std::uint8_t wanted) const noexcept {

@@ -1,5 +1,5 @@
 // The vocabulary as a flat byte trie in preorder; token ranks follow trie order.
-// Law: the tokens below a node are one interval of ranks. Cost: one sort, 26 bytes a node.
+// Law: the tokens below a node are one interval of ranks. Cost: one sort, 28 bytes a node.
 // Source: architecture, "Token rows".
 #pragma once
 
@@ -57,10 +57,13 @@ class Trie {
   }
   [[nodiscard]] const Bits& texts() const noexcept { return texts_; }
   [[nodiscard]] std::uint16_t most_characters() const noexcept { return most_characters_; }
-  // Their ranks, the most characters first; and all tokens of more than kShort bytes, the longest first.
-  static constexpr Id kShort = 8;
+  // Their ranks, the most characters first.
   [[nodiscard]] const std::vector<Id>& longest_texts() const noexcept { return longest_texts_; }
-  [[nodiscard]] const std::vector<Id>& long_tokens() const noexcept { return long_tokens_; }
+  // Whether a token at or below a node may have more bytes than this.
+  [[nodiscard]] bool longer_below(Id node, std::int64_t bytes) const noexcept {
+    const std::uint16_t deepest = deepest_[static_cast<std::size_t>(node)];
+    return deepest > bytes || deepest == kDeepest;
+  }
   // Ranks: tokens in the order of the nodes.
   [[nodiscard]] Id ranks() const noexcept { return static_cast<Id>(ids_.size()); }
   [[nodiscard]] Id rank(Id node) const noexcept { return begin_[static_cast<std::size_t>(node)]; }
@@ -75,7 +78,9 @@ class Trie {
   std::vector<std::uint64_t> below_;
   std::vector<Place> place_;
   std::vector<std::uint16_t> characters_;
-  std::vector<Id> longest_texts_, long_tokens_;
+  std::vector<Id> longest_texts_;
+  static constexpr std::uint16_t kDeepest = 0xFFFF;  // so deep or deeper
+  std::vector<std::uint16_t> deepest_;
   Bits texts_;
   std::uint16_t most_characters_ = 0;
   ByteSet single_, alphabet_;
