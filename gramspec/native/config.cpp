@@ -256,7 +256,27 @@ Id Configs::start(Id e, Id s) {
   return intern(std::move(core));
 }
 
+// The usual state: nothing may be empty and nothing is entered, so that what reads is the core as it is.
+bool Configs::close_plainly(Config& c) {
+  ByteSet live;
+  for (const Item& item : c.core) {
+    if (exprs_.nullable(item.top)) return false;
+    const Head& h = exprs_.head(item.top);
+    if (!h.calls.empty() || !h.tokens.empty() || h.arcs.empty()) return false;
+    for (const Arc& arc : h.arcs) {
+      for (unsigned b = arc.lo; b <= arc.hi; ++b) live.set(b);
+    }
+  }
+  c.accepts = c.core_accept;
+  c.escapes = c.core_escape;
+  c.live = live;
+  c.plain = true;
+  c.closed = true;
+  return true;
+}
+
 void Configs::close(Config& c) {
+  if (close_plainly(c)) return;
   // Zero-length returns first: they lead to the items that the top of the stack is made of.
   std::map<Id, Id> entries;  // top -> stack set already handled
   const auto absorb = [&](std::map<Id, Id>& seen, std::vector<Item>& todo, Returned& r) {
@@ -333,11 +353,11 @@ bool Configs::escapes(Id config) {
   return closed(config).escapes;
 }
 
-const std::vector<Item>& Configs::entries(Id config) { return closed(config).entries; }
+const std::vector<Item>& Configs::entries(Id config) { return closed(config).entered(); }
 
 Id Configs::compute_step(Id config, std::uint8_t byte) {
   Returned core;
-  for (const Item& item : closed(config).items) {
+  for (const Item& item : closed(config).reading()) {
     const Head& h = exprs_.head(item.top);
     for (const Arc& arc : h.arcs) {
       if (byte < arc.lo) break;

@@ -37,6 +37,7 @@ struct Config {
   bool core_accept = false;
   bool closed = false;
   ByteSet live;                             // bytes with a successor (a key that may not close excepted)
+  bool plain = false;                       // items and entries are the core
   std::vector<Item> items;                  // closure: items that read a byte
   std::vector<std::pair<Id, Item>> tokens;  // token edges: token id, continuation
   std::vector<Item> entries;                // core items and what zero-length returns make of them
@@ -46,6 +47,9 @@ struct Config {
   std::array<std::uint8_t, 6> few_bytes{};
   std::array<Id, 6> few_targets{};
   std::unique_ptr<std::array<Id, 256>> table;
+
+  [[nodiscard]] const std::vector<Item>& reading() const noexcept { return plain ? core : items; }
+  [[nodiscard]] const std::vector<Item>& entered() const noexcept { return plain ? core : entries; }
 };
 
 class Configs {
@@ -115,6 +119,7 @@ class Configs {
   Id intern(Returned&& core);
   void merge(std::vector<Item>& items);
   void close(Config& c);
+  bool close_plainly(Config& c);
   Id compute_step(Id config, std::uint8_t byte);
 
   Bounds bounds_;

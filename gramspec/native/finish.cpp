@@ -9,6 +9,10 @@
 
 namespace gramspec {
 
+namespace {
+constexpr std::size_t kFewSeen = 16;
+}  // namespace
+
 const Finish& Rows::finish(Id escapes, Id frame) {
   const std::uint64_t key = pair_key(escapes, frame);
   if (const auto it = finishes_.find(key); it != finishes_.end()) return *it->second;
@@ -41,11 +45,18 @@ const Finish& Rows::finish(Id escapes, Id frame) {
 // Stacks share what lies below: every (escapes, stack) is finished once, without recursion.
 void Rows::finish_all(Id escapes, Id stack, std::span<std::uint32_t> out, std::int64_t& furthest) {
   Below todo{{escapes, stack}};
+  std::vector<std::uint64_t> first_seen;  // a few are looked through
   std::unordered_set<std::uint64_t, HashPair> seen;
+  const auto fresh = [&](std::uint64_t key) {
+    if (std::find(first_seen.begin(), first_seen.end(), key) != first_seen.end()) return false;
+    if (first_seen.size() == kFewSeen) return seen.insert(key).second;
+    first_seen.push_back(key);
+    return true;
+  };
   while (!todo.empty()) {
     const auto [left, s] = todo.back();
     todo.pop_back();
-    if (nodes(left).empty() || !seen.insert(pair_key(left, s)).second) continue;
+    if (nodes(left).empty() || !fresh(pair_key(left, s))) continue;
     spend(1);
     const StackSet& set = configs_.stack(s);
     if (set.bottom) {

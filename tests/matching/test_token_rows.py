@@ -185,7 +185,7 @@ class Walker:
 
     def ask(self, matcher: gs.Matcher, sample: int) -> None:
         """The mask against `advance` of each token alone: a sample of all, of the allowed, of the refused."""
-        core, config = matcher._core, matcher._step.config
+        core, config = matcher._core, matcher._config
         matcher.fill_bitmask(self.rows, 0)
         unpacked = np.unpackbits(self.rows[0].view(np.uint8), bitorder="little")[: len(self.vocabulary)]
         some = self.dice.sample(range(1000, len(self.vocabulary)), sample)
@@ -257,7 +257,7 @@ def test_every_token_of_a_few_masks(walker: Walker, vocabulary: gs.Vocabulary) -
     for text in ("", "{", '{"stat', '{"status":"archive', '{"status": "archived", "note": "it is'):
         matcher = quick.matcher()
         matcher.advance_many(walker.tokenizer.encode(text, False, False))
-        core, config = matcher._core, matcher._step.config
+        core, config = matcher._core, matcher._config
         allowed = set(matcher.allowed_ids().tolist())
         slow = {t for t, raw in enumerate(vocabulary.tokens) if raw and core.advance(config, t)}
         assert allowed == slow and slow, text
