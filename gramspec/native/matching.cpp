@@ -327,15 +327,26 @@ std::vector<std::size_t> fill_many(const nb::sequence& matchers, nb::handle arra
                                    int threads) {
   constexpr std::size_t kChunk = 8;
   constexpr std::size_t kFew = 16;  // masks that are not worth another thread
+  const nb::object items = nb::steal(PySequence_Fast(matchers.ptr(), "a sequence of matchers is wanted"));
+  if (!items.is_valid()) throw nb::python_error();
+  const auto wanted = static_cast<std::size_t>(PySequence_Fast_GET_SIZE(items.ptr()));
   std::vector<nb::object> alive;
   std::vector<PyCursor*> cursors;
-  for (const nb::handle matcher : matchers) {
+  alive.reserve(2 * wanted);
+  cursors.reserve(wanted);
+  const PyTypeObject* usual = nullptr;  // type of the last one: mostly they are of one type
+  for (std::size_t i = 0; i < wanted; ++i) {
+    const nb::handle matcher = PySequence_Fast_GET_ITEM(items.ptr(), static_cast<Py_ssize_t>(i));
     PyCursor* cursor = nullptr;
-    if (!nb::try_cast(matcher, cursor) || cursor == nullptr) {
+    if (Py_TYPE(matcher.ptr()) == usual && nb::inst_ready(matcher)) {
+      cursor = nb::inst_ptr<PyCursor>(matcher);
+    } else if (nb::try_cast(matcher, cursor) && cursor != nullptr) {
+      usual = Py_TYPE(matcher.ptr());
+    } else {
       throw nb::type_error(("matcher " + std::to_string(cursors.size()) + " is no gramspec.Matcher").c_str());
     }
     alive.push_back(nb::borrow(matcher));
-    alive.push_back(cursor->core);
+    if (cursors.empty() || cursor->engine != cursors.back()->engine) alive.push_back(cursor->core);
     cursors.push_back(cursor);
   }
   const std::size_t n = cursors.size();
@@ -348,7 +359,8 @@ std::vector<std::size_t> fill_many(const nb::sequence& matchers, nb::handle arra
     }
   }
   if (n == 0) return {};
-  const Targets targets(array, cursors[0]->engine->words(), cursors[0]->engine->trie.vocabulary_size());
+  const std::size_t words = cursors[0]->engine->words();
+  const Targets targets(array, words, cursors[0]->engine->trie.vocabulary_size());
   std::vector<Job> jobs;
   jobs.reserve(n);
   std::vector<std::size_t> special;
@@ -356,7 +368,7 @@ std::vector<std::size_t> fill_many(const nb::sequence& matchers, nb::handle arra
   bool apart = true;  // no row is written twice
   for (std::size_t i = 0; i < n; ++i) {
     PyCursor& c = *cursors[i];
-    if (c.engine->words() != cursors[0]->engine->words()) {
+    if (c.engine != cursors[0]->engine && c.engine->words() != words) {
       throw nb::value_error(("matcher " + std::to_string(i) + " has a vocabulary of " +
                              std::to_string(c.engine->trie.vocabulary_size()) +
                              " tokens, which is another width than that of matcher 0")
