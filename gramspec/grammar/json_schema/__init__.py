@@ -106,7 +106,11 @@ def json_schema(
 
 def _expression(logic: Logic, layout: Layout, *, ordered: bool) -> tuple[Planner, Expr]:
     """The expression of a schema, with as much told apart as can be."""
-    root = logic.schemas.at(logic.schemas.documents.root)
+    documents = logic.schemas.documents
+    if documents.may_wait(documents.root) and not _eager.get():
+        planner = Planner(logic, ordered=ordered, effort=EFFORTS[0])
+        return planner, Emitter(planner, layout).plain(documents.root)
+    root = logic.schemas.at(documents.root)
     for effort in EFFORTS:
         planner = Planner(logic, ordered=ordered, effort=effort, eager=_eager.get())
         try:

@@ -119,6 +119,10 @@ class Documents:
         """
         return bool(self._waiting) and id(self.value(place)) in self._waiting
 
+    def waits(self, schema: Json) -> bool:
+        """The same of a part of the user's document, told by its identity."""
+        return id(schema) in self._waiting
+
     def child(self, place: Place, *names: str | int) -> Place:
         """The place below a place, by keywords, names and positions (unescaped)."""
         document, pointer, scope = place

@@ -7,7 +7,7 @@ Source: architecture, "IR".
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from functools import lru_cache, partial
+from functools import lru_cache
 
 from gramspec.errors import EmptyLanguageError, GrammarError
 from gramspec.grammar.encoding import JSON_BODY, json_key_spellings, json_string, utf8
@@ -24,15 +24,15 @@ from gramspec.grammar.ir import (
     Rule,
     concat,
     literal,
-    repeat,
     union,
 )
 from gramspec.grammar.json_schema.arrays import ArrayPlan, Counter
+from gramspec.grammar.json_schema.direct import Direct, array
+from gramspec.grammar.json_schema.documents import Place
 from gramspec.grammar.json_schema.expand import TooMuchWork
 from gramspec.grammar.json_schema.formulas import EVERYTHING, Formula
-from gramspec.grammar.json_schema.intervals import ladder
 from gramspec.grammar.json_schema.layout import BOOLEAN, FALSE, NULL, TRUE, Layout, any_value, number
-from gramspec.grammar.json_schema.nodes import Goal
+from gramspec.grammar.json_schema.nodes import At, Goal
 from gramspec.grammar.json_schema.numbers import number_value
 from gramspec.grammar.json_schema.objects import ObjectPlan
 from gramspec.grammar.json_schema.plans import Plan, Planner, cut_array, cut_object, productive
@@ -61,6 +61,15 @@ class Emitter:
         self._goals: dict[Goal, Expr] = {}
         self._made: dict[Hashable, Expr] = {}
         self._pending: list[tuple[Rule, Plan]] = []
+        schemas = planner.schemas
+        self._direct = Direct(schemas.documents, layout, asserted=schemas.formats, otherwise=self._by_algebra)
+
+    def plain(self, place: Place) -> Expr:
+        """The expression of the schema at a place that may wait, read at once but for what is below it."""
+        expr = self._direct.at(place)
+        if isinstance(expr, Ref):
+            assert expr.rule.body is not None
+        return expr
 
     def run(self, root: Goal) -> Expr:
         """The expression of a goal, with every rule below it defined or waiting to be.
@@ -89,6 +98,12 @@ class Emitter:
             rule, plan = self._pending.pop()
             rule.define(self._body(plan))
 
+    def _by_algebra(self, place: Place) -> Expr:
+        """The body of the rule of a place that has waited and says more than is read directly."""
+        goal = self._planner.goal(self._planner.schemas.nodes.literal(At(place)))
+        self._goals.setdefault(goal, self._direct.at(place))
+        return self._expand(goal)
+
     def _expand(self, goal: Goal) -> Expr:
         """The body of the rule of a goal that has waited."""
         known = len(self._planner.open)
@@ -115,6 +130,7 @@ class Emitter:
     def _forget(self) -> None:
         """Leave nothing half-made behind: whatever is asked for next is planned and built anew."""
         self._planner.forget()
+        self._direct.forget()
         for memo in (self._alive, self._goals, self._made, self._pending):
             memo.clear()
 
@@ -126,7 +142,7 @@ class Emitter:
             elif goal in self._plans:
                 self._goals[goal] = self._planned(goal)
             else:
-                self._goals[goal] = Ref(Rule(self._where(goal) or "/", partial(self._expand, goal)))
+                self._goals[goal] = self._direct.at(self._planner.place(goal))
         return self._goals[goal]
 
     def _planned(self, goal: Goal) -> Expr:
@@ -158,8 +174,8 @@ class Emitter:
             yield string_value(plan.string)
         if plan.number is not None:
             yield _number(plan.number)
-        for array in plan.arrays:
-            left = cut_array(array, self._alive)
+        for case in plan.arrays:
+            left = cut_array(case, self._alive)
             if left is not None:
                 yield self._counted(left) if left.counters else self._array(left)
         for item in plan.objects:
@@ -173,31 +189,8 @@ class Emitter:
         return union(*(self._goal(goal) for goal, _ in ways))
 
     def _array(self, items: ArrayPlan) -> Expr:
-        least, most = items.least, items.most
-        prefix = items.prefix if most is None else items.prefix[:most]
-        separator, gap, close = self._layout.separator, self._layout.gap, literal("]")
-        if not prefix:
-            if most == 0:
-                return concat(literal("["), gap, close)
-            item = self._ways(items.rest)
-            more = None if most is None else most - 1
-            body = concat(item, repeat(concat(separator, item), max(least, 1) - 1, more))
-            return self._layout.array(body, empty=least == 0)
-        steps: list[Expr] = []
-        for ways in prefix:
-            item = self._ways(ways)
-            steps.append(concat(separator, item) if steps else item)
-        count = len(prefix)
-        end = concat(gap, close)
-        leaves = [close if least == 0 else EMPTY]
-        leaves.extend(end if least <= size else EMPTY for size in range(1, count))
-        if most is None or most > count:
-            item = concat(separator, self._ways(items.rest))
-            rest = repeat(item, max(0, least - count), None if most is None else most - count)
-            leaves.append(concat(rest, end))
-        else:
-            leaves.append(end)
-        return concat(literal("["), gap, ladder(steps, leaves))
+        prefix = [self._ways(ways) for ways in items.prefix[: items.most]]
+        return array(self._layout, prefix, self._ways(items.rest), items.least, items.most)
 
     def _counted(self, items: ArrayPlan) -> Expr:
         """An array whose items are counted: one rule for each position and state of the counters."""

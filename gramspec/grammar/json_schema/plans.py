@@ -14,6 +14,7 @@ from decimal import Decimal
 
 from gramspec.errors import GrammarError
 from gramspec.grammar.core import Place
+from gramspec.grammar.json_schema import documents
 from gramspec.grammar.json_schema.arrays import ArrayPlan, ArrayPlanner
 from gramspec.grammar.json_schema.expand import MAX_CASES, Expander, TooMuchWork
 from gramspec.grammar.json_schema.formulas import AllOf, AnyOf, Format, Formula, Multiple, Negation
@@ -35,6 +36,7 @@ from gramspec.grammar.json_schema.objects import (
     ObjectPlan,
     ObjectPlanner,
 )
+from gramspec.grammar.json_schema.parse import Schemas
 from gramspec.grammar.json_schema.sources import Json, escape
 from gramspec.grammar.json_schema.strings import string_exact
 from gramspec.grammar.json_schema.ways import Alternatives, canonical
@@ -118,6 +120,17 @@ class Planner:
         self._nodes = logic.nodes
         self._ordered = ordered
         self._expander = Expander(logic, ordered=ordered, relaxed=effort == 0)
+
+    @property
+    def schemas(self) -> Schemas:
+        """What the plans are made of."""
+        return self._logic.schemas
+
+    def place(self, goal: Goal) -> documents.Place:
+        """The place of a goal that waits."""
+        node = self._nodes.node(goal[0])
+        assert isinstance(node, At)
+        return node.place
 
     def goal(self, root: Literal) -> Goal:
         """The goal of a literal."""
