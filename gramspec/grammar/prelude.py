@@ -11,15 +11,14 @@ from functools import cache
 from typing import Final
 
 from gramspec.grammar.ir import Call, Expr
+from gramspec.grammar.json_schema import formats
 from gramspec.grammar.json_schema.formulas import Format, Integral
 from gramspec.grammar.json_schema.layout import any_value, gap_of, number, string
 from gramspec.grammar.json_schema.numbers import number_value
 from gramspec.grammar.json_schema.strings import string_value
 
-FORMATS: Final = ("date-time", "date", "time", "duration", "email", "hostname", "ipv4", "ipv6", "uri", "uuid")
-"""Formats of strings that schemas ask for often."""
-
 _NUMBERS: Final = (b"-0.5", b"12.25e-1", b"1.0E+2", b"0e1")
+_INTEGERS: Final = (b"-120", b"12.0", b"1.5E+2", b"0.01e2", b"0e-1")
 _STRING: Final = b'"a \\" \\u00e9 \\\\ \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 \\ud83d\\ude00 z"'
 _VALUES: Final = (
     b'{"a": "b", "\\u0062": -1.5e+1, "c": [], "d": [1, "x", true, null], "e": {}, "f": false}',
@@ -37,7 +36,7 @@ def expressions() -> dict[str, Expr]:
         "json string": string(0, None),
         "json number": number(),
         "json integer": Call(number_value(Integral())),
-        **{f"format {name}": string_value(Format(name)) for name in FORMATS},
+        **{f"format {name}": string_value(Format(name)) for name in formats.COMMON},
     }
 
 
@@ -47,5 +46,5 @@ def texts() -> dict[str, tuple[bytes, ...]]:
         "json value": _VALUES,
         "json string": (_STRING,),
         "json number": _NUMBERS,
-        "json integer": _NUMBERS[1:],
+        "json integer": _INTEGERS,
     }

@@ -7,7 +7,7 @@ Source: API, section 1 (`whitespace`); RFC 8259, section 2.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Literal
 
 from gramspec.errors import OptionError
@@ -36,6 +36,7 @@ BOOLEAN = union(TRUE, FALSE)
 
 _QUOTE = literal('"')
 _SPACE = byte_set(b" \t\n\r")
+_ANY_GAP = repeat(_SPACE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def gap_of(whitespace: str | int) -> Expr:
     if isinstance(whitespace, bool) or not isinstance(whitespace, int | str):
         raise OptionError(f"whitespace: {whitespace!r} is neither 'any', 'compact', a number nor a pattern")
     if whitespace == "any":
-        return repeat(_SPACE)
+        return _ANY_GAP
     if whitespace == "compact":
         return EPSILON
     if isinstance(whitespace, int):
@@ -84,11 +85,20 @@ def gap_of(whitespace: str | int) -> Expr:
     return And((utf8(parse_regex(whitespace, "python")), repeat(_SPACE)))
 
 
-@lru_cache(maxsize=4096)
 def string(least: int, most: int | None) -> Expr:
     """A JSON string of so many characters, in any spelling."""
-    body = JSON_BODY if least == 0 and most is None else repeat(JSON_CHAR, least, most)
-    return concat(_QUOTE, Call(concat(body, _QUOTE)))
+    return any_string() if least == 0 and most is None else _string_of(least, most)
+
+
+@cache
+def any_string() -> Expr:
+    """Any JSON string."""
+    return concat(_QUOTE, Call(concat(JSON_BODY, _QUOTE)))
+
+
+@lru_cache(maxsize=4096)
+def _string_of(least: int, most: int | None) -> Expr:
+    return concat(_QUOTE, Call(concat(repeat(JSON_CHAR, least, most), _QUOTE)))
 
 
 @lru_cache(maxsize=1)
@@ -97,9 +107,29 @@ def number() -> Expr:
     return Call(rfc8259_number())
 
 
-@lru_cache(maxsize=64)
 def any_value(gap: Expr) -> Expr:
     """Any JSON value whose objects do not repeat keys; one shared rule for each gap."""
+    if gap is _ANY_GAP:
+        return _spaced_value()
+    return _compact_value() if gap is EPSILON else _any_value(gap)
+
+
+@cache
+def _spaced_value() -> Expr:
+    return _value(_ANY_GAP)
+
+
+@cache
+def _compact_value() -> Expr:
+    return _value(EPSILON)
+
+
+@lru_cache(maxsize=64)
+def _any_value(gap: Expr) -> Expr:
+    return _value(gap)
+
+
+def _value(gap: Expr) -> Expr:
     rule = Rule("json value")
     value = Ref(rule)
     layout = Layout(gap, "any")

@@ -8,7 +8,7 @@ Source: JSON Schema Validation, sections 6.3 and 7.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache, lru_cache, partial
 from itertools import groupby, islice, takewhile
 from typing import Final
 
@@ -87,6 +87,8 @@ def string_value(formula: Formula) -> ir.Expr:
         return layout.string(0, None)
     if isinstance(simple, Length):
         return layout.string(simple.least, simple.most)
+    if isinstance(simple, Format) and simple.name in _COMMON:
+        return _COMMON[simple.name]()
     return _spelled(simple)
 
 
@@ -455,3 +457,7 @@ def _spelled(simple: Formula) -> ir.Expr:
     """A JSON string; a call, so that the rows inside it do not depend on what follows it."""
     body = json_string(_expression(simple))
     return ir.EMPTY if isinstance(body, ir.Empty) else ir.concat(_QUOTE, ir.Call(ir.concat(body, _QUOTE)))
+
+
+# Formats that schemas ask for often: made once a process, as they depend on no schema.
+_COMMON: Final = {name: cache(partial(_spelled, Format(name))) for name in formats.COMMON}

@@ -55,6 +55,8 @@ _FORMATS: Final = {
     "regex": _Format(ecma_syntax.pattern, ecma_syntax.is_pattern, ecma_syntax.plain_pattern),
 }
 NAMES: Final = frozenset(_FORMATS)
+COMMON: Final = ("date-time", "date", "time", "duration", "email", "hostname", "ipv4", "ipv6", "uri", "uuid")
+"""Formats that schemas ask for often."""
 
 
 def known(name: str) -> bool:
