@@ -20,55 +20,51 @@ struct Known {
 namespace {
 
 const std::unordered_map<std::string_view, Known>& known_keywords() {
-  static const std::unordered_map<std::string_view, Known> table{
-      {"type", {kType, 4, 2020}},
-      {"enum", {kEnum, 4, 2020}},
-      {"const", {kConst, 6, 2020}},
-      {"minLength", {kMinLength, 4, 2020}},
-      {"maxLength", {kMaxLength, 4, 2020}},
-      {"pattern", {kPattern, 4, 2020}},
-      {"format", {kFormat, 4, 2020}},
-      {"minimum", {kMinimum, 4, 2020}},
-      {"maximum", {kMaximum, 4, 2020}},
-      {"exclusiveMinimum", {kExclusiveMinimum, 4, 2020}},
-      {"exclusiveMaximum", {kExclusiveMaximum, 4, 2020}},
-      {"multipleOf", {kHard, 4, 2020}},
-      {"items", {kItems, 4, 2020}},
-      {"prefixItems", {kPrefixItems, 2020, 2020}},
-      {"additionalItems", {kHard, 4, 2019}},
-      {"minItems", {kMinItems, 4, 2020}},
-      {"maxItems", {kMaxItems, 4, 2020}},
-      {"uniqueItems", {kUniqueItems, 4, 2020}},
-      {"contains", {kHard, 6, 2020}},
-      {"properties", {kProperties, 4, 2020}},
-      {"patternProperties", {kPatternProperties, 4, 2020}},
-      {"additionalProperties", {kAdditionalProperties, 4, 2020}},
-      {"required", {kRequired, 4, 2020}},
-      {"minProperties", {kMinProperties, 4, 2020}},
-      {"maxProperties", {kMaxProperties, 4, 2020}},
-      {"propertyNames", {kHard, 6, 2020}},
-      {"dependencies", {kHard, 4, 7}},
-      {"dependentRequired", {kHard, 2019, 2020}},
-      {"dependentSchemas", {kHard, 2019, 2020}},
-      {"allOf", {kAllOf, 4, 2020}},
-      {"anyOf", {kAnyOf, 4, 2020}},
-      {"oneOf", {kOneOf, 4, 2020}},
-      {"not", {kHard, 4, 2020}},
-      {"if", {kHard, 7, 2020}},
-      {"$ref", {kRef, 4, 2020}},
-      {"$dynamicRef", {kHard, 4, 2020}},
-      {"$recursiveRef", {kHard, 4, 2020}},
-      {"unevaluatedItems", {kHard, 2019, 2020}},
-      {"unevaluatedProperties", {kHard, 2019, 2020}},
-      {"$id", {kHard, 4, 2020}},
-      {"$schema", {kHard, 4, 2020}},
-      {"$anchor", {kHard, 4, 2020}},
-      {"$dynamicAnchor", {kHard, 4, 2020}},
-      {"$recursiveAnchor", {kHard, 4, 2020}},
-      {"$vocabulary", {kHard, 4, 2020}},
-      {"$defs", {kDefs, 4, 2020}},
-      {"definitions", {kDefinitions, 4, 2020}},
-  };
+  static const std::unordered_map<std::string_view, Known> table = [] {
+    std::unordered_map<std::string_view, Known> made{
+        {"type", {kType, 4, 2020}},
+        {"enum", {kEnum, 4, 2020}},
+        {"const", {kConst, 6, 2020}},
+        {"minLength", {kMinLength, 4, 2020}},
+        {"maxLength", {kMaxLength, 4, 2020}},
+        {"pattern", {kPattern, 4, 2020}},
+        {"format", {kFormat, 4, 2020}},
+        {"minimum", {kMinimum, 4, 2020}},
+        {"maximum", {kMaximum, 4, 2020}},
+        {"exclusiveMinimum", {kExclusiveMinimum, 4, 2020}},
+        {"exclusiveMaximum", {kExclusiveMaximum, 4, 2020}},
+        {"items", {kItems, 4, 2020}},
+        {"prefixItems", {kPrefixItems, 2020, 2020}},
+        {"minItems", {kMinItems, 4, 2020}},
+        {"maxItems", {kMaxItems, 4, 2020}},
+        {"uniqueItems", {kUniqueItems, 4, 2020}},
+        {"contains", {kHard, 6, 2020}},
+        {"properties", {kProperties, 4, 2020}},
+        {"patternProperties", {kPatternProperties, 4, 2020}},
+        {"additionalProperties", {kAdditionalProperties, 4, 2020}},
+        {"required", {kRequired, 4, 2020}},
+        {"minProperties", {kMinProperties, 4, 2020}},
+        {"maxProperties", {kMaxProperties, 4, 2020}},
+        {"propertyNames", {kHard, 6, 2020}},
+        {"dependencies", {kHard, 4, 7}},
+        {"dependentRequired", {kHard, 2019, 2020}},
+        {"dependentSchemas", {kHard, 2019, 2020}},
+        {"allOf", {kAllOf, 4, 2020}},
+        {"anyOf", {kAnyOf, 4, 2020}},
+        {"oneOf", {kOneOf, 4, 2020}},
+        {"if", {kHard, 7, 2020}},
+        {"$ref", {kRef, 4, 2020}},
+        {"unevaluatedItems", {kHard, 2019, 2020}},
+        {"unevaluatedProperties", {kHard, 2019, 2020}},
+        {"$defs", {kDefs, 4, 2020}},
+        {"definitions", {kDefinitions, 4, 2020}},
+    };
+    for (const char* name : {"multipleOf", "not", "$dynamicRef", "$recursiveRef", "$id", "$schema", "$anchor",
+                             "$dynamicAnchor", "$recursiveAnchor", "$vocabulary"}) {
+      made[name] = {kHard, 4, 2020};
+    }
+    return made;
+  }();
   return table;
 }
 
@@ -172,6 +168,7 @@ void SchemaReader::read(std::size_t number) {
     constants(facts, given, assertions);
   } else {
     assertions_of(facts, given);
+    facts.nothing = assertions == 0 && facts.plain;
   }
   facts_[number] = std::move(facts);
 }
@@ -272,12 +269,12 @@ void SchemaReader::combination(SchemaFacts& facts, const Given& given) {
       facts.needs.push_back(part(facts, PyList_GET_ITEM(list, i), true));
     }
   }
-  if (!facts.plain || (given[kAllOf] != nullptr && facts.needs.size() > 1)) {
-    facts.plain = false;
+  if (!facts.plain) {
     others(facts);
     return;
   }
-  facts.sure = SchemaFacts::Sure::kAny;
+  facts.together = given[kAllOf] != nullptr;
+  facts.sure = facts.together ? SchemaFacts::Sure::kAll : SchemaFacts::Sure::kAny;
   if (given[kOneOf] != nullptr && facts.needs.size() > 1) facts.apart = facts.needs;
 }
 

@@ -75,6 +75,8 @@ struct SchemaFacts {
   enum class Sure : std::uint8_t { kNever, kAlways, kAll, kAny } sure = Sure::kNever;
   std::vector<Index> needs;
   std::vector<Index> apart;  // alternatives that must have no type in common
+  bool together = false;     // what is in place holds together: only one part may say anything
+  bool nothing = false;      // every value satisfies it
 };
 
 // Reads the schemas of a document.
@@ -83,6 +85,7 @@ class SchemaReader {
   SchemaReader(PyObject* root, const Reading& reading) : root_(root), reading_(reading) {
     facts_.resize(2);
     facts_[kTrueSchema].sure = SchemaFacts::Sure::kAlways;
+    facts_[kTrueSchema].nothing = true;
     facts_[kFalseSchema].types = 0;
   }
 

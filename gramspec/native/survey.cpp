@@ -104,12 +104,15 @@ class Surveyor {
     for (Index number : order_) {
       SchemaFacts& facts = facts_[static_cast<std::size_t>(number)];
       if (facts.in_place.empty() || !facts.plain) continue;
-      facts.types = 0;
+      facts.types = facts.together ? kEvery : 0;
+      int saying = 0;
       for (Index part : facts.in_place) {
-        const unsigned types = facts_[static_cast<std::size_t>(part)].types;
-        if (!facts.apart.empty() && (facts.types & types) != 0) facts.plain = false;
-        facts.types |= types;
+        const SchemaFacts& other = facts_[static_cast<std::size_t>(part)];
+        if (!facts.apart.empty() && (facts.types & other.types) != 0) facts.plain = false;
+        facts.types = facts.together ? facts.types & other.types : facts.types | other.types;
+        saying += other.nothing ? 0 : 1;
       }
+      if (facts.together && saying > 1) facts.plain = false;
     }
   }
 

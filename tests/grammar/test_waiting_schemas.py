@@ -219,6 +219,10 @@ def waits(schema: Any, draft: str = "2020-12") -> bool:
         ({"oneOf": [{"type": "string"}, {"type": ["null", "array"]}]}, True),
         ({"oneOf": [{"type": "string"}, {"type": ["null", "string"]}]}, False),
         ({"oneOf": [{"type": "string"}, {}]}, False),
+        ({"allOf": [{"$ref": "#/$defs/s"}]}, True),
+        ({"allOf": [{"$ref": "#/$defs/s"}, {}, True]}, True),
+        ({"allOf": [{"$ref": "#/$defs/s"}, {"minLength": 1}]}, False),
+        ({"allOf": [{"$ref": "#/$defs/s"}, False]}, False),
         ({"type": "strin"}, False),
         ({"type": "object", "$defs": {"y": 3}}, False),
         ({"title": "\ud800", "type": "object"}, False),
@@ -233,6 +237,11 @@ def test_what_a_draft_does_not_know_keeps_nobody_from_waiting() -> None:
     assert not waits({"type": "object", "dependentRequired": 3})
     assert waits({"items": {"$ref": "#/$defs/s", "minLength": "x"}}, "7")
     assert not waits({"items": {"$ref": "#/$defs/s", "minLength": "x"}})
+
+
+def test_additional_items_count_only_behind_a_list_of_items() -> None:
+    assert waits({"type": "array", "items": {"$ref": "#/$defs/s"}, "additionalItems": 3}, "7")
+    assert not waits({"type": "array", "items": [{"$ref": "#/$defs/s"}], "additionalItems": 3}, "7")
 
 
 def test_errors_come_at_once_from_below_what_could_have_waited() -> None:

@@ -41,6 +41,7 @@ MAX_CASES = 256
 MAX_WORK = 100_000
 MAX_STEPS = 8192
 RELAXED_CASES = 32
+MAX_TOLD = 16
 DEPTH = 3
 
 Key = tuple[int, ...]
@@ -57,6 +58,7 @@ class State:
     choices: list[tuple[Choice, Key]] = field(default_factory=list)
     product: int = 1
     opaque: tuple[Opaque, ...] = ()
+    facts: ObjectFacts | None = None
 
     def branch(self, literal: Literal, key: Key, ways: int) -> State:
         """A copy in which one more literal is to be visited."""
@@ -67,6 +69,7 @@ class State:
             list(self.choices),
             self.product * ways,
             self.opaque,
+            None if self.facts is None else self.facts.copy(),
         )
 
 
@@ -104,6 +107,7 @@ class Expander:
         self._work = 0
         self._left_out = False
         self._empty: dict[tuple[Goal, int], bool] = {}
+        self._constants: dict[Literal, tuple[tuple[str, Literal], ...]] = {}
         self._one: dict[tuple[Literal, str, bool], Choice] = {}
 
     def cases(self, goal: Goal, kind: str) -> Cases:
@@ -204,9 +208,73 @@ class Expander:
             follow = self._follow(state, kind, depth)
             if follow is None:
                 return False
-            if not follow:
-                return True
             state.agenda.extend(follow)
+            if follow:
+                continue
+            if not self._exclude(state):
+                return False
+            if not state.agenda:
+                return True
+
+    def _exclude(self, state: State) -> bool:
+        """Drop the ways that give a required member a value it cannot have; false if none is left."""
+        facts = state.facts
+        if facts is None or not facts.required or not state.choices:
+            return True
+        values: dict[str, list[Literal]] = {}
+        open_choices: list[tuple[Choice, Key]] = []
+        for ways, key in state.choices:
+            left: list[Literal] = []
+            for way in ways:
+                for name, value in self._told(way):
+                    if name not in facts.required:
+                        continue
+                    if name not in values:
+                        values[name] = facts.value(name)
+                    denied = negate(value)
+                    if any(self._logic.implies(part, denied) for part in values[name]):
+                        break
+                else:
+                    left.append(way)
+            if not left:
+                return False
+            if len(left) == 1:
+                state.agenda.append((left[0], key))
+            else:
+                open_choices.append((tuple(left), key))
+        state.choices = open_choices
+        return True
+
+    def _told(self, way: Literal) -> tuple[tuple[str, Literal], ...]:
+        """Names with the constants that their values are among if a literal holds."""
+        found = self._constants.get(way)
+        if found is None:
+            pairs: list[tuple[str, Literal]] = []
+            todo, seen = [way], {way}
+            while todo and len(seen) <= MAX_TOLD:
+                literal = todo.pop()
+                node = self._nodes.node(literal)
+                if literal & 1:
+                    continue
+                inner: tuple[Literal, ...] = ()
+                if isinstance(node, At):
+                    inner = (self._logic.schemas.body(node.place),)
+                elif isinstance(node, All):
+                    inner = node.parts
+                elif isinstance(node, Members):
+                    pairs.extend((name, value) for name, value in node.declared if self._constant(value))
+                todo.extend(part for part in inner if part not in seen)
+                seen.update(inner)
+            found = self._constants[way] = tuple(pairs)
+        return found
+
+    def _constant(self, literal: Literal) -> bool:
+        node = self._nodes.node(literal)
+        if literal & 1:
+            return False
+        return isinstance(node, Constants) or (
+            isinstance(node, All) and any(self._constant(part) for part in node.parts)
+        )
 
     def _visit(self, state: State, literal: Literal, key: Key, kind: str, depth: int, *, relax: bool) -> bool:
         if literal in state.seen or literal == TRUE:
@@ -305,7 +373,11 @@ class Expander:
                 if self.empty(goal, depth - 1):
                     return None
             return []
-        facts = ObjectFacts(self._logic, state.atoms)
+        facts = state.facts
+        if facts is None:
+            facts = state.facts = ObjectFacts(self._logic, state.atoms)
+        else:
+            facts.grown(state.atoms)
         if facts.most is not None and facts.least > facts.most:
             return None
         return facts.follow(self.empty, depth, state.atoms)

@@ -77,6 +77,7 @@ class Logic:
         self._types: dict[Literal, frozenset[str] | None] = {}
         self._formulas: dict[tuple[Literal, str], Formula] = {}
         self._tables: dict[Literal, dict[str, Literal]] = {}
+        self._implied: dict[tuple[Literal, Literal], bool] = {}
         self._applied: dict[tuple[Literal, str], Literal] = {}
 
     def types(self, literal: Literal) -> frozenset[str]:
@@ -226,6 +227,32 @@ class Logic:
             parts.extend(part for pattern, part in node.patterns if string_holds(Pattern(pattern), name))
             found = self._applied[literal, name] = self.nodes.all(parts) if parts else node.others
         return found
+
+    def implies(self, one: Literal, other: Literal) -> bool:
+        """Whether all that satisfies one literal satisfies the other; seen for conjunctions and constants."""
+        if one == other:
+            return True
+        key = (one, other)
+        found = self._implied.get(key)
+        if found is None:
+            found = self._implied[key] = self._implies(one, other)
+        return found
+
+    def _implies(self, one: Literal, other: Literal) -> bool:
+        node, wanted = self.nodes.node(one), self.nodes.node(other)
+        if isinstance(node, All) and not one & 1:
+            return any(self.implies(part, other) for part in node.parts)
+        if isinstance(wanted, All) and other & 1:
+            return any(self.implies(one, negate(part)) for part in wanted.parts)
+        if isinstance(wanted, All):
+            return all(self.implies(one, part) for part in wanted.parts)
+        if one & 1 or not isinstance(node, Constants):
+            return False
+        if isinstance(wanted, TypeIs):
+            return all((type_of(value) in wanted.types) != bool(other & 1) for value in node.values)
+        if not isinstance(wanted, Constants):
+            return False
+        return node.keys.isdisjoint(wanted.keys) if other & 1 else node.keys <= wanted.keys
 
     def equals(self, value: Json) -> Literal:
         """The literal of being equal to a constant, containers spelled out by members or items."""

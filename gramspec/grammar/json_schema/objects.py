@@ -10,6 +10,7 @@ mark, and the object cannot close before all marks are set.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import NamedTuple
 
 from gramspec.grammar.json_schema.formulas import EVERYTHING, Formula, Pattern, all_of, any_of, negation
@@ -17,6 +18,7 @@ from gramspec.grammar.json_schema.logic import Logic, scalar_empty
 from gramspec.grammar.json_schema.nodes import (
     FALSE,
     TRUE,
+    Count,
     Goal,
     Literal,
     Members,
@@ -24,7 +26,7 @@ from gramspec.grammar.json_schema.nodes import (
     Required,
     negate,
 )
-from gramspec.grammar.json_schema.ways import Alternatives, canonical, size_bounds, ways
+from gramspec.grammar.json_schema.ways import Alternatives, canonical, ways
 
 MAX_CLASSES = 64
 MAX_SETS = 32
@@ -82,26 +84,73 @@ class ObjectFacts:
         self.bad_names: list[Literal] = []
         self.required: dict[str, None] = {}
         self.absent: dict[str, None] = {}
-        atoms = tuple(atoms)
-        self.least, self.most = size_bounds(logic.nodes, atoms)
+        self.least, self.most = 0, None
+        self._sorted = 0  # how many atoms were told
+        # Names required and nodes violated of which `follow` has nothing more to say, as long as nothing is
+        # added to what it depends on.
+        self._checked: set[str] = set()
+        self._settled: set[Literal] = set()
+        self._seen: tuple[int, int, int] = (0, 0, 0)
+        # Answers of `value`, as long as nothing is added that they depend on; copies share them.
+        self._values: dict[str, list[Literal]] = {}
+        self._valued: tuple[int, int, int] = (0, 0, 0)
+        self.add(atoms)
+
+    def add(self, atoms: Iterable[Literal]) -> None:
+        """Sort more atoms."""
+        nodes, count = self.logic.nodes, 0
         for literal in atoms:
-            node, negative = logic.nodes.node(literal), literal & 1
+            count += 1
+            node, negative = nodes.node(literal), literal & 1
             if isinstance(node, Members):
                 (self.violated if negative else self.members).append(literal & ~1)
             elif isinstance(node, Names):
                 (self.bad_names if negative else self.names).append(node.name)
             elif isinstance(node, Required):
                 (self.absent if negative else self.required)[node.name] = None
+            elif isinstance(node, Count) and negative:
+                self.most = node.count - 1 if self.most is None else min(self.most, node.count - 1)
+            elif isinstance(node, Count):
+                self.least = max(self.least, node.count)
+        self._sorted += count
+
+    def grown(self, atoms: dict[Literal, tuple[int, ...]]) -> None:
+        """Sort the atoms of a case that came after those known."""
+        self.add(islice(atoms, self._sorted, None))
+
+    def copy(self) -> ObjectFacts:
+        """The same facts, to be added to."""
+        other = ObjectFacts(self.logic, ())
+        other.members, other.violated = self.members.copy(), self.violated.copy()
+        other.names, other.bad_names = self.names.copy(), self.bad_names.copy()
+        other.required, other.absent = self.required.copy(), self.absent.copy()
+        other.least, other.most, other._sorted = self.least, self.most, self._sorted
+        other._values, other._valued = self._values, self._valued
+        other._checked, other._settled, other._seen = self._checked.copy(), self._settled.copy(), self._seen
+        return other
 
     def value(self, name: str) -> list[Literal]:
         """What the value under a name has to satisfy."""
-        if name in self.absent or not self.writable(name):
-            return [FALSE]
-        return [self.logic.applied(literal, name) for literal in self.members]
+        sizes = len(self.members), len(self.names), len(self.absent)
+        if sizes != self._valued:
+            self._valued = sizes
+            self._values = {}
+        found = self._values.get(name)
+        if found is None:
+            if name in self.absent or not self.writable(name):
+                found = [FALSE]
+            else:
+                found = [self.logic.applied(literal, name) for literal in self.members]
+            self._values[name] = found
+        return found
 
     def writable(self, name: str) -> bool:
         """Whether a name satisfies what is said of all names."""
         return all(self.logic.holds(name, literal) for literal in self.names)
+
+    def surely(self, name: str, value: Literal) -> bool:
+        """Whether there is a member of this name, and its value surely satisfies a literal."""
+        return name in self.required and any(self.logic.implies(part, value) for part in self.value(name))
 
     def violations(self, literal: Literal) -> tuple[list[tuple[str, Literal]], bool]:
         """Declared names whose values can violate a `Members` node, and whether others can."""
@@ -116,18 +165,29 @@ class ObjectFacts:
     ) -> list[tuple[Literal, tuple[int, ...]]] | None:
         """What else must hold; None if no object satisfies the atoms."""
         nodes = self.logic.nodes
-        if any(name in self.absent for name in self.required):
+        if not self.required.keys().isdisjoint(self.absent):
             return None
         if self.most is not None and len(self.required) > self.most:
             return None
+        seen = len(self.members), len(self.names), len(self.absent)
+        if seen != self._seen:
+            self._seen = seen
+            self._checked.clear()
+            self._settled.clear()
         for name in self.required:
+            if name in self._checked:
+                continue
+            self._checked.add(name)
             goal = tuple(dict.fromkeys(part for part in self.value(name) if part != TRUE))
             if FALSE in goal or (depth > 0 and len(goal) > 1 and empty(goal, depth - 1)):
                 return None
         result: list[tuple[Literal, tuple[int, ...]]] = []
         for literal in self.violated:
+            if literal in self._settled:
+                continue
+            self._settled.add(literal)
             ways, rest = self.violations(literal)
-            if rest:
+            if rest or any(self.surely(name, value) for name, value in ways):
                 continue
             left = [
                 (name, value)
@@ -150,7 +210,7 @@ class ObjectFacts:
         found: list[Literal] = []
         for literal in self.violated:
             ways, _ = self.violations(literal)
-            if not any(name in self.required and value in self.value(name) for name, value in ways):
+            if not any(self.surely(name, value) for name, value in ways):
                 found.append(literal)
         return found
 
