@@ -51,7 +51,14 @@ enum Keyword : std::uint8_t {
   kKeywords
 };
 
-struct Known;
+// A keyword with the first and the last draft that knows it.
+struct Known {
+  Keyword keyword;
+  int first, last;
+};
+
+const std::unordered_map<std::string_view, Known>& known_keywords();
+
 using Given = std::array<PyObject*, kKeywords>;  // what a schema has under each keyword
 
 // JSON types as bits; integers are numbers.
