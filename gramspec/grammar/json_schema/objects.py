@@ -84,7 +84,8 @@ class ObjectFacts:
         self.bad_names: list[Literal] = []
         self.required: dict[str, None] = {}
         self.absent: dict[str, None] = {}
-        self.least, self.most = 0, None
+        self.least = 0
+        self.most: int | None = None
         self._sorted = 0  # how many atoms were told
         # Names required and nodes violated of which `follow` has nothing more to say, as long as nothing is
         # added to what it depends on.
