@@ -83,12 +83,55 @@ def is_empty(expr: ir.Expr, budget: int = 2000) -> bool | None:
     GrammarError
         As `matches` does.
     """
+    plain = _structure(expr.item if isinstance(expr, ir.Not) else expr)
+    if plain is not None:
+        empty, nullable = plain
+        if not isinstance(expr, ir.Not):
+            return empty
+        if not nullable:
+            return False  # the empty string is outside
     try:
         engine = Derivatives([expr], _FUEL_TO_BUILD)
         engine.fuel = budget * _FUEL_PER_STATE
         return _is_empty(engine, engine.terms[0], budget)
     except LimitError:
         return None
+
+
+def _structure(root: ir.Expr) -> tuple[bool, bool] | None:
+    """Whether an expression is empty, and whether the empty string is a member.
+
+    None where that does not follow from those of its parts: intersections, complements, automata.
+    """
+    known: dict[int, tuple[bool, bool]] = {}
+    stack = [root]
+    while stack:
+        node = stack[-1]
+        if id(node) in known:
+            stack.pop()
+            continue
+        if isinstance(node, ir.CharSet):
+            known[id(node)] = (not node.ranges, False)
+            continue
+        if isinstance(node, ir.Epsilon | ir.Empty):
+            known[id(node)] = (isinstance(node, ir.Empty), isinstance(node, ir.Epsilon))
+            continue
+        if not isinstance(node, ir.Concat | ir.Union | ir.Repeat | ir.Call):
+            return None
+        parts = ir.children(node)
+        missing = [part for part in parts if id(part) not in known]
+        if missing:
+            stack += missing
+            continue
+        empties = [known[id(part)][0] for part in parts]
+        nullables = [known[id(part)][1] for part in parts]
+        if isinstance(node, ir.Concat):
+            known[id(node)] = (any(empties), all(nullables))
+        elif isinstance(node, ir.Repeat) and node.minimum == 0:
+            known[id(node)] = (False, True)
+        else:
+            known[id(node)] = (all(empties), any(nullables))
+    return known[id(root)]
 
 
 def disjoint(first: ir.Expr, second: ir.Expr, budget: int = 2000) -> bool | None:
