@@ -69,6 +69,11 @@ class Logic:
     ----------
     schemas : Schemas
         Where literals come from.
+
+    Attributes
+    ----------
+    violations : dict
+        What `ObjectFacts.violations` has told of `Members` nodes.
     """
 
     def __init__(self, schemas: Schemas) -> None:
@@ -77,6 +82,7 @@ class Logic:
         self._types: dict[Literal, frozenset[str] | None] = {}
         self._formulas: dict[tuple[Literal, str], Formula] = {}
         self._tables: dict[Literal, dict[str, Literal]] = {}
+        self.violations: dict[Literal, tuple[list[tuple[str, Literal]], bool]] = {}
         self._implied: dict[tuple[Literal, Literal], bool] = {}
         self._applied: dict[tuple[Literal, str], Literal] = {}
 

@@ -155,11 +155,15 @@ class ObjectFacts:
 
     def violations(self, literal: Literal) -> tuple[list[tuple[str, Literal]], bool]:
         """Declared names whose values can violate a `Members` node, and whether others can."""
-        node = self.logic.nodes.node(literal)
-        assert isinstance(node, Members)
-        found = [(name, negate(self.logic.applied(literal, name))) for name, _ in node.declared]
-        rest = node.others != TRUE or any(part != TRUE for _, part in node.patterns)
-        return [(name, value) for name, value in found if value != FALSE], rest
+        known = self.logic.violations.get(literal)
+        if known is None:
+            node = self.logic.nodes.node(literal)
+            assert isinstance(node, Members)
+            found = [(name, negate(self.logic.applied(literal, name))) for name, _ in node.declared]
+            rest = node.others != TRUE or any(part != TRUE for _, part in node.patterns)
+            ways = [(name, value) for name, value in found if value != FALSE]
+            known = self.logic.violations[literal] = ways, rest
+        return known
 
     def follow(
         self, empty: Empty, depth: int, keys: dict[Literal, tuple[int, ...]]
