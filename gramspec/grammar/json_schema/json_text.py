@@ -51,12 +51,28 @@ def parse(text: str) -> Json:
         )
     # The decoder of the standard library reads what is right; only what it may not have read right, or has
     # refused, is read again by the reader that knows the place of every fault.
-    if text.count("[") + text.count("{") <= MAX_DEPTH:
-        try:
-            return _DECODER.decode(text)  # type: ignore[no-any-return]
-        except (ValueError, ArithmeticError, GrammarError):
-            pass
-    return _Reader(text).run()
+    try:
+        value: Json = _DECODER.decode(text)
+    except (ValueError, ArithmeticError, GrammarError, RecursionError):
+        return _Reader(text).run()
+    if text.count("[") + text.count("{") > MAX_DEPTH and _is_deep(value):
+        return _Reader(text).run()
+    return value
+
+
+def _is_deep(value: Json) -> bool:
+    """Whether objects and arrays nest deeper than `MAX_DEPTH`; level by level."""
+    level: list[list[Json] | dict[str, Json]] = [value] if isinstance(value, list | dict) else []
+    for _ in range(MAX_DEPTH):
+        level = [
+            part
+            for item in level
+            for part in (item.values() if isinstance(item, dict) else item)
+            if isinstance(part, list | dict)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _members(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
