@@ -233,6 +233,10 @@ class Exprs {
     std::deque<Loop> found;  // stable addresses
   };
   const Loop* find_loop(Id e, Id again, Loops& loops);
+  // Few states that lead to each other on characters: they loop together.
+  const Loop* find_round(Id e);
+  bool reads_on(Id e, Place at, std::vector<Id>& states, std::vector<std::pair<Id, Place>>& seen);
+  [[nodiscard]] bool only_reads(Id e);
   bool reads_characters(Id e, Place at, Id again, std::vector<std::pair<Id, Place>>& seen);
 
   Bounds bounds_;
@@ -256,7 +260,7 @@ class Exprs {
   std::unordered_map<Id, Id> stripped_;
   std::unordered_map<std::uint32_t, Id> characters_;  // character -> its spellings
   std::unordered_map<Id, Loose> loosened_;
-  Loops loops_, item_loops_;
+  Loops loops_, item_loops_, rounds_;
   std::unordered_map<Id, std::int64_t> witnesses_;  // lengths of members met by the search for liveness
   std::size_t failed_states_ = 0;                   // spent on short searches that failed
   std::vector<ByteSet> sets_;

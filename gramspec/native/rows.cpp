@@ -198,8 +198,9 @@ void Rows::walked_row(Id top, Row& out) {
     level.loop = trie_.end(n) == n + 1 ? nullptr : loop_of(level.config);
     level.in_step = level.loop != nullptr && trie_.place(n) == Place::kBetween;
     if (level.loop != nullptr) {
-      const std::int64_t longest = add_length(configs_.longest(level.config), kCharacterBytes);
-      out.furthest = std::max(out.furthest, longest);
+      const std::int64_t longest = add_length(level.loop->needed, 1 + kCharacterBytes);
+      const Id stack = configs_.at(level.config).core[0].stack;
+      out.furthest = std::max(out.furthest, add_length(longest, configs_.stack_longest(stack)));
     }
   };
   const auto alike_below = [&](Id n, const Level& level) {
@@ -225,14 +226,18 @@ void Rows::walked_row(Id top, Row& out) {
         n = trie_.end(n);
         continue;
       }
-      here = above;
       found.add_texts(trie_.rank(n), trie_.rank(n + 1));
-      if ((trie_.classes_below(n) & here.loop->other) == 0) {
+      if ((trie_.classes_below(n) & above.loop->other) == 0) {
         add_below(n);
         n = trie_.end(n);
-      } else {
-        ++n;
+        continue;
       }
+      here = above;
+      if (!above.loop->same.test(byte)) {
+        if ((++steps & 0xFFFF) == 0) spend(0x10000);
+        here.config = configs_.step(above.config, byte);
+      }
+      ++n;
       continue;
     }
     if ((++steps & 0xFFFF) == 0) spend(0x10000);

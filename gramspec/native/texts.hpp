@@ -66,11 +66,13 @@ enum class Place : std::uint8_t {
 [[nodiscard]] std::uint64_t continuation_class() noexcept;
 
 // How a state that loops on characters differs from plain text: after every other byte between two
-// characters it is, once the character is read, itself again; and it does nothing else meanwhile.
+// characters it is, once the character is read, itself again, or one of a few that loop together; and it does
+// nothing else meanwhile.
 struct Loop {
-  ByteSet same;             // bytes below 0x80 that bring it back to itself
+  ByteSet same;             // bytes below 0x80 that bring it back to itself (none where states take turns)
   std::uint64_t other = 0;  // kinds of bytes that it treats otherwise than plain text does
   std::uint64_t ends = 0;   // kinds of bytes that it does not read (continuation bytes apart)
+  std::int64_t needed = 0;  // at least the bytes that it, or one that it takes turns with, needs to an end
 };
 
 }  // namespace gramspec
