@@ -17,8 +17,8 @@ from gramspec.audit import exact_law, output_law
 from gramspec.decoding.kernel import KilledLaw
 from gramspec.decoding.random import NumpyRandomSource
 from gramspec.errors import ContractError, DeadEndError
-from gramspec.matching import Matcher
 from gramspec.matching import compile as compile_grammar
+from gramspec.matching.residual import ResidualMatcher
 from gramspec.testing import strategies
 from gramspec.testing.potentials import PotentialLaws
 from gramspec.testing.proofs import (
@@ -195,26 +195,18 @@ class TestTaughtTrie(PotentialLaws):
 @contextlib.contextmanager
 def _eos_without_asking() -> Iterator[None]:
     """EOS bits by the automaton alone."""
-    with mock.patch.object(Matcher, "_may_end", lambda self: bool(self._core.accepts(self._step.config))):
+    with mock.patch.object(ResidualMatcher, "is_accepting", property(lambda self: self._ends)):
         yield
 
 
 @contextlib.contextmanager
 def _asked_with_the_text_before() -> Iterator[None]:
     """The predicate sees the text without its last token."""
-    right = Matcher._text
 
-    def text(self: Matcher) -> bytes:
-        step = self._step
-        if step.parent is None:
-            return right(self)
-        self._step = step.parent
-        try:
-            return right(self)
-        finally:
-            self._step = step
+    def text(self: ResidualMatcher) -> bytes:
+        return b"".join(self._vocabulary.tokens[token] or b"" for token in self._tokens[:-1])
 
-    with mock.patch.object(Matcher, "_text", text):
+    with mock.patch.object(ResidualMatcher, "_text", text):
         yield
 
 
@@ -223,7 +215,7 @@ class IgnoresAtTheEnd(Viability):
 
     def h_children(self, state: Any, prefix: Any, budget: int) -> Any:
         h = super().h_children(state, prefix, budget)
-        if state._core.accepts(state._step.config):
+        if state._ends:
             h[list(self.compiled.vocabulary.eos_ids)] = 1.0
         return h
 
@@ -233,7 +225,7 @@ class DropsWhatMayEndLater(Viability):
 
     def h_children(self, state: Any, prefix: Any, budget: int) -> Any:
         h = super().h_children(state, prefix, budget)
-        if state._core.accepts(state._step.config) and not state.is_accepting:
+        if state._ends and not state.is_accepting:
             h[:] = 0.0
         return h
 
