@@ -15,6 +15,9 @@ FLAGS_batch ?= --out $(RESULTS)
 FLAGS_masks ?= --out $(RESULTS)
 FLAGS_sweeps ?= --out $(RESULTS)
 SECONDS ?= 600
+# Fuzz harnesses, all by default; rooms whose tests run the native core.
+HARNESSES ?=
+SANITIZED_TESTS ?= $(addprefix tests/,automaton matching fuzz grammar conformance decoding validity vocabulary)
 
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install -q -c constraints.txt $(PIP_FLAGS)
@@ -22,13 +25,20 @@ STAMPS := $(VENV)/.stamps
 NATIVE := $(wildcard gramspec/native/*.cpp gramspec/native/*.hpp gramspec/native/*.h)
 INSTALL := $(PIP) --no-build-isolation
 
+# A build of the native core in a folder of its own, and the variables by which Python finds that one.
+other_build = PATH="$(abspath $(VENV))/bin:$$PATH" && cmake -S . -B $(1) -G Ninja $(2) -DCMAKE_BUILD_TYPE=Release \
+	-DPython_EXECUTABLE="$(abspath $(PY))" >/dev/null && cmake --build $(1)
+with_build = GRAMSPEC_NATIVE_BUILD="$(abspath $(1))" PYTHONPATH="$(CURDIR)/tests/fuzz/sanitized:$(CURDIR)"
+# The C++ library too: the sanitizer looks for its throw when it starts.
+SANITIZER_LIBRARIES = $(foreach name,libasan.so libstdc++.so.6,$(shell g++ -print-file-name=$(name)))
+
 export TOKENIZERS_PARALLELISM ?= false
 # One thread per test process: two of them share the cores.
-test: export OMP_NUM_THREADS ?= 1
+test asan fuzz: export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test fuzz ratchet lint lint-ruff lint-format lint-types lint-rooms lint-native fmt bench train build stubs clean distclean
+.PHONY: help demo test fuzz asan ratchet lint lint-ruff lint-format lint-types lint-rooms lint-native fmt bench train build stubs clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,9 +49,20 @@ demo: $(STAMPS)/env-demo $(STAMPS)/native ## run examples/demo.py
 test: $(STAMPS)/env-test $(STAMPS)/native ## run the tests (TESTS=tests/grammar for one room)
 	$(PY) -m pytest $(PYTEST_FLAGS) $(TESTS)
 
-fuzz: $(STAMPS)/env-test $(STAMPS)/native ## random schemas against jsonschema, random patterns (SECONDS=600)
+fuzz: $(STAMPS)/env-fuzz $(STAMPS)/native ## fuzz harnesses, random schemas and patterns against others (SECONDS=600 each)
+	$(call other_build,build/fuzz/native,-DGRAMSPEC_COVERAGE=ON)
+	$(call with_build,build/fuzz/native) $(PY) -m tests.fuzz.drive --seconds $(SECONDS) $(HARNESSES)
 	$(PY) -m tests.conformance.fuzz --seconds $(SECONDS)
 	$(PY) tests/grammar/regex_fuzz.py --seconds $(SECONDS)
+
+# Leaks: not of Python, which keeps what it has until it ends. The native core alone is asked by its own program.
+asan: $(STAMPS)/env-fuzz $(STAMPS)/native ## tests of the native core under AddressSanitizer and UBSan, and a search for leaks
+	$(call other_build,build/asan,-DGRAMSPEC_SANITIZE=address) --target all native_loop
+	build/asan/native_loop
+	$(call with_build,build/asan) LD_PRELOAD="$(SANITIZER_LIBRARIES)" \
+		ASAN_OPTIONS=detect_leaks=0:halt_on_error=1:detect_stack_use_after_return=1 \
+		UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+		$(PY) -m pytest $(PYTEST_FLAGS) $(SANITIZED_TESTS)
 
 ratchet: $(STAMPS)/env-test $(STAMPS)/native ## judge the recorded schemas, raise tests/conformance/*.json
 	$(PY) -m tests.conformance.update

@@ -53,32 +53,51 @@ Id Configs::push(Id frame, Id below) {
   return intern_stack(std::move(s));
 }
 
-Id Configs::unite(Id a, Id b) {
+Id Configs::united(Id a, Id b) const {
   if (a == b) return a;
-  if (a > b) std::swap(a, b);
-  const std::uint64_t key = pair_key(a, b);
-  if (const Id known = unions_.find(key); known != kNone) return known;
-  const StackSet& x = stack(a);
-  const StackSet& y = stack(b);
-  StackSet s;
-  s.bottom = x.bottom || y.bottom;
-  s.unknown = x.unknown || y.unknown;
-  auto i = x.frames.begin();
-  auto j = y.frames.begin();
-  while (i != x.frames.end() || j != y.frames.end()) {
-    if (j == y.frames.end() || (i != x.frames.end() && i->first < j->first)) {
-      s.frames.push_back(*i++);
-    } else if (i == x.frames.end() || j->first < i->first) {
-      s.frames.push_back(*j++);
-    } else {
-      s.frames.emplace_back(i->first, unite(i->second, j->second));
-      ++i;
-      ++j;
+  return unions_.find(pair_key(std::min(a, b), std::max(a, b)));  // kNone: not yet
+}
+
+Id Configs::unite(Id a, Id b) {
+  if (const Id known = united(a, b); known != kNone) return known;
+  // What lies below comes first, on a list of our own: stacks are deeper than the stack of a thread.
+  std::vector<std::pair<Id, Id>> waiting{{a, b}};
+  while (!waiting.empty()) {
+    const auto [one, other] = waiting.back();
+    if (united(one, other) != kNone) {
+      waiting.pop_back();
+      continue;
     }
+    const StackSet& x = stack(one);
+    const StackSet& y = stack(other);
+    StackSet s;
+    s.bottom = x.bottom || y.bottom;
+    s.unknown = x.unknown || y.unknown;
+    bool ready = true;
+    auto i = x.frames.begin();
+    auto j = y.frames.begin();
+    while (i != x.frames.end() || j != y.frames.end()) {
+      if (j == y.frames.end() || (i != x.frames.end() && i->first < j->first)) {
+        s.frames.push_back(*i++);
+      } else if (i == x.frames.end() || j->first < i->first) {
+        s.frames.push_back(*j++);
+      } else {
+        const Id below = united(i->second, j->second);
+        if (below == kNone) {
+          waiting.emplace_back(i->second, j->second);
+          ready = false;
+        }
+        s.frames.emplace_back(i->first, below);
+        ++i;
+        ++j;
+      }
+    }
+    if (!ready) continue;
+    waiting.pop_back();
+    const Id result = intern_stack(std::move(s));
+    unions_.set(pair_key(std::min(one, other), std::max(one, other)), result);
   }
-  const Id result = intern_stack(std::move(s));
-  unions_.set(key, result);
-  return result;
+  return united(a, b);
 }
 
 // Keys being written remember the byte just read.
@@ -427,24 +446,6 @@ Id Configs::join(Id a, Id b) {
   return intern(std::move(core));
 }
 
-Id Configs::import_stack(const Configs& other, Id s, std::unordered_map<Id, Id>& stacks) {
-  if (s == kBottom || s == kUnknown) return s;
-  if (const auto it = stacks.find(s); it != stacks.end()) return it->second;
-  StackSet out = other.stack(s);
-  for (auto& [frame, below] : out.frames) below = import_stack(other, below, stacks);
-  out.depth = 0;
-  return stacks[s] = intern_stack(std::move(out));
-}
-
-Id Configs::import(const Configs& other, Id config, std::unordered_map<Id, Id>& stacks) {
-  const Config& c = other.configs_[static_cast<std::size_t>(config)];
-  Returned core;
-  core.bottom = c.core_accept;
-  core.unknown = c.core_escape;
-  for (const Item& item : c.core) core.items.push_back({item.top, import_stack(other, item.stack, stacks)});
-  return intern(std::move(core));
-}
-
 Id Configs::relax(Id config) {
   if (const auto it = relaxed_.find(config); it != relaxed_.end()) return it->second;
   const Config& c = configs_[static_cast<std::size_t>(config)];
@@ -457,51 +458,6 @@ Id Configs::relax(Id config) {
     same = same && core.items.back() == item;
   }
   return relaxed_[config] = same ? config : intern(std::move(core));
-}
-
-std::int64_t Configs::stack_shortest(Id s) {
-  if (const std::int64_t known = stack_shortest_[static_cast<std::size_t>(s)]; known >= 0) return known;
-  const StackSet& set = stack(s);
-  std::int64_t best = set.bottom || set.unknown ? 0 : kUnreachable;
-  for (const auto& [frame, below] : set.frames) {
-    best = std::min(best, add_length(exprs_.shortest(frame), stack_shortest(below)));
-  }
-  return stack_shortest_[static_cast<std::size_t>(s)] = best;
-}
-
-std::int64_t Configs::stack_longest(Id s) {
-  if (const std::int64_t known = stack_longest_[static_cast<std::size_t>(s)]; known >= 0) return known;
-  const StackSet& set = stack(s);
-  std::int64_t best = set.bottom || set.unknown ? 0 : kUnreachable;
-  for (const auto& [frame, below] : set.frames) {
-    const Node n = exprs_.node(frame);  // a copy: lengths may make expressions
-    std::int64_t own = exprs_.shortest(frame);
-    if (n.kind == Kind::kKeyFrame) own = objects_.after_key(frame).most;
-    if (n.kind == Kind::kKeyOpen) own = add_length(own, objects_.open_slack(n.a));
-    best = std::min(best, add_length(own, stack_shortest(below)));
-  }
-  return stack_longest_[static_cast<std::size_t>(s)] = best;
-}
-
-std::int64_t Configs::shortest(Id config) {
-  Config& c = configs_[static_cast<std::size_t>(config)];
-  if (c.shortest >= 0) return c.shortest;
-  std::int64_t best = c.core_accept || c.core_escape ? 0 : kUnreachable;
-  for (const Item& item : c.core) {
-    best = std::min(best, add_length(exprs_.shortest(item.top), stack_shortest(item.stack)));
-  }
-  return c.shortest = best;
-}
-
-std::int64_t Configs::longest(Id config) {
-  const Config& c = configs_[static_cast<std::size_t>(config)];
-  std::int64_t best = c.core_accept || c.core_escape ? 0 : kUnreachable;
-  for (const Item& item : c.core) {
-    // One more for a key, not yet begun, that may have to be a character longer than the shortest one.
-    best =
-        std::min(best, add_length(1, add_length(exprs_.longest_needed(item.top), stack_longest(item.stack))));
-  }
-  return best;
 }
 
 }  // namespace gramspec

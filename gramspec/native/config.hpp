@@ -114,6 +114,7 @@ class Configs {
   Id intern_stack(StackSet s);
   Id import_stack(const Configs& other, Id stack, std::unordered_map<Id, Id>& stacks);
   Id unite(Id a, Id b);
+  [[nodiscard]] Id united(Id a, Id b) const;  // kNone: not yet
   Id capture(Id stack, std::uint8_t byte);
   Id relax_stack(Id stack);
   Id intern(Returned&& core);

@@ -163,21 +163,48 @@ void Search::saturate() {
 }
 
 bool Search::stack_live(Id s, Id node) {
-  const auto [it, fresh] = stack_live_.try_emplace({s, node}, false);
-  if (!fresh) return it->second;
-  const StackSet& set = configs_.stack(s);
-  // A token that ends here is a boundary; runs add the root beside such nodes, so does this.
-  const bool boundary = node == 0 || !trie_.tokens_at(node).empty();
-  bool value = set.bottom && boundary;
-  for (const auto& [frame, below] : set.frames) {
-    if (value) break;
-    const Id run = run_of(frame, kNone, node);
-    saturate();
-    for (std::size_t i = 0; i < runs_[static_cast<std::size_t>(run)].exits.size() && !value; ++i) {
-      value = stack_live(below, runs_[static_cast<std::size_t>(run)].exits[i]);
+  // One stack below another, on a list of our own: stacks are deeper than the stack of a thread.
+  struct Place {
+    Id stack, node;
+    std::size_t frame = 0, exit = 0;
+  };
+  std::vector<Place> waiting{{s, node}};
+  while (!waiting.empty()) {
+    Place& here = waiting.back();
+    const std::pair<Id, Id> key{here.stack, here.node};
+    if (stack_live_.contains(key)) {
+      waiting.pop_back();
+      continue;
+    }
+    const StackSet& set = configs_.stack(here.stack);
+    // A token that ends here is a boundary; runs add the root beside such nodes, so does this.
+    const bool boundary = here.node == 0 || !trie_.tokens_at(here.node).empty();
+    bool value = set.bottom && boundary;
+    Place next{kNone, kNone};
+    while (!value && next.stack == kNone && here.frame < set.frames.size()) {
+      const auto [frame, below] = set.frames[here.frame];
+      const Id run = run_of(frame, kNone, here.node);
+      saturate();
+      const std::vector<Id>& exits = runs_[static_cast<std::size_t>(run)].exits;
+      while (!value && next.stack == kNone && here.exit < exits.size()) {
+        const auto known = stack_live_.find({below, exits[here.exit]});
+        if (known == stack_live_.end()) {
+          next = {below, exits[here.exit]};  // and again with its answer
+        } else {
+          value = known->second;
+          ++here.exit;
+        }
+      }
+      if (next.stack == kNone && !value) ++here.frame, here.exit = 0;
+    }
+    if (next.stack != kNone) {
+      waiting.push_back(next);
+    } else {
+      stack_live_[key] = value;
+      waiting.pop_back();
     }
   }
-  return stack_live_[{s, node}] = value;
+  return stack_live_[{s, node}];
 }
 
 bool Search::token_live(Id config) {
