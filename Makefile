@@ -28,9 +28,11 @@ INSTALL := $(PIP) --no-build-isolation
 # A build of the native core in a folder of its own, and the variables by which Python finds that one.
 other_build = PATH="$(abspath $(VENV))/bin:$$PATH" && cmake -S . -B $(1) -G Ninja $(2) -DCMAKE_BUILD_TYPE=Release \
 	-DPython_EXECUTABLE="$(abspath $(PY))" >/dev/null && cmake --build $(1)
-with_build = GRAMSPEC_NATIVE_BUILD="$(abspath $(1))" PYTHONPATH="$(CURDIR)/tests/fuzz/sanitized:$(CURDIR)"
-# The C++ library too: the sanitizer looks for its throw when it starts.
-SANITIZER_LIBRARIES = $(foreach name,libasan.so libstdc++.so.6,$(shell g++ -print-file-name=$(name)))
+# Leaks are not looked for, as Python keeps what it has until it ends; `native_loop` asks the core alone. The C++
+# library is loaded first too, as the sanitizer looks for its throw when it starts.
+sanitized = GRAMSPEC_NATIVE_BUILD="$(abspath $(1))" PYTHONPATH="$(CURDIR)/tests/fuzz/sanitized:$(CURDIR)" \
+	ASAN_OPTIONS=detect_leaks=0:halt_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+	LD_PRELOAD="$(foreach name,libasan.so libstdc++.so.6,$(shell g++ -print-file-name=$(name)))"
 
 export TOKENIZERS_PARALLELISM ?= false
 # One thread per test process: two of them share the cores.
@@ -50,19 +52,15 @@ test: $(STAMPS)/env-test $(STAMPS)/native ## run the tests (TESTS=tests/grammar 
 	$(PY) -m pytest $(PYTEST_FLAGS) $(TESTS)
 
 fuzz: $(STAMPS)/env-fuzz $(STAMPS)/native ## fuzz harnesses, random schemas and patterns against others (SECONDS=600 each)
-	$(call other_build,build/fuzz/native,-DGRAMSPEC_COVERAGE=ON)
-	$(call with_build,build/fuzz/native) $(PY) -m tests.fuzz.drive --seconds $(SECONDS) $(HARNESSES)
+	$(call other_build,build/fuzz/native,-DGRAMSPEC_COVERAGE=ON -DGRAMSPEC_SANITIZE=address)
+	$(call sanitized,build/fuzz/native) $(PY) -m tests.fuzz.drive --seconds $(SECONDS) $(HARNESSES)
 	$(PY) -m tests.conformance.fuzz --seconds $(SECONDS)
 	$(PY) tests/grammar/regex_fuzz.py --seconds $(SECONDS)
 
-# Leaks: not of Python, which keeps what it has until it ends. The native core alone is asked by its own program.
 asan: $(STAMPS)/env-fuzz $(STAMPS)/native ## tests of the native core under AddressSanitizer and UBSan, and a search for leaks
 	$(call other_build,build/asan,-DGRAMSPEC_SANITIZE=address) --target all native_loop
 	build/asan/native_loop
-	$(call with_build,build/asan) LD_PRELOAD="$(SANITIZER_LIBRARIES)" \
-		ASAN_OPTIONS=detect_leaks=0:halt_on_error=1:detect_stack_use_after_return=1 \
-		UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-		$(PY) -m pytest $(PYTEST_FLAGS) $(SANITIZED_TESTS)
+	$(call sanitized,build/asan) $(PY) -m pytest $(PYTEST_FLAGS) $(SANITIZED_TESTS)
 
 ratchet: $(STAMPS)/env-test $(STAMPS)/native ## judge the recorded schemas, raise tests/conformance/*.json
 	$(PY) -m tests.conformance.update

@@ -46,10 +46,16 @@ def case(seconds: int = 20, megabytes: int = 400) -> Callable[[Callable[[], None
     return enter
 
 
-def matcher(grammar: gs.Grammar | ir.Expr, more: list[bytes | None] | None = None) -> gs.Matcher:
+SOON = gs.Limits(max_states=50_000, max_configurations=50_000, mask_steps=2_000_000)
+"""For what is expected to meet a limit: it should not take long to get there."""
+
+
+def matcher(
+    grammar: gs.Grammar | ir.Expr, more: list[bytes | None] | None = None, limits: gs.Limits | None = None
+) -> gs.Matcher:
     """A matcher on all bytes and some more tokens."""
     whole = grammar if isinstance(grammar, Grammar) else Grammar(grammar)
-    return gs.compile(whole, gs.Vocabulary([*BYTES, *(more or [])], [EOS])).matcher()
+    return gs.compile(whole, gs.Vocabulary([*BYTES, *(more or [])], [EOS]), limits=limits).matcher()
 
 
 def allowed(of: gs.Matcher) -> set[int]:
@@ -125,9 +131,9 @@ def counts_in_counts_in_counts() -> None:
     assert allowed(one) == {97, 98}
 
 
-@case(seconds=60, megabytes=1_500)
+@case(seconds=120, megabytes=800)
 def counts_in_counts_of_two_lengths() -> None:
-    one = matcher(gs.regex("((?:(?:a|aaa){2,300}|aa){3,300}c?){2,300}b"))
+    one = matcher(gs.regex("((?:(?:a|aaa){2,300}|aa){3,300}c?){2,300}b"), limits=SOON)
     try:
         read(one, b"a" * 400)
     except LimitError:
@@ -148,7 +154,7 @@ def twenty_letters_asked_for() -> None:
     letters = "abcdefghijklmnopqrst"
     pattern = "".join(f"(?=.*{letter})" for letter in letters) + ".*"
     try:
-        one = matcher(gs.regex(pattern))
+        one = matcher(gs.regex(pattern), limits=SOON)
         read(one, letters[:0:-1].encode())
         assert not one.is_accepting
         one.advance(ord("a"))
@@ -162,7 +168,7 @@ def twenty_letters_asked_for_in_a_string() -> None:
     letters = "abcdefghijklmnopqrst"
     pattern = "".join(f"(?=.*{letter})" for letter in letters)
     try:
-        one = matcher(gs.json_schema({"type": "string", "pattern": pattern}))
+        one = matcher(gs.json_schema({"type": "string", "pattern": pattern}), limits=SOON)
         read(one, b'"' + letters[::-1].encode())
         assert ord('"') in allowed(one)
     except LimitError:
@@ -272,7 +278,7 @@ def endings_that_may_be_left_out() -> None:
 
     def run() -> None:
         one = matcher(ir.Ref(s))
-        assert one.advance_many(b"a" * 5_000 + b"d") == 5_001
+        assert one.advance_many(b"a" * 500 + b"d") == 501
         assert allowed(one) == {98, EOS}
         read(one, b"b" * 100)
         assert one.min_tokens(exact=True) == 1
@@ -331,7 +337,7 @@ def objects_in_objects_on_a_small_stack() -> None:
     on_stack(256, run)
 
 
-@case(megabytes=800)
+@case(seconds=60, megabytes=800)
 def expressions_in_expressions() -> None:
     """A hundred thousand levels end in a limit, a thousand fit on the stack of a thread."""
 
@@ -350,8 +356,10 @@ def expressions_in_expressions() -> None:
     def run() -> None:
         for kind in range(4):
             try:
-                one = matcher(nested(1_000, kind))
+                one = matcher(nested(1_000, kind), limits=SOON)
                 for _ in range(20):
+                    if allowed(one) == {EOS}:
+                        break
                     one.advance(min(allowed(one)))
             except (LimitError, EmptyLanguageError):
                 pass
@@ -369,19 +377,26 @@ def expressions_in_expressions() -> None:
 
 @case(megabytes=800)
 def tokens_of_a_million_bytes() -> None:
-    lengths = [255, 256, 257, 65_535, 65_536, 70_000, 70_001, 70_002, 1_000_000]
-    one = matcher(gs.regex("a{0,70001}b?"), [b"a" * length for length in lengths])
+    lengths = [255, 256, 257, 1_000, 9_999, 12_000, 12_345, 12_346, 1_000_000]
+    try:
+        one = matcher(gs.regex("a{0,12345}b?"), [b"a" * length for length in lengths])
+        assert allowed(one) == {97, 98, EOS, *(257 + i for i in range(7))}
+    except LimitError:
+        pass  # far longer than the count: each beginning is read by itself
+    one = matcher(gs.regex("a{0,12345}b?"), [b"a" * length for length in lengths[:-1]])
     assert allowed(one) == {97, 98, EOS, *(257 + i for i in range(7))}
-    one.advance(257)  # 255 bytes
+    one.advance(257 + 3)  # 1,000 letters
     assert allowed(one) == {97, 98, EOS, *(257 + i for i in range(5))}
     one.advance(257 + 4)
     one.rollback(1)
-    one.advance(257 + 3)
-    assert allowed(one) == {97, 98, EOS, *(257 + i for i in range(3))}
-    values = matcher(gs.json_schema({}), [b"[" * 300, b'"' + b"x" * 100_000 + b'"', b"]" * 300])
+    one.advance(257 + 2)
+    assert allowed(one) == {97, 98, EOS, *(257 + i for i in range(5))}
+    values = matcher(gs.json_schema({}), [b"[" * 300, b'"' + b"x" * 1_000_000 + b'"', b"]" * 300])
     assert {257, 258} <= allowed(values)
     values.advance(257)
     assert {257, 258, 259} <= allowed(values)
+    values.advance(258)
+    assert {259, ord(",")} <= allowed(values)
     values.advance(259)
     assert values.is_accepting
 
@@ -398,7 +413,7 @@ def ten_thousand_ids_of_the_same_bytes() -> None:
     one = matcher(gs.json_schema({"enum": ["aa", "ab"]}), [b'"a'] * 5_000 + [b"", None] + [b'b"'] * 5_000)
     assert allowed(one) == {ord('"'), *range(257, 5_257)}
     one.advance(300)
-    assert allowed(one) == {97, 98, *range(5_259, 10_259)}
+    assert allowed(one) == {97, 98, ord("\\"), *range(5_259, 10_259)}
 
 
 @case()

@@ -132,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("harness", nargs="*", help=f"of {', '.join(HARNESSES)}; all by default")
     parser.add_argument("--seconds", type=float, default=600, help="for each harness")
     parser.add_argument("--timeout", type=int, default=30, help="seconds of one input")
-    parser.add_argument("--megabytes", type=int, default=2048, help="resident memory of a harness")
+    parser.add_argument("--megabytes", type=int, default=4096, help="resident memory of a harness")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--most", type=int, default=20, help="finds of a harness, then it stops")
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "fuzz")

@@ -262,7 +262,7 @@ def batch(world: World, walkers: list[Walker], dice: ByteDice) -> None:
     rows = [(i + turn) % count for i in range(count)]
     array = np.full((count + 1, world.words), -1, dtype=np.int32)
     gs.fill_bitmasks(
-        [walker.matcher for walker in walkers], array, rows=rows, threads=(None, 1)[dice.pick(2)]
+        [walker.matcher for walker in walkers], array, rows=rows, threads=(None, 1, 2, 3)[dice.pick(4)]
     )
     for walker, row in zip(walkers, rows, strict=True):
         check(array[row].tobytes() == world.at(walker.prefix)[0], f"batch after {walker.prefix}: {world}")

@@ -67,7 +67,7 @@ def test_a_wrong_mask_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(matching.Matcher, "fill_bitmask", wrong_now_and_then)
     monkeypatch.setattr(matching.Matcher, "allowed_ids", wrong_ids)
     with pytest.raises((Finding, gs.RejectedTokenError)):
-        for data in replay.changed(HARNESSES[name], 1, 100):
+        for data in HARNESSES[name].seeds():
             HARNESSES[name].run(data)
 
 
