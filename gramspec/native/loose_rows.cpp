@@ -102,14 +102,16 @@ bool Rows::loosened_row(Id top, Row& out) {
     }
     n = gone ? trie_.end(n) : n + 1;
   }
-  steps &= 0xFFFF;
+  spend(steps & 0xFFFF);
   const auto read = [&](std::string_view text) {
     Id config = start;
+    std::int64_t bytes = 0;
     for (const char c : text) {
       config = configs_.step(config, static_cast<std::uint8_t>(c));
-      ++steps;
+      ++bytes;
       if (config == Configs::kDead) break;
     }
+    spend(bytes);  // at once: a token of n bytes may have n beginnings, each to be read
     return config;
   };
   if (!dead.empty()) {
@@ -130,7 +132,6 @@ bool Rows::loosened_row(Id top, Row& out) {
     });
     out.escapes = intern_nodes(std::move(escapes));
   }
-  spend(steps);
   ++counted_;
   return true;
 }

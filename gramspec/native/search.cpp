@@ -164,13 +164,13 @@ void Search::saturate() {
 
 bool Search::stack_live(Id s, Id node) {
   // One stack below another, on a list of our own: stacks are deeper than the stack of a thread.
-  struct Place {
+  struct Visit {
     Id stack, node;
     std::size_t frame = 0, exit = 0;
   };
-  std::vector<Place> waiting{{s, node}};
+  std::vector<Visit> waiting{{s, node}};
   while (!waiting.empty()) {
-    Place& here = waiting.back();
+    Visit& here = waiting.back();
     const std::pair<Id, Id> key{here.stack, here.node};
     if (stack_live_.contains(key)) {
       waiting.pop_back();
@@ -180,7 +180,7 @@ bool Search::stack_live(Id s, Id node) {
     // A token that ends here is a boundary; runs add the root beside such nodes, so does this.
     const bool boundary = here.node == 0 || !trie_.tokens_at(here.node).empty();
     bool value = set.bottom && boundary;
-    Place next{kNone, kNone};
+    Visit next{kNone, kNone};
     while (!value && next.stack == kNone && here.frame < set.frames.size()) {
       const auto [frame, below] = set.frames[here.frame];
       const Id run = run_of(frame, kNone, here.node);
