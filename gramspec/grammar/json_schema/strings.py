@@ -13,7 +13,7 @@ from itertools import groupby, islice, takewhile
 from typing import Final
 
 from gramspec.grammar import ir
-from gramspec.grammar.encoding import json_string
+from gramspec.grammar.encoding import json_key_spellings, json_string
 from gramspec.grammar.json_schema import formats, layout
 from gramspec.grammar.json_schema.formulas import (
     EVERYTHING,
@@ -46,6 +46,7 @@ from gramspec.grammar.regex import characters, parse_regex
 _CACHE: Final = 1 << 12
 _UNIVERSAL_BUDGET: Final = 32
 _EMPTY_BUDGET: Final = 500
+_LISTED: Final = 48  # words that are written one by one
 _MAX_DEPTH: Final = 100
 _MAX_STATES: Final = 300
 _QUOTE: Final = ir.literal('"')
@@ -89,6 +90,8 @@ def string_value(formula: Formula) -> ir.Expr:
         return layout.string(simple.least, simple.most)
     if isinstance(simple, Format) and simple.name in _COMMON:
         return _COMMON[simple.name]()
+    if isinstance(simple, Words) and len(simple.words) <= _LISTED:
+        return _listed(simple.words)
     return _spelled(simple)
 
 
@@ -450,6 +453,16 @@ def _char(char: str) -> ir.Expr:
 @lru_cache(maxsize=_CACHE)
 def _pattern(text: str) -> ir.Expr:
     return parse_regex(text, "ecma", search=True)
+
+
+def _listed(words: frozenset[str]) -> ir.Expr:
+    """A few words as a JSON string, each spelled by the native core; a call as in `_spelled`.
+
+    A state between them costs time with each word that is left: where there are many, a tree of their
+    letters is worth what it costs to build.
+    """
+    spelled = (ir.concat(json_key_spellings(word), _QUOTE) for word in sorted(words))
+    return ir.concat(_QUOTE, ir.Call(ir.union(*spelled)))
 
 
 @lru_cache(maxsize=_CACHE)
