@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 def set_main_thread(ident: int) -> None:
     """Tell which thread signal handlers run in."""
 
-def survey(root: object, draft: int, declared: bool, inexact: Sequence[str], exact: Sequence[str]) -> tuple[bool, bool, set[int]]:
+def survey(root: object | None, draft: int, declared: bool, inexact: Sequence[str], exact: Sequence[str]) -> tuple[bool, bool, set[int]]:
     """
     Whether a JSON Schema document names no parts of itself, whether it holds text that is no Unicode, and the ids of its schemas that may wait until a text reaches them.
     """

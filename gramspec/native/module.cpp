@@ -124,7 +124,7 @@ NB_MODULE(_native, m) {
         }
         return {found.local, found.surrogates, waiting};
       },
-      nb::arg("root"), nb::arg("draft"), nb::arg("declared"), nb::arg("inexact"), nb::arg("exact"),
+      nb::arg("root").none(), nb::arg("draft"), nb::arg("declared"), nb::arg("inexact"), nb::arg("exact"),
       "Whether a JSON Schema document names no parts of itself, whether it holds text that is no Unicode, "
       "and "
       "the ids of its schemas that may wait until a text reaches them.");
@@ -312,10 +312,7 @@ NB_MODULE(_native, m) {
              const std::span<std::uint32_t> out = words(e, row);
              guarded_long(e, [&] { e.search.mask(config, complete, out); });
            })
-      .def("prepare",
-           [](Engine& e, Id expr) {
-             guarded_long(e, [&] { e.rows.prepare(expr); });
-           })
+      .def("prepare", [](Engine& e, Id expr) { guarded_long(e, [&] { e.rows.prepare(expr); }); })
       .def("viable",
            [](Engine& e, Id config, bool complete, std::int64_t remaining, bool exact, const MaskRow& row) {
              const std::span<std::uint32_t> out = words(e, row);

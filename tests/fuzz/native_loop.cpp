@@ -2,6 +2,7 @@
 // tells. Cost: seconds. Built with GRAMSPEC_SANITIZE; the exit status is not 0 if anything leaks or differs.
 // Source: AddressSanitizer, detect_leaks.
 #include <cstdio>
+#include <memory>
 #include <random>
 
 #include "engine.hpp"
@@ -78,7 +79,7 @@ int main() {
     if (round % 3 == 1) bounds.max_states = 60 + round * 4;  // some engines end in the middle of something
     if (round % 3 == 2) bounds.max_configurations = 20 + round;
     try {
-      Engine engine(tokens(), bounds);
+      Engine engine(std::make_shared<const Trie>(tokens()), bounds, {});
       const Id start = grammar(engine, 10 + round);
       for (int turn = 0; turn < 5; ++turn) {
         const int steps = walk(engine, start, random);

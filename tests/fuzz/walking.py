@@ -36,25 +36,28 @@ def vocabulary(*, complete: bool) -> gs.Vocabulary:
     return gs.Vocabulary([*(COMPLETE if complete else PARTIAL), *EXTRA], [EOS])
 
 
-def walk(compiled: gs.CompiledGrammar, choose: random.Random, steps: int) -> bytes | None:
-    """One walk: the text that it ends in, or None if it was cut off."""
+def walk(
+    compiled: gs.CompiledGrammar, choose: random.Random, steps: int, *, exact: bool | None = None
+) -> bytes | None:
+    """One walk: the text that it ends in, or None if cut off. Masks are exact as they say, or as told."""
+    exact = compiled.masks_exact if exact is None else exact
     matcher = compiled.matcher()
     tokens = compiled.vocabulary.tokens
     text = b""
     for _ in range(steps):
         ids = matcher.allowed_ids()
         if not len(ids):
-            check(not compiled.masks_exact, f"no token is allowed after {text!r}")
+            check(not exact, f"no token is allowed after {text!r}")
             return None
         check(bool(EOS in ids) == matcher.is_accepting, f"EOS and is_accepting differ after {text!r}")
         _refuse(matcher, ids, choose)
         token = EOS if EOS in ids and choose.random() < 0.3 else int(ids[choose.randrange(len(ids))])
-        if not _read(matcher, token, text, compiled.masks_exact):
+        if not _read(matcher, token, text, exact):
             return None
         if token == EOS:
             return text
         text += tokens[token] or b""
-    return _close(compiled, matcher, text, choose)
+    return _close(compiled, matcher, text, choose, exact)
 
 
 def _refuse(matcher: gs.Matcher, ids: np.ndarray, choose: random.Random) -> None:
@@ -72,7 +75,7 @@ def _read(matcher: gs.Matcher, token: int, text: bytes, exact: bool) -> bool:
 
 
 def _close(
-    compiled: gs.CompiledGrammar, matcher: gs.Matcher, text: bytes, choose: random.Random
+    compiled: gs.CompiledGrammar, matcher: gs.Matcher, text: bytes, choose: random.Random, exact: bool
 ) -> bytes | None:
     """Go to an ending by the fewest tokens, where the search for them stays within its limits."""
     try:
@@ -82,16 +85,16 @@ def _close(
         check(matcher.min_tokens() <= fewest, f"the bound on the fewest tokens is none after {text!r}")
         for left in range(fewest, 0, -1):
             ids = np.flatnonzero(matcher.viable(left, exact=True))
-            if not compiled.masks_exact and not len(ids):
+            if not exact and not len(ids):
                 return None
             check(len(ids) > 0, f"{left} tokens end no text after {text!r}")
             token = int(ids[choose.randrange(len(ids))])
-            if not _read(matcher, token, text, compiled.masks_exact):
+            if not _read(matcher, token, text, exact):
                 return None
             if token == EOS:
                 return text
             text += compiled.vocabulary.tokens[token] or b""
     except LimitError:
         return None
-    check(False, f"the fewest tokens lead to no ending: {text!r}")
+    check(not exact, f"the fewest tokens lead to no ending: {text!r}")
     return None
