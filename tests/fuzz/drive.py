@@ -90,6 +90,10 @@ def fuzz(harness: Harness, given: argparse.Namespace) -> Session:
         new = set(finds.iterdir()) - known
         cause = cause_of(done.stderr + done.stdout)
         for path in new:
+            # A seed that is wrong would end each further process as well.
+            wrong = path.read_bytes()
+            for kept in [kept for kept in corpus.iterdir() if kept.read_bytes() == wrong]:
+                kept.unlink()
             if cause in session.finds:
                 path.unlink()  # the same place again
                 continue
