@@ -133,6 +133,8 @@ def _nodes(root: ir.Expr) -> tuple[list[ir.Expr], int]:
                 todo.extend([node.gap] if node.additional is None else [node.gap, node.additional])
             case ir.Ref():
                 todo.extend([] if node.rule.body is None else [node.rule.body])
+            case ir.Builtin():
+                pass  # made by the native core, and read in one way
             case _:
                 todo.extend(ir.children(node))
     return found, atomic

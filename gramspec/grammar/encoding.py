@@ -11,7 +11,7 @@ deterministic acyclic expression of the set, and equal character sets give the i
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from typing import Final
 
 from gramspec.errors import GrammarError
@@ -108,9 +108,19 @@ def _spellings(text: str) -> ir.Expr:
     return ir.concat(*(json_ranges(((ord(char), ord(char)),)) for char in text))
 
 
-@lru_cache(maxsize=_CACHE)
 def utf8_ranges(ranges: Ranges) -> ir.Expr:
     """The UTF-8 encodings of one character out of `ranges`."""
+    return _utf8_char() if ranges == SCALARS else _utf8_ranges(ranges)
+
+
+@cache
+def _utf8_char() -> ir.Expr:
+    """Any character: one object, whatever memos are emptied."""
+    return _utf8_ranges(SCALARS)
+
+
+@lru_cache(maxsize=_CACHE)
+def _utf8_ranges(ranges: Ranges) -> ir.Expr:
     ranges = normalise(ranges)
     parts: list[ir.Expr] = []
     ascii_part = intersect(ranges, ((0, 0x7F),))
@@ -122,9 +132,19 @@ def utf8_ranges(ranges: Ranges) -> ir.Expr:
     return _join_bytes(parts)
 
 
-@lru_cache(maxsize=_CACHE)
 def json_ranges(ranges: Ranges) -> ir.Expr:
     """The spellings, inside a JSON string, of one character out of `ranges`."""
+    return _json_char() if ranges == SCALARS else _json_ranges(ranges)
+
+
+@cache
+def _json_char() -> ir.Expr:
+    """Any character: one object, whatever memos are emptied."""
+    return _json_ranges(SCALARS)
+
+
+@lru_cache(maxsize=_CACHE)
+def _json_ranges(ranges: Ranges) -> ir.Expr:
     ranges = normalise(ranges)
     if not ranges:
         return ir.EMPTY

@@ -66,6 +66,7 @@ class Emitter:
 
     def plain(self, place: Place) -> Expr:
         """The expression of the schema at a place that may wait, read at once but for what is below it."""
+        self._planner.schemas.documents.schema(place)  # malformed identifiers are its to find
         expr = self._direct.at(place)
         if isinstance(expr, Ref):
             assert expr.rule.body is not None
