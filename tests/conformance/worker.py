@@ -82,7 +82,7 @@ def _walked(grammar: gs.Grammar, seed: int) -> dict[str, Any]:
     for complete in (True, False) if seed % 5 == 0 else (True,):
         try:
             # Whether texts end in the tokens of a partial vocabulary is a search, which may meet its limit.
-            limits = gs.Limits(mask_seconds=15.0) if complete else gs.Limits(max_states=20_000)
+            limits = gs.Limits() if complete else gs.Limits(max_states=20_000)
             compiled = gs.compile(grammar, walks.vocabulary(complete=complete), limits=limits)
             walked = walks.walk(compiled, seed)
         except (gs.VocabularyError, gs.LimitError):
