@@ -14,7 +14,7 @@ from typing import Any
 from tests.conformance.judge import Answer
 
 # Some ten times what the cases take, so that they hold on slow machines.
-SECONDS, MEGABYTES = 60.0, 2048
+SECONDS, MEGABYTES = 120.0, 2048
 
 COMPILED, EMPTY, MALFORMED, REFUSED, LIMIT = "compiled", "empty", "malformed", "refused", "limit"
 
