@@ -31,7 +31,8 @@ other_build = PATH="$(abspath $(VENV))/bin:$$PATH" && cmake -S . -B $(1) -G Ninj
 # Leaks are not looked for, as Python keeps what it has until it ends; `native_loop` asks the core alone. The C++
 # library is loaded first too, as the sanitizer looks for its throw when it starts.
 sanitized = GRAMSPEC_NATIVE_BUILD="$(abspath $(1))" PYTHONPATH="$(CURDIR)/tests/fuzz/sanitized:$(CURDIR)" \
-	ASAN_OPTIONS=detect_leaks=0:halt_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+	ASAN_OPTIONS=detect_leaks=0:halt_on_error=1:log_path="$(abspath $(1))/report" \
+	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:log_path="$(abspath $(1))/report" \
 	LD_PRELOAD="$(foreach name,libasan.so libstdc++.so.6,$(shell g++ -print-file-name=$(name)))"
 
 export TOKENIZERS_PARALLELISM ?= false

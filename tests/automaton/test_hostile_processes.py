@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.automaton.hostile_cases import CASES
+from tests.automaton.hostile_cases import CASES, SANITIZED
 
 ROOT = Path(__file__).resolve().parents[2]
-SANITIZED = "asan" in os.environ.get("LD_PRELOAD", "")
-"""AddressSanitizer takes several times the time and memory."""
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_in_its_time_and_memory(name: str) -> None:
     case = CASES[name]
-    factor = 8 if SANITIZED else 1
+    factor = 8 if SANITIZED else 1  # AddressSanitizer takes several times the time and memory
     done = subprocess.run(
         [sys.executable, "-m", "tests.automaton.hostile_cases", name],
         cwd=ROOT,

@@ -136,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("harness", nargs="*", help=f"of {', '.join(HARNESSES)}; all by default")
     parser.add_argument("--seconds", type=float, default=600, help="for each harness")
-    parser.add_argument("--timeout", type=int, default=30, help="seconds of one input")
+    parser.add_argument("--timeout", type=int, default=60, help="seconds of one input")
     parser.add_argument("--megabytes", type=int, default=4096, help="resident memory of a harness")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--most", type=int, default=20, help="finds of a harness, then it stops")
