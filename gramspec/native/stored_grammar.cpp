@@ -250,7 +250,7 @@ void bind_stored(nanobind::module_& m) {
          std::vector<std::string> strings, std::vector<Id> builtins, std::size_t root,
          std::int32_t most_depth) {
         std::vector<std::uint32_t> copy(words.size() / 4);
-        std::memcpy(copy.data(), words.c_str(), copy.size() * 4);
+        if (!copy.empty()) std::memcpy(copy.data(), words.c_str(), copy.size() * 4);
         const StoredWords stored{copy, nodes,     std::move(rules), std::move(strings), std::move(builtins),
                                  root, most_depth};
         return guarded(engine, [&] { return load_stored(engine, stored); });
@@ -268,7 +268,7 @@ void bind_stored(nanobind::module_& m) {
       "adopt_row",
       [](Engine& engine, Id config, const nb::bytes& words) {
         std::vector<std::uint32_t> copy(words.size() / 4);
-        std::memcpy(copy.data(), words.c_str(), copy.size() * 4);
+        if (!copy.empty()) std::memcpy(copy.data(), words.c_str(), copy.size() * 4);
         return guarded_long(engine, [&] { return engine.rows.adopt(config, copy); });
       },
       nb::arg("engine"), nb::arg("config"), nb::arg("words"));
