@@ -13,8 +13,8 @@ from typing import Any
 
 from tests.conformance.judge import Answer
 
-# Some ten times what the cases take, so that they hold on slow machines.
-SECONDS, MEGABYTES = 120.0, 2048
+# Several times what the cases take, so that they hold on slow machines: one of them fills two engines.
+SECONDS, MEGABYTES = 240.0, 4096
 
 COMPILED, EMPTY, MALFORMED, REFUSED, LIMIT = "compiled", "empty", "malformed", "refused", "limit"
 
