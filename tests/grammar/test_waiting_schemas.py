@@ -305,3 +305,12 @@ def test_a_body_is_made_once_and_asked_for_again_after_an_error() -> None:
     assert rule.deferred and rule.body is rule.body and not rule.deferred
     with pytest.raises(ValueError, match="defined twice"):
         rule.define(ir.EPSILON)
+
+
+def test_alternatives_that_share_what_they_refer_to_are_looked_at_once() -> None:
+    count = 200
+    defs: dict[str, Any] = {f"d{i}": {"anyOf": [{"$ref": f"#/$defs/d{i + 1}"}] * 2} for i in range(count)}
+    defs[f"d{count}"] = {"type": "null"}
+    grammar = gs.json_schema({"$defs": defs, "properties": {"a": {"$ref": "#/$defs/d0"}}})
+    assert grammar.accepts(b'{"a": null}')
+    assert not grammar.accepts(b'{"a": 1}')

@@ -91,6 +91,7 @@ class Direct:
         self._draft = documents.draft(documents.root).number
         # By identity: the values of the documents live as long as these do.
         self._made: dict[int, Expr] = {}
+        self._known: dict[int, frozenset[str]] = {}
 
     def at(self, place: Place) -> Expr:
         """The expression of the schema at a place that may wait."""
@@ -152,7 +153,16 @@ class Direct:
         return _ASSERTIONS.isdisjoint(schema)
 
     def _types(self, schema: Object) -> frozenset[str]:
-        """The types of a schema's values, a superset where it has alternatives."""
+        """The types of a schema's values, a superset where it has alternatives.
+
+        Found once for each schema: alternatives may share what they refer to, and that again.
+        """
+        found = self._known.get(id(schema))
+        if found is None:
+            found = self._known[id(schema)] = self._new_types(schema)
+        return found
+
+    def _new_types(self, schema: Object) -> frozenset[str]:
         for keyword in _ALTERNATIVES:
             if keyword in schema:
                 return frozenset().union(*(self._kinds(branch) for branch in _list(schema[keyword])))
@@ -222,11 +232,11 @@ class Direct:
         words = frozenset(value for value in values if isinstance(value, str))
         if words and "string" in types:
             parts.append(string_value(Words(words)))
-        numbers = frozenset(
+        listed = frozenset(
             Decimal(value) for value in values if isinstance(value, int) and not isinstance(value, bool)
         )
-        if numbers and "number" in types:
-            parts.append(_numbers(all_of(*self._integers(integer), Numbers(numbers))))
+        if listed and "number" in types:
+            parts.append(numbers(all_of(*self._integers(integer), Numbers(listed))))
         return union(*parts)
 
     def _string(self, schema: Object) -> Expr:
@@ -256,7 +266,7 @@ class Direct:
         conditions = [*self._integers(integer)]
         if any(keyword in schema for keyword in _ABOUT_NUMBERS):
             conditions.extend(self._bounds(schema))
-        return _numbers(all_of(*conditions) if conditions else EVERYTHING)
+        return numbers(all_of(*conditions) if conditions else EVERYTHING)
 
     def _bounds(self, schema: Object) -> Iterator[Formula]:
         sides: list[tuple[Decimal | None, bool]] = []
@@ -370,7 +380,7 @@ def array(layout: Layout, prefix: list[Expr], rest: Expr, least: int, most: int 
 
 
 @lru_cache(maxsize=4096)
-def _numbers(formula: Formula) -> Expr:
+def numbers(formula: Formula) -> Expr:
     """The numbers of a set; in a frame, so that all who read them share their rows."""
     if formula == EVERYTHING:
         return number()

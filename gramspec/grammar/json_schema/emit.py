@@ -7,14 +7,12 @@ Source: architecture, "IR".
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from functools import lru_cache
 
 from gramspec.errors import EmptyLanguageError, GrammarError
 from gramspec.grammar.encoding import JSON_BODY, json_key_spellings, json_string, utf8
 from gramspec.grammar.ir import (
     EMPTY,
     EPSILON,
-    Call,
     Expr,
     JsonKeyClass,
     JsonObject,
@@ -27,13 +25,12 @@ from gramspec.grammar.ir import (
     union,
 )
 from gramspec.grammar.json_schema.arrays import ArrayPlan, Counter
-from gramspec.grammar.json_schema.direct import Direct, array
+from gramspec.grammar.json_schema.direct import Direct, array, numbers
 from gramspec.grammar.json_schema.documents import Place
 from gramspec.grammar.json_schema.expand import TooMuchWork
-from gramspec.grammar.json_schema.formulas import EVERYTHING, Formula
-from gramspec.grammar.json_schema.layout import BOOLEAN, FALSE, NULL, TRUE, Layout, any_value, number
+from gramspec.grammar.json_schema.formulas import Formula
+from gramspec.grammar.json_schema.layout import BOOLEAN, FALSE, NULL, TRUE, Layout, any_value
 from gramspec.grammar.json_schema.nodes import At, Goal
-from gramspec.grammar.json_schema.numbers import number_value
 from gramspec.grammar.json_schema.objects import ObjectPlan
 from gramspec.grammar.json_schema.plans import Plan, Planner, cut_array, cut_object, productive
 from gramspec.grammar.json_schema.strings import string_characters, string_value
@@ -174,7 +171,7 @@ class Emitter:
         if plan.string is not None:
             yield string_value(plan.string)
         if plan.number is not None:
-            yield _number(plan.number)
+            yield numbers(plan.number)
         for case in plan.arrays:
             left = cut_array(case, self._alive)
             if left is not None:
@@ -293,12 +290,6 @@ def _counted(counters: tuple[Counter, ...], counts: tuple[int, ...], bits: int) 
             return None
         after.append(more if counter.most is not None else min(more, counter.least))
     return tuple(after)
-
-
-@lru_cache(maxsize=4096)
-def _number(formula: Formula) -> Expr:
-    """The numbers of a set; in a frame, so that all who read them share their rows."""
-    return number() if formula == EVERYTHING else Call(number_value(formula))
 
 
 def _names(formula: Formula) -> Expr:
