@@ -32,7 +32,7 @@ from benchmarks.measure.tokens import TokenTable, default_file, tekken
 Masks = NDArray[np.int32]
 STEPS = 16  # tokens that each sequence is followed for
 TREE = (16, 4)  # tokens of a text, and at each of them so many children in all: 64 nodes
-ROUNDS = 5
+ROUNDS = 50
 
 
 def best(work: Callable[[], object]) -> float:

@@ -51,15 +51,29 @@ Masks::Known Masks::known(Id config) const {
 
 Masks::Known Masks::copy(Id config, std::span<std::uint32_t> out) const {
   const std::shared_ptr<const Mask> mask = find(config);
-  if (!mask) return Known::kNo;
-  if (!mask->used.load(std::memory_order_relaxed)) mask->used.store(true, std::memory_order_relaxed);
-  if (mask->base) {
-    std::copy(mask->base->words.begin(), mask->base->words.end(), out.begin());
+  return mask ? write(*mask, out) : Known::kNo;
+}
+
+Masks::Known Masks::write(const Mask& mask, std::span<std::uint32_t> out) {
+  if (!mask.used.load(std::memory_order_relaxed)) mask.used.store(true, std::memory_order_relaxed);
+  if (mask.base) {
+    std::copy(mask.base->words.begin(), mask.base->words.end(), out.begin());
   } else {
     std::fill(out.begin(), out.end(), 0U);
   }
-  for (const Word& word : mask->others) out[word.at] = word.bits;
-  return mask->accepting ? Known::kAccepting : Known::kMask;
+  for (const Word& word : mask.others) out[word.at] = word.bits;
+  return mask.accepting ? Known::kAccepting : Known::kMask;
+}
+
+Masks::Known Masks::Recent::copy(const Masks& masks, Id config, std::span<std::uint32_t> out) {
+  const std::size_t place =
+      (static_cast<std::size_t>(config) ^ reinterpret_cast<std::uintptr_t>(&masks) >> 8);
+  Entry& entry = entries_[place % entries_.size()];
+  if (!entry.mask || entry.config != config || entry.from != &masks) {
+    entry = {&masks, config, masks.find(config)};
+    if (!entry.mask) return Known::kNo;
+  }
+  return write(*entry.mask, out);
 }
 
 void Masks::store(Id config, std::size_t alike, bool accepting, std::span<const std::uint32_t> bits) {

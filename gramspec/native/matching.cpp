@@ -6,23 +6,16 @@
 #include <nanobind/stl/vector.h>
 
 #include <optional>
-#include <unordered_set>
 
 #include "bindings.hpp"
-#include "cursor.hpp"
 #include "guarded.hpp"
+#include "matching.hpp"
 #include "pool.hpp"
 #include "targets.hpp"
 
 namespace gramspec {
 
 namespace {
-
-struct PyCursor : Cursor {
-  nb::object core;    // the engine
-  nb::object basis;   // the grammar in it, as Python knows it
-  nb::object cancel;  // None, or the token that `cancelled` points to
-};
 
 void check_cancelled(const PyCursor& c) {
   if (c.cancelled != nullptr && c.cancelled->load(std::memory_order_relaxed)) throw Cancelled{};
@@ -84,6 +77,8 @@ bool accepting(PyCursor& c) {
   return ask(c, [](Engine& e, Id config) { return e.configs.closed(config).accepts; });
 }
 
+}  // namespace
+
 void fill_row(PyCursor& c, std::span<std::uint32_t> out) {
   check_cancelled(c);
   if (c.finished()) {
@@ -96,6 +91,8 @@ void fill_row(PyCursor& c, std::span<std::uint32_t> out) {
                         : known == Masks::Known::kAccepting;
   if (ends) c.engine->set_ends(out);
 }
+
+namespace {
 
 void fill(PyCursor& c, nb::handle array, nb::handle row) {
   const Targets targets(array, c.engine->words(), c.engine->trie.vocabulary_size());
@@ -150,6 +147,8 @@ void rollback(PyCursor& c, std::int64_t n) {
   if (n > 0) c.config = c.history.pop(static_cast<Id>(n));
 }
 
+}  // namespace
+
 std::vector<Id> to_ids(nb::handle numbers) {
   const nb::object items = nb::steal(PySequence_Fast(numbers.ptr(), "a sequence of integers is wanted"));
   if (!items.is_valid()) throw nb::python_error();
@@ -159,6 +158,8 @@ std::vector<Id> to_ids(nb::handle numbers) {
   for (Py_ssize_t i = 0; i < n; ++i) out.push_back(to_id(PySequence_Fast_GET_ITEM(items.ptr(), i)));
   return out;
 }
+
+namespace {
 
 // -- draft trees ---------------------------------------------------------------------------------------
 
@@ -221,204 +222,6 @@ void fill_tree(PyCursor& c, nb::handle parents_given, nb::handle tokens_given, n
     }
     return true;
   });
-}
-
-// -- many sequences ------------------------------------------------------------------------------------
-
-struct Job {
-  Engine* engine;
-  Id config;
-  const CancelFlag* cancelled;
-  std::span<std::uint32_t> out;
-  bool done = false;
-  bool again = false;          // by the calling thread: a rule is needed, or the engine is full
-  std::exception_ptr error{};  // what stopped it
-};
-
-bool copy_known(Job& job) {
-  if (job.cancelled != nullptr && job.cancelled->load(std::memory_order_relaxed)) return false;
-  if (job.config == Cursor::kFinished) {
-    std::fill(job.out.begin(), job.out.end(), 0U);
-    return true;
-  }
-  const Masks::Known known = job.engine->masks.copy(job.config, job.out);
-  if (known == Masks::Known::kAccepting) job.engine->set_ends(job.out);
-  return known != Masks::Known::kNo;
-}
-
-// A mask that is to be made; on any thread, without the GIL.
-void make(Job& job, const CancelFlag& stopped, const Fuel::Signals& asking, std::atomic<bool>& interrupted) {
-  try {
-    if (copy_known(job)) return;
-    Engine& engine = *job.engine;
-    if (job.cancelled != nullptr && job.cancelled->load(std::memory_order_relaxed)) throw Cancelled{};
-    const std::lock_guard<Gate> held(engine.gate);
-    Fuel::Terms terms = mask_terms(engine, job.cancelled);
-    terms.stopped = &stopped;
-    const Engine::Inside inside(engine, terms, asking);
-    if (engine.fill(job.config, job.out)) engine.set_ends(job.out);
-  } catch (const RuleNeeded&) {
-    job.again = true;
-  } catch (const LimitExceeded& limit) {
-    job.again = limit.full();
-    if (!job.again) job.error = std::current_exception();
-  } catch (const Interrupted&) {
-    interrupted.store(true);
-  } catch (...) {
-    job.error = std::current_exception();
-  }
-}
-
-// Masks that are to be made, by engine: only one thread can be inside an engine at a time.
-bool make_all(std::vector<Job>& jobs, int threads) {
-  std::vector<std::vector<std::size_t>> groups;
-  std::unordered_map<Engine*, std::size_t> group_of;
-  for (std::size_t i = 0; i < jobs.size(); ++i) {
-    if (jobs[i].done) continue;
-    const auto [it, fresh] = group_of.try_emplace(jobs[i].engine, groups.size());
-    if (fresh) groups.emplace_back();
-    groups[it->second].push_back(i);
-  }
-  std::sort(groups.begin(), groups.end(), [](const auto& a, const auto& b) { return a.size() > b.size(); });
-  CancelFlag stopped{false};
-  std::atomic<bool> interrupted{false};
-  for (std::size_t begin = 0; begin < jobs.size(); ++begin) {
-    if (!jobs[begin].done) jobs[begin].engine->refuse_reentry();
-  }
-  const Released released;
-  const Fuel::Signals asking = signals(released.state);
-  const std::thread::id caller = std::this_thread::get_id();
-  Pool::shared().run(
-      groups.size(), threads,
-      [&](std::size_t g) {
-        const bool mine = std::this_thread::get_id() == caller;
-        for (const std::size_t i : groups[g]) {
-          if (interrupted.load(std::memory_order_relaxed)) return;
-          make(jobs[i], stopped, mine ? asking : Fuel::Signals{}, interrupted);
-          if (interrupted.load(std::memory_order_relaxed)) stopped.store(true);
-        }
-      },
-      [&] {
-        if (asking.raised != nullptr && !stopped.load() && asking.raised(asking.context)) {
-          interrupted.store(true);
-          stopped.store(true);
-        }
-      });
-  return !interrupted.load();
-}
-
-// What stopped one of the masks, said of it by its number; the GIL is held.
-[[noreturn]] void raise_of(std::size_t index, const std::exception_ptr& error) {
-  const std::string who = "matcher " + std::to_string(index);
-  try {
-    std::rethrow_exception(error);
-  } catch (const LimitExceeded& limit) {
-    throw LimitExceeded(limit.limit, who + ": " + limit.what());
-  } catch (const Cancelled&) {
-    throw Cancelled{who};
-  } catch (nb::python_error& raised) {
-    raised.value().attr("add_note")(who + " of the batch");
-    throw;
-  }
-}
-
-// Returns the numbers of those of whose masks Python has more to say.
-std::vector<std::size_t> fill_many(const nb::sequence& matchers, nb::handle array, nb::handle rows,
-                                   int threads) {
-  constexpr std::size_t kChunk = 8;
-  constexpr std::size_t kFew = 16;  // masks that are not worth another thread
-  const nb::object items = nb::steal(PySequence_Fast(matchers.ptr(), "a sequence of matchers is wanted"));
-  if (!items.is_valid()) throw nb::python_error();
-  const auto wanted = static_cast<std::size_t>(PySequence_Fast_GET_SIZE(items.ptr()));
-  std::vector<nb::object> alive;
-  std::vector<PyCursor*> cursors;
-  alive.reserve(2 * wanted);
-  cursors.reserve(wanted);
-  const PyTypeObject* usual = nullptr;  // type of the last one: mostly they are of one type
-  for (std::size_t i = 0; i < wanted; ++i) {
-    const nb::handle matcher = PySequence_Fast_GET_ITEM(items.ptr(), static_cast<Py_ssize_t>(i));
-    PyCursor* cursor = nullptr;
-    if (Py_TYPE(matcher.ptr()) == usual && nb::inst_ready(matcher)) {
-      cursor = nb::inst_ptr<PyCursor>(matcher);
-    } else if (nb::try_cast(matcher, cursor) && cursor != nullptr) {
-      usual = Py_TYPE(matcher.ptr());
-    } else {
-      throw nb::type_error(("matcher " + std::to_string(cursors.size()) + " is no gramspec.Matcher").c_str());
-    }
-    alive.push_back(nb::borrow(matcher));
-    if (cursors.empty() || cursor->engine != cursors.back()->engine) alive.push_back(cursor->core);
-    cursors.push_back(cursor);
-  }
-  const std::size_t n = cursors.size();
-  std::vector<Id> places;
-  if (!rows.is_none()) {
-    places = to_ids(rows);
-    if (places.size() != n) {
-      throw nb::value_error(
-          (std::to_string(places.size()) + " rows for " + std::to_string(n) + " matchers").c_str());
-    }
-  }
-  if (n == 0) return {};
-  const std::size_t words = cursors[0]->engine->words();
-  const Targets targets(array, words, cursors[0]->engine->trie.vocabulary_size());
-  std::vector<Job> jobs;
-  jobs.reserve(n);
-  std::vector<std::size_t> special;
-  std::unordered_set<Id> seen;
-  bool apart = true;  // no row is written twice
-  for (std::size_t i = 0; i < n; ++i) {
-    PyCursor& c = *cursors[i];
-    if (c.engine != cursors[0]->engine && c.engine->words() != words) {
-      throw nb::value_error(("matcher " + std::to_string(i) + " has a vocabulary of " +
-                             std::to_string(c.engine->trie.vocabulary_size()) +
-                             " tokens, which is another width than that of matcher 0")
-                                .c_str());
-    }
-    const std::int64_t row = places.empty() ? static_cast<std::int64_t>(i) : places[i];
-    if (!places.empty()) apart = seen.insert(places[i]).second && apart;
-    jobs.push_back({c.engine, c.config, c.cancelled, targets.row(row)});
-    if (c.residual) special.push_back(i);
-  }
-  std::vector<std::pair<std::size_t, std::exception_ptr>> errors;
-  if (!apart) threads = 1;
-  const auto chunk = [&](std::size_t at) {
-    for (std::size_t i = at * kChunk; i < std::min(n, (at + 1) * kChunk); ++i)
-      jobs[i].done = copy_known(jobs[i]);
-  };
-  const std::size_t chunks = (n + kChunk - 1) / kChunk;
-  if (!apart) {
-    // The last one to write a row wins, as in a loop.
-  } else if (n <= kFew || threads == 1) {
-    for (std::size_t at = 0; at < chunks; ++at) chunk(at);
-  } else {
-    const Released released;
-    Pool::shared().run(chunks, threads, chunk, [] {});
-  }
-  const auto left = [&] {
-    return std::any_of(jobs.begin(), jobs.end(), [](const Job& j) { return !j.done; });
-  };
-  if (apart && threads > 1 && left()) {
-    if (!make_all(jobs, threads)) throw nb::python_error();
-    for (Job& job : jobs) job.done = job.done || !job.again;
-  }
-  // In order, by this thread: whatever needs Python, and everything where only one thread is asked for.
-  for (std::size_t i = 0; i < n; ++i) {
-    if (!jobs[i].done) {
-      try {
-        fill_row(*cursors[i], jobs[i].out);
-      } catch (const nb::python_error& raised) {
-        if (!raised.matches(PyExc_Exception)) throw;  // Ctrl-C
-        jobs[i].error = std::current_exception();
-      } catch (...) {
-        jobs[i].error = std::current_exception();
-      }
-    }
-    if (!jobs[i].error) continue;
-    std::fill(jobs[i].out.begin(), jobs[i].out.end(), 0U);
-    errors.emplace_back(i, jobs[i].error);
-  }
-  if (!errors.empty()) raise_of(errors[0].first, errors[0].second);
-  return special;
 }
 
 }  // namespace

@@ -12,7 +12,7 @@
 namespace gramspec {
 
 namespace {
-constexpr auto kLookOut = std::chrono::microseconds(50);
+constexpr auto kLookOut = std::chrono::microseconds(200);
 constexpr std::size_t kStack = std::size_t{16} << 20;
 constexpr auto kIdle = std::chrono::milliseconds(20);
 
@@ -63,16 +63,11 @@ int Pool::processors() {
   return static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
 }
 
-void Pool::work(Batch& batch) {
-  for (std::size_t i = batch.next.fetch_add(1); i < batch.count; i = batch.next.fetch_add(1)) batch.job(i);
-}
-
-void Pool::run(std::size_t count, int threads, const std::function<void(std::size_t)>& job,
-               const std::function<void()>& idle) {
+void Pool::run(std::size_t count, int threads, const Job& job, const std::function<void()>& idle) {
   const int helpers = static_cast<int>(std::min<std::size_t>(count, static_cast<std::size_t>(threads))) - 1;
-  Batch batch{job, count, helpers};
+  Batch batch{job, Work(count, static_cast<std::size_t>(std::max(1, helpers + 1))), helpers};
   if (helpers <= 0) {
-    work(batch);
+    job(batch.work, 0);
     return;
   }
   {
@@ -86,7 +81,7 @@ void Pool::run(std::size_t count, int threads, const std::function<void(std::siz
   } else {
     more_.notify_all();
   }
-  work(batch);
+  job(batch.work, 0);
   {
     const std::lock_guard held(lock_);
     if (std::erase(open_, &batch) > 0) waiting_.fetch_sub(1, std::memory_order_release);
@@ -124,17 +119,20 @@ void Pool::serve() {
       held.unlock();
       look_out([&] { return waiting_.load(std::memory_order_acquire) > 0; });
       held.lock();
-      more_.wait(held, [&] { return !open_.empty(); });
+      // Woken too late for one batch, it looks out for the next: asleep it would be late for that one too.
+      if (open_.empty()) more_.wait(held);
+      continue;
     }
     Batch& batch = *open_.front();
     ++batch.inside;
+    const std::size_t number = ++batch.joined;
     batch.helping.fetch_add(1, std::memory_order_relaxed);
     if (--batch.wanted == 0) {
       open_.erase(open_.begin());
       waiting_.fetch_sub(1, std::memory_order_release);
     }
     held.unlock();
-    work(batch);
+    batch.job(batch.work, number);
     held.lock();
     const bool last = --batch.inside == 0;
     batch.helping.fetch_sub(1, std::memory_order_release);
