@@ -181,6 +181,10 @@ class OptionError(GramspecError, ValueError):
     """An option of `generate` is out of range, or unknown."""
 
 
+class DraftError(GramspecError, RuntimeError):
+    """A drafter broke its contract: what it proposed is no tree, or holds a token that cannot follow."""
+
+
 class BudgetTooSmallError(GramspecError, ValueError):
     """`max_new_tokens` is smaller than the shortest member of the grammar, EOS included."""
 

@@ -9,12 +9,18 @@ from __future__ import annotations
 from math import inf, log
 from typing import NamedTuple
 
-from gramspec.decoding.drafting.model_drafter import align
-from gramspec.decoding.drafting.protocol import Drafter, Proposal
+import numpy as np
+from numpy.typing import NDArray
+
+from gramspec.decoding.drafting.align import align
+from gramspec.decoding.drafting.protocol import Controller, Drafter, LearningDrafter, controller_of
+from gramspec.decoding.drafting.tree import DraftPlan, DraftTree
 from gramspec.decoding.kernel import Node, StepLaw, child_node
 from gramspec.decoding.random import RandomSource
 from gramspec.decoding.report import Tally
-from gramspec.decoding.verification.token import verify_token
+from gramspec.decoding.verification.descent import Descent
+from gramspec.decoding.verification.protocol import TreeVerdict, Verifier
+from gramspec.errors import DraftError
 from gramspec.models.protocol import ModelSequence
 from gramspec.validity.protocol import LearningPotential, Visit
 
@@ -38,6 +44,8 @@ class RoundResult(NamedTuple):
         Every prefix whose target row this round has seen, rejected ones included.
     drafted, accepted : int
         Tokens drafted, and kept.
+    log_kernel : float
+        log of the kernel's probability of `tokens`; log p - log K is the weight of a law without †.
     """
 
     tokens: tuple[int, ...]
@@ -48,6 +56,7 @@ class RoundResult(NamedTuple):
     visits: tuple[Visit, ...]
     drafted: int
     accepted: int
+    log_kernel: float
 
 
 def play_round(
@@ -55,9 +64,10 @@ def play_round(
     node: Node,
     sequence: ModelSequence,
     drafter: Drafter | None,
-    gamma: int,
+    plan: int | DraftPlan,
     random: RandomSource,
     tally: Tally | None = None,
+    verifier: Verifier | None = None,
 ) -> RoundResult:
     """Play one round from `node`: no learning, no budget but the node's own.
 
@@ -71,52 +81,130 @@ def play_round(
         The target's sequence, holding prompt + `node.prefix`; it is moved along.
     drafter : Drafter or None
         Who drafts; None draws one symbol from the kernel.
-    gamma : int
-        Tokens drafted at most.
+    plan : int or DraftPlan
+        How much is drafted at most; an int is the length of a chain.
     random : RandomSource
         Source of every choice.
     tally : Tally, optional
         Where time is counted.
+    verifier : Verifier, optional
+        The rule; `Descent` by default.
     """
     tally = tally if tally is not None else Tally()
-    limit = min(gamma, node.remaining)
-    proposal = Proposal((), (), (node,))
-    if drafter is not None and limit > 0:
-        with tally.phase("draft"):
-            proposal = drafter.propose(law, node, limit, random)
-    drafted, nodes = proposal.tokens, proposal.nodes
+    tree = begin_round(law, node, drafter, plan, random, tally)
+    _, tokens, parents = tree.to_score()
     with tally.phase("target"):
-        rows = sequence.score(list(drafted[: len(nodes) - 1]))
+        rows = sequence.score(tokens, parents)
+    return finish_round(law, tree, rows, sequence, random, tally, verifier)
+
+
+def begin_round(
+    law: StepLaw,
+    node: Node,
+    drafter: Drafter | None,
+    plan: int | DraftPlan,
+    random: RandomSource,
+    tally: Tally,
+) -> DraftTree:
+    """Draft: what the target has to score is `DraftTree.to_score` of the result.
+
+    Parameters
+    ----------
+    law, node, drafter, plan, random, tally
+        As for `play_round`.
+
+    Raises
+    ------
+    DraftError
+        When the drafter proposes more than was planned.
+    """
+    plan = DraftPlan(plan) if isinstance(plan, int) else plan
+    length = min(plan.length, node.remaining)
+    if drafter is None or length < 1:
+        return DraftTree.root(node)
+    plan = plan._replace(length=length)
+    with tally.phase("draft"):
+        tree = drafter.propose(law, node, plan, random)
+    if tree.nodes[0] is not node or tree.depth > length or tree.drafted > plan.most:
+        raise DraftError(
+            f"a draft of {tree.drafted} tokens, {tree.depth} deep, was proposed after {list(node.prefix)};"
+            f" the plan was {plan}"
+        )
+    return tree
+
+
+def finish_round(
+    law: StepLaw,
+    tree: DraftTree,
+    rows: NDArray[np.float64],
+    sequence: ModelSequence,
+    random: RandomSource,
+    tally: Tally,
+    verifier: Verifier | None = None,
+) -> RoundResult:
+    """Verify a draft with the target's rows, and move.
+
+    Parameters
+    ----------
+    law, sequence, random, tally, verifier
+        As for `play_round`.
+    tree : DraftTree
+        The draft, whose root is the node where the attempt stands.
+    rows : ndarray, shape (n + 1, V)
+        The target's logits for `tree.to_score()`.
+    """
+    inner, _, _ = tree.to_score()
+    kernels: list[NDArray[np.float64] | None] = [None] * len(tree.nodes)
     with tally.phase("kernel"):
-        kernels = [law.kernel(at, row) for at, row in zip(nodes, rows, strict=True)]
+        for i, row in zip(inner, rows, strict=True):
+            at = tree.nodes[i]
+            assert at is not None
+            kernels[i] = law.kernel(at, row)
     with tally.phase("verify"):
-        verdict = verify_token(kernels, proposal.rows, drafted, random)
+        verdict = (verifier if verifier is not None else _DESCENT).verify(tree, kernels, random)
     died = verdict.next == law.width
     emitted = () if verdict.next is None or died else (verdict.next,)
-    tokens = drafted[: verdict.accepted] + emitted
-    over = died or tokens[-1] in law.eos_ids
+    tokens = tuple(tree.tokens[i] for i in verdict.path) + emitted
+    passed = [tree.nodes[i] for i in (0, *verdict.path)]
     after: Node | None = None
-    if not over:
+    if not died and tokens[-1] not in law.eos_ids:
         sequence.commit(list(tokens))
+        last = passed[-1]
+        assert last is not None
         with tally.phase("kernel"):
-            after = child_node(law, nodes[verdict.accepted], tokens[-1])
+            after = child_node(law, last, tokens[-1])
+    logprob = log_mass = log_kernel = 0.0
+    for at, token in zip(passed, tokens, strict=False):
+        assert at is not None and at.p is not None and at.kernel is not None
+        logprob += _log(at.p[token])
+        log_mass += _log(at.mass)
+        log_kernel += _log(at.kernel[token])
     return RoundResult(
         tokens=tokens,
         died=died,
         node=after,
-        logprob=sum(_log(at.p[t]) for at, t in zip(nodes, tokens, strict=False) if at.p is not None),
-        log_mass=sum(_log(at.mass) for at, _ in zip(nodes, tokens, strict=False)),
-        visits=_visits(law, proposal, verdict.accepted, emitted),
-        drafted=len(drafted),
-        accepted=verdict.accepted,
+        logprob=logprob,
+        log_mass=log_mass,
+        visits=_visits(law, tree, verdict, emitted),
+        drafted=tree.drafted,
+        accepted=len(verdict.path),
+        log_kernel=log_kernel,
     )
 
 
-def _visits(law: StepLaw, proposal: Proposal, accepted: int, emitted: tuple[int, ...]) -> tuple[Visit, ...]:
+_DESCENT = Descent()
+
+
+def _visits(
+    law: StepLaw, tree: DraftTree, verdict: TreeVerdict, emitted: tuple[int, ...]
+) -> tuple[Visit, ...]:
+    end = verdict.path[-1] if verdict.path else 0
     visits = []
-    for i, at in enumerate(proposal.nodes):
+    for i, at in enumerate(tree.nodes):
+        if at is None:
+            continue
         assert at.p is not None and at.children is not None
-        followed = proposal.tokens[i : i + 1] + (emitted if i == accepted else ())
+        followed = (*tree.children(i), *(emitted if i == end else ()))
         visits.append(Visit(at.prefix, at.p, at.children, tuple(t for t in followed if t not in law.eos_ids)))
     return tuple(visits)
 
@@ -138,10 +226,12 @@ class Attempt:
         Tokens of it that belong to the prompt.
     drafter : Drafter or None
         Who drafts.
-    gamma : int
-        Tokens drafted per round at most.
+    plan : int, DraftPlan or Controller
+        How much each round drafts; an int is the length of a chain.
     tally : Tally, optional
         What the sample has cost.
+    verifier : Verifier, optional
+        The rule; `Descent` by default.
 
     Notes
     -----
@@ -155,13 +245,15 @@ class Attempt:
         sequence: ModelSequence,
         prompt_length: int,
         drafter: Drafter | None = None,
-        gamma: int = 0,
+        plan: int | DraftPlan | Controller = 0,
         tally: Tally | None = None,
+        verifier: Verifier | None = None,
     ) -> None:
         self._law = law
         self._sequence = sequence
         self._drafter = drafter
-        self._gamma = gamma
+        self._controller = controller_of(plan)
+        self._verifier = verifier
         self._tally = tally if tally is not None else Tally()
         self._learner = law.potential if isinstance(law.potential, LearningPotential) else None
         self._open = True
@@ -177,6 +269,7 @@ class Attempt:
         self.died = self.root_h <= 0.0
         self.logprob = 0.0
         self.log_mass = 0.0
+        self.log_kernel = 0.0
         if self.died:
             self.node = None
         else:
@@ -195,14 +288,51 @@ class Attempt:
         random : RandomSource
             Source of every choice.
         """
+        tree = self.begin(random)
+        _, tokens, parents = tree.to_score()
+        with self._tally.phase("target"):
+            rows = self._sequence.score(tokens, parents)
+        self.finish(tree, rows, random)
+
+    @property
+    def sequence(self) -> ModelSequence:
+        """The target's sequence."""
+        return self._sequence
+
+    def begin(self, random: RandomSource) -> DraftTree:
+        """Draft one round; `finish` must follow with the target's rows of the tree.
+
+        Parameters
+        ----------
+        random : RandomSource
+            Source of every choice.
+        """
         if self.node is None:
             raise ValueError("the attempt is over")
-        result = play_round(
-            self._law, self.node, self._sequence, self._drafter, self._gamma, random, self._tally
-        )
-        if self._learner is not None:
-            with self._tally.phase("learn"):
+        self._plan = self._controller.plan(self.node)
+        self._before = dict(self._tally.seconds)
+        return begin_round(self._law, self.node, self._drafter, self._plan, random, self._tally)
+
+    def finish(self, tree: DraftTree, rows: NDArray[np.float64], random: RandomSource) -> None:
+        """Verify the drafted tree, move, and then learn.
+
+        Parameters
+        ----------
+        tree : DraftTree
+            What `begin` returned.
+        rows : ndarray, shape (n + 1, V)
+            The target's logits for `tree.to_score()`.
+        random : RandomSource
+            Source of every choice.
+        """
+        result = finish_round(self._law, tree, rows, self._sequence, random, self._tally, self._verifier)
+        with self._tally.phase("learn"):
+            if self._learner is not None:
                 self._learner.observe(result.visits)
+            if isinstance(self._drafter, LearningDrafter):
+                self._drafter.observe(tree, result.tokens)
+        spent = {k: v - self._before.get(k, 0.0) for k, v in self._tally.seconds.items()}
+        self._controller.observe(self._plan, result, spent)
         self._tally.rounds += 1
         self._tally.drafted += result.drafted
         self._tally.accepted += result.accepted
@@ -210,6 +340,7 @@ class Attempt:
         self.died = result.died
         self.logprob += result.logprob
         self.log_mass += result.log_mass
+        self.log_kernel += result.log_kernel
         self.node = result.node
 
     def run(self, random: RandomSource) -> bool:

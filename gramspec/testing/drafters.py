@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 
 from gramspec.audit.enumerate import enumerate_leaves
-from gramspec.decoding.drafting.protocol import Proposal
+from gramspec.decoding.drafting.tree import DraftPlan, DraftTree
 from gramspec.decoding.kernel import Node, child_node
 from gramspec.testing.proofs import Bench
 from gramspec.testing.reference import ReferenceCompiled
 from gramspec.testing.worlds import worlds
+
+Found = dict[tuple[int, ...], tuple[float, DraftTree]]
 
 
 class DrafterLaws:
@@ -30,18 +32,25 @@ class DrafterLaws:
         """A fresh drafter for a world, which has a draft model."""
         raise TypeError(f"{type(self).__name__} defines no drafter")
 
-    def proposals(self, bench: Bench, start: Node, law: Any) -> dict[tuple[int, ...], tuple[float, Proposal]]:
+    def proposals(
+        self, bench: Bench, start: Node, law: Any
+    ) -> dict[tuple[int, ...], tuple[float, DraftTree]]:
         """Every chain with its mass and its proposal, all choices enumerated."""
         drafter = self.make(bench)
-        found: dict[tuple[int, ...], tuple[float, Proposal]] = {}
+        found: Found = {}
+        plan = DraftPlan(self.limit)
         for leaf in enumerate_leaves(
             lambda random: drafter.propose(
-                law, Node(start.prefix, start.matcher.fork(), start.remaining, start.h), self.limit, random
+                law,
+                Node(start.prefix, start.matcher.fork(), start.remaining, start.h),
+                plan,
+                random,
             )
         ):
             assert leaf.value is not None
-            mass = found[leaf.value.tokens][0] if leaf.value.tokens in found else 0.0
-            found[leaf.value.tokens] = (mass + leaf.probability, leaf.value)
+            tokens = leaf.value.as_chain()[0]
+            mass = found[tokens][0] if tokens in found else 0.0
+            found[tokens] = (mass + leaf.probability, leaf.value)
         return found
 
     def test_rows_are_those_the_tokens_were_drawn_from(self) -> None:
@@ -56,23 +65,24 @@ class DrafterLaws:
             for start in starts:
                 found = self.proposals(bench, start, law)
                 assert math.isclose(math.fsum(mass for mass, _ in found.values()), 1.0, rel_tol=1e-12)
-                for tokens, (mass, proposal) in found.items():
-                    self.check_shape(bench, start, law, proposal)
-                    product = math.prod(float(q[t]) for q, t in zip(proposal.rows, tokens, strict=True))
+                for tokens, (mass, tree) in found.items():
+                    self.check_shape(bench, start, law, tree)
+                    rows = tree.as_chain()[1]
+                    product = math.prod(float(q[t]) for q, t in zip(rows, tokens, strict=True))
                     assert abs(mass - product) <= 1e-12, (tokens, mass, product, str(world))
                     drafted += len(tokens)
         assert drafted > self.count
 
-    def check_shape(self, bench: Bench, start: Node, law: Any, proposal: Proposal) -> None:
+    def check_shape(self, bench: Bench, start: Node, law: Any, tree: DraftTree) -> None:
         """Lengths, EOS only at the end, rows are laws, nodes are where they say."""
-        tokens = proposal.tokens
+        tokens, rows, nodes = tree.as_chain()
         eos = bench.world.small.eos_ids
         assert len(tokens) <= min(self.limit, start.remaining) and not set(tokens[:-1]) & set(eos)
         ended = bool(tokens) and tokens[-1] in eos
-        assert len(proposal.nodes) == len(tokens) + (0 if ended else 1)
-        for i, node in enumerate(proposal.nodes):
+        assert len(nodes) == len(tokens) + (0 if ended else 1)
+        for i, node in enumerate(nodes):
             assert node.prefix == start.prefix + tokens[:i] and node.remaining == start.remaining - i
-        for q, node in zip(proposal.rows, proposal.nodes, strict=False):
+        for q, node in zip(rows, nodes, strict=False):
             factors = law.children(node)
             assert math.isclose(float(q.sum()), 1.0, rel_tol=1e-12) and np.all(q >= 0.0)
             assert not np.any((q > 0.0) & (factors <= 0.0))

@@ -17,11 +17,12 @@ import numpy as np
 
 from gramspec.decoding import round as round_module
 from gramspec.decoding.drafting.model_drafter import ModelDrafter
-from gramspec.decoding.drafting.protocol import Proposal
+from gramspec.decoding.drafting.tree import DraftPlan, DraftTree
 from gramspec.decoding.kernel import KilledLaw, Node
 from gramspec.decoding.random import RandomSource
 from gramspec.decoding.round import Attempt, play_round
 from gramspec.decoding.samplers import restart as restart_module
+from gramspec.decoding.verification.chain import ChainVerifier
 from gramspec.decoding.verification.token import Verdict, verify_token
 from gramspec.errors import BudgetExhaustedError
 from gramspec.testing.proofs import (
@@ -56,65 +57,68 @@ class Mutant:
 class DropsEos(ModelDrafter):
     """Looks at the drafted EOS, then drops it."""
 
-    def propose(self, law: Any, node: Node, limit: int, random: RandomSource) -> Proposal:
-        proposal = super().propose(law, node, limit, random)
-        if proposal.tokens and proposal.tokens[-1] in law.eos_ids:
-            return Proposal(proposal.tokens[:-1], proposal.rows[:-1], proposal.nodes)
-        return proposal
+    def propose(self, law: Any, node: Node, plan: DraftPlan, random: RandomSource) -> DraftTree:
+        tree = super().propose(law, node, plan, random)
+        tokens, rows, nodes = tree.as_chain()
+        if tokens and tokens[-1] in law.eos_ids:
+            return DraftTree.chain(tokens[:-1], rows[:-1], nodes)
+        return tree
 
 
 class UnmaskedQ(ModelDrafter):
     """Draws from the masked row and reports the row before the mask."""
 
-    def propose(self, law: Any, node: Node, limit: int, random: RandomSource) -> Proposal:
-        proposal = super().propose(law, node, limit, random)
+    def propose(self, law: Any, node: Node, plan: DraftPlan, random: RandomSource) -> DraftTree:
+        tokens, _, nodes = super().propose(law, node, plan, random).as_chain()
         rows = []
-        for i in range(len(proposal.tokens)):
+        for i in range(len(tokens)):
             sequence = self.model.open(list(self._sequence.tokens)[: self._prompt_length])
-            sequence.commit(list(proposal.nodes[i].prefix))
+            sequence.commit(list(nodes[i].prefix))
             rows.append(self._rows.row(sequence.score()[0]))
-        return Proposal(proposal.tokens, tuple(rows), proposal.nodes)
+        return DraftTree.chain(tokens, rows, nodes)
 
 
 class GreedyDraft(ModelDrafter):
     """Takes the most probable token and reports its row as if it had been drawn."""
 
-    def propose(self, law: Any, node: Node, limit: int, random: RandomSource) -> Proposal:
+    def propose(self, law: Any, node: Node, plan: DraftPlan, random: RandomSource) -> DraftTree:
         class Greedy:
             def choose(self, weights64: Any) -> int:
                 return int(np.argmax(weights64))
 
-        return super().propose(law, node, limit, Greedy())
+        return super().propose(law, node, plan, Greedy())
 
 
 class DraftsPastEos(ModelDrafter):
     """Treats a drafted EOS as an inner node, so that one more symbol is drawn after it."""
 
-    def propose(self, law: Any, node: Node, limit: int, random: RandomSource) -> Proposal:
-        proposal = super().propose(law, node, limit, random)
-        if proposal.tokens and proposal.tokens[-1] in law.eos_ids:
-            last = proposal.nodes[-1]
+    def propose(self, law: Any, node: Node, plan: DraftPlan, random: RandomSource) -> DraftTree:
+        tree = super().propose(law, node, plan, random)
+        tokens, rows, nodes = tree.as_chain()
+        if tokens and tokens[-1] in law.eos_ids:
+            last = nodes[-1]
             matcher = last.matcher.fork()
-            matcher.advance(proposal.tokens[-1])
-            after = Node((*last.prefix, proposal.tokens[-1]), matcher, last.remaining - 1, 1.0)
-            return Proposal(proposal.tokens, proposal.rows, (*proposal.nodes, after))
-        return proposal
+            matcher.advance(tokens[-1])
+            after = Node((*last.prefix, tokens[-1]), matcher, last.remaining - 1, 1.0)
+            return DraftTree.chain(tokens, rows, (*nodes, after))
+        return tree
 
 
 def learns_before_verdicts(world: Any) -> type[ModelDrafter]:
     """A drafter that teaches the potential the rows of its own draft before the verdicts."""
 
     class LearnsEarly(ModelDrafter):
-        def propose(self, law: Any, node: Node, limit: int, random: RandomSource) -> Proposal:
-            proposal = super().propose(law, node, limit, random)
+        def propose(self, law: Any, node: Node, plan: DraftPlan, random: RandomSource) -> DraftTree:
+            tree = super().propose(law, node, plan, random)
+            tokens, _, nodes = tree.as_chain()
             visits = []
-            for i, at in enumerate(proposal.nodes):
-                followed = tuple(t for t in proposal.tokens[i : i + 1] if t not in law.eos_ids)
+            for i, at in enumerate(nodes):
+                followed = tuple(t for t in tokens[i : i + 1] if t not in law.eos_ids)
                 visits.append(Visit(at.prefix, world.row(at.prefix), law.children(at), followed))
             law.potential.observe(visits)
-            for at in proposal.nodes:
+            for at in nodes:
                 at.children = None
-            return proposal
+            return tree
 
     return LearnsEarly
 
@@ -223,7 +227,7 @@ def _verify_with_k_as_correction(
 
 
 def _verify(replacement: Any) -> Callable[[], contextlib.AbstractContextManager[Any]]:
-    return lambda: mock.patch.object(round_module, "verify_token", replacement)
+    return lambda: mock.patch.object(round_module, "_DESCENT", ChainVerifier(replacement, "planted"))
 
 
 @contextlib.contextmanager

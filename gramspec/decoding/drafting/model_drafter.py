@@ -11,11 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gramspec.decoding.drafting.protocol import Proposal
+from gramspec.decoding.drafting.align import align
+from gramspec.decoding.drafting.tree import DraftPlan, DraftTree
 from gramspec.decoding.kernel import Node, StepLaw, child_node
 from gramspec.decoding.random import RandomSource
 from gramspec.decoding.rows import RowLaw, fit_width
-from gramspec.models.protocol import LanguageModel, ModelSequence
+from gramspec.models.protocol import LanguageModel
 
 
 class ModelDrafter:
@@ -37,13 +38,13 @@ class ModelDrafter:
         self._sequence = model.open(prompt)
         self._prompt_length = len(self._sequence.tokens)  # an empty prompt may have become a BOS token
 
-    def propose(self, law: StepLaw, node: Node, limit: int, random: RandomSource) -> Proposal:
-        """Draft until `limit`, an EOS id, or a prefix where the draft sees no viable token."""
+    def propose(self, law: StepLaw, node: Node, plan: DraftPlan, random: RandomSource) -> DraftTree:
+        """Draft until the planned length, an EOS id, or a prefix where the draft sees no viable token."""
         align(self._sequence, self._prompt_length, node.prefix)
         tokens: list[int] = []
         rows: list[NDArray[np.float64]] = []
         nodes = [node]
-        for i in range(limit):
+        for i in range(plan.length):
             row = fit_width(self._rows.row(self._sequence.score()[0], node.prefix), law.width)
             q = row * law.children(node)
             total = float(q.sum())
@@ -57,30 +58,6 @@ class ModelDrafter:
                 break
             node = child_node(law, node, token)
             nodes.append(node)
-            if i + 1 < limit:
+            if i + 1 < plan.length:
                 self._sequence.commit([token])
-        return Proposal(tuple(tokens), tuple(rows), tuple(nodes))
-
-
-def align(sequence: ModelSequence, prompt_length: int, prefix: Sequence[int]) -> None:
-    """Bring a model's sequence to prompt + `prefix`, keeping what they share.
-
-    Parameters
-    ----------
-    sequence : ModelSequence
-        Opened with the prompt.
-    prompt_length : int
-        Tokens of it that belong to the prompt.
-    prefix : sequence of int
-        Tokens wanted after the prompt.
-    """
-    held = list(sequence.tokens)[prompt_length:]
-    common = 0
-    for a, b in zip(held, prefix, strict=False):
-        if a != b:
-            break
-        common += 1
-    if len(held) > common:
-        sequence.rollback(len(held) - common)
-    if len(prefix) > common:
-        sequence.commit(list(prefix[common:]))
+        return DraftTree.chain(tokens, rows, nodes)

@@ -1,53 +1,112 @@
-"""The `Drafter` protocol: a chain of drafted tokens with the rows they were drawn from.
+"""The `Drafter` protocol: who proposes tokens for the target to verify.
 
-Law: whatever was drawn stays in the draft; row i is the law token i was really drawn from.
+Law: whatever was drawn stays in the draft, with the row it was really drawn from.
 Source: laws, traps 1 and 2.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
-from numpy.typing import NDArray
-
+from gramspec.decoding.drafting.tree import DraftPlan, DraftTree
 from gramspec.decoding.kernel import Node, StepLaw
 from gramspec.decoding.random import RandomSource
-
-
-class Proposal(NamedTuple):
-    """A drafted chain.
-
-    Attributes
-    ----------
-    tokens : tuple of int
-        Drafted tokens; only the last one may be an EOS id.
-    rows : tuple of ndarray, shape (width,)
-        The law each token was drawn from.
-    nodes : tuple of Node
-        The node before each drafted token, and the node after the last one unless that is an EOS id.
-    """
-
-    tokens: tuple[int, ...]
-    rows: tuple[NDArray[np.float64], ...]
-    nodes: tuple[Node, ...]
 
 
 class Drafter(Protocol):
     """Proposes the next tokens of an attempt."""
 
-    def propose(self, law: StepLaw, node: Node, limit: int, random: RandomSource) -> Proposal:
-        """Draft at most `limit` tokens after `node`.
+    def propose(self, law: StepLaw, node: Node, plan: DraftPlan, random: RandomSource) -> DraftTree:
+        """Draft a tree below `node`.
 
         Parameters
         ----------
         law : StepLaw
             The law to be sampled; tokens with factor zero are not drafted.
         node : Node
-            Where the attempt stands.
-        limit : int
-            Largest number of tokens.
+            Where the attempt stands; at least one token may still come.
+        plan : DraftPlan
+            How much may be drafted; its length is at most ``node.remaining``.
         random : RandomSource
             Source of every choice.
         """
         ...
+
+
+@runtime_checkable
+class LearningDrafter(Drafter, Protocol):
+    """A drafter that learns from what the target showed."""
+
+    def observe(self, tree: DraftTree, emitted: Sequence[int]) -> None:
+        """Learn from a round, after all of its verdicts.
+
+        Parameters
+        ----------
+        tree : DraftTree
+            What was drafted; every node that goes on holds its law row `p` now.
+        emitted : sequence of int
+            Tokens that the round appended.
+        """
+        ...
+
+
+class Controller(Protocol):
+    """Decides how much each round drafts, before anything of that round is drawn."""
+
+    def plan(self, node: Node) -> DraftPlan:
+        """How much the next round may draft.
+
+        Parameters
+        ----------
+        node : Node
+            Where the attempt stands.
+        """
+        ...
+
+    def observe(self, plan: DraftPlan, result: Any, seconds: dict[str, float]) -> None:
+        """Learn from a round.
+
+        Parameters
+        ----------
+        plan : DraftPlan
+            What was planned.
+        result : RoundResult
+            What came of it.
+        seconds : dict of str to float
+            Time of its phases: draft, target, kernel, verify.
+        """
+        ...
+
+
+class FixedPlan:
+    """The same plan for every round.
+
+    Parameters
+    ----------
+    plan : DraftPlan
+        How much each round drafts.
+    """
+
+    def __init__(self, plan: DraftPlan) -> None:
+        self._plan = plan
+
+    def plan(self, node: Node) -> DraftPlan:
+        """The plan."""
+        return self._plan
+
+    def observe(self, plan: DraftPlan, result: Any, seconds: dict[str, float]) -> None:
+        """Nothing is learned."""
+
+
+def controller_of(plan: int | DraftPlan | Controller) -> Controller:
+    """A controller from a draft length, a plan, or itself.
+
+    Parameters
+    ----------
+    plan : int, DraftPlan or Controller
+        An int is a chain of so many tokens.
+    """
+    if isinstance(plan, int):
+        plan = DraftPlan(plan)
+    return FixedPlan(plan) if isinstance(plan, DraftPlan) else plan
