@@ -1,5 +1,7 @@
 """Potentials: numbers for prefixes that say how likely a valid ending still is."""
 
+from gramspec.validity.combine import Minimum, Mixture, Product, Restricted
+from gramspec.validity.one_step import OneStep
 from gramspec.validity.prefix_trie import LearnedMass, PrefixTrie, TrieKey
 from gramspec.validity.protocol import Contract, LearningPotential, Potential, Visit
 from gramspec.validity.viability import Viability
@@ -8,8 +10,13 @@ __all__ = [
     "Contract",
     "LearnedMass",
     "LearningPotential",
+    "Minimum",
+    "Mixture",
+    "OneStep",
     "Potential",
     "PrefixTrie",
+    "Product",
+    "Restricted",
     "TrieKey",
     "Viability",
     "Visit",

@@ -1,0 +1,95 @@
+"""`RowReader`: rows of a language model after a prompt, for potentials that are fitted to a model.
+
+Law: the row at a prefix is the first one read there until the memory forgets it (`MemoModel`).
+Cost: one forward for each prefix or set of children that is not remembered. Source: laws, "Rows".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gramspec.models.memo import MemoModel
+from gramspec.models.protocol import LanguageModel, ModelSequence
+
+RowFunction = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+"""Turns a row of logits into probabilities that sum to one (`RowLaw(...).row` is one)."""
+
+
+def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities of one row of logits at temperature 1, nothing truncated.
+
+    Parameters
+    ----------
+    logits : ndarray, shape (V,)
+        With a finite entry; -inf allowed.
+    """
+    p: NDArray[np.float64] = np.exp(logits - logits.max())
+    p /= p.sum()
+    return p
+
+
+class RowReader:
+    """Rows after `prompt` + any prefix, through a memory of rows.
+
+    Parameters
+    ----------
+    model : LanguageModel
+        Wrapped in a `MemoModel` unless it is one: pass the one that decoding uses, and no row is paid twice.
+    prompt : sequence of int
+        Prompt ids.
+    row : callable
+        From logits to probabilities.
+    memo_bytes : int
+        Bytes of rows remembered where `model` is no `MemoModel`.
+    """
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        prompt: Sequence[int],
+        row: RowFunction = softmax,
+        *,
+        memo_bytes: int = 1 << 27,
+    ) -> None:
+        self.model: LanguageModel = (
+            model if isinstance(model, MemoModel) else MemoModel(model, max_bytes=memo_bytes)
+        )
+        self.prompt = tuple(int(t) for t in prompt)
+        self._row = row
+        self._sequence = self.model.open(self.prompt)
+        self._begun = len(self._sequence.tokens)  # an empty prompt may have become a BOS token
+
+    def row(self, prefix: Sequence[int]) -> NDArray[np.float64]:
+        """p(.|prompt, prefix), float64 [width of the model]."""
+        return self._row(self._at(prefix).score()[0])
+
+    def below(self, prefix: Sequence[int], tokens: Sequence[int]) -> list[NDArray[np.float64]]:
+        """p(.|prompt, prefix, v) for every v of `tokens`, in one forward over a tree of depth one."""
+        if not tokens:
+            return []
+        logits = self._at(prefix).score(list(tokens), [-1] * len(tokens))
+        return [self._row(each) for each in logits[1:]]
+
+    def many(self, prefixes: Sequence[Sequence[int]]) -> list[NDArray[np.float64]]:
+        """Rows of several prefixes in one batched call of the model."""
+        requests: list[tuple[ModelSequence, Sequence[int], Sequence[int] | None]] = []
+        for prefix in prefixes:
+            sequence = self.model.open(self.prompt)
+            requests.append((sequence, list(prefix), None))
+        return [self._row(each[-1]) for each in self.model.score_many(requests)]
+
+    def _at(self, prefix: Sequence[int]) -> ModelSequence:
+        held = self._sequence.tokens[self._begun :]
+        common = 0
+        for a, b in zip(held, prefix, strict=False):
+            if a != b:
+                break
+            common += 1
+        if len(held) > common:
+            self._sequence.rollback(len(held) - common)
+        if len(prefix) > common:
+            self._sequence.commit(list(prefix[common:]))
+        return self._sequence
