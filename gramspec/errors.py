@@ -65,7 +65,7 @@ class VocabularyError(GramspecError, ValueError):
 
 
 class LimitError(GramspecError, RuntimeError):
-    """An explicit limit was reached (`limit` names the field of `Limits` or of `DecodingOptions`).
+    """An explicit limit was reached (`limit` names the field of `Limits` or the option).
 
     Everything stays usable: the call changed nothing, and can be made again.
     """
@@ -120,6 +120,10 @@ class MaskTimeLimitError(LimitError):
     """`Limits.mask_seconds`: one call of a matcher takes too long."""
 
 
+class ExactLimitError(LimitError):
+    """`max_prefixes` or `max_table_states` of an exact potential: the language is too large for it."""
+
+
 _BY_LIMIT: dict[str, type[LimitError]] = {
     "max_states": StateLimitError,
     "max_configurations": ConfigurationLimitError,
@@ -130,6 +134,8 @@ _BY_LIMIT: dict[str, type[LimitError]] = {
     "max_nodes": NodeLimitError,
     "compile_seconds": CompileTimeLimitError,
     "mask_seconds": MaskTimeLimitError,
+    "max_prefixes": ExactLimitError,
+    "max_table_states": ExactLimitError,
 }
 
 

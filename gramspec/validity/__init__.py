@@ -1,6 +1,8 @@
 """Potentials: numbers for prefixes that say how likely a valid ending still is."""
 
 from gramspec.validity.combine import Minimum, Mixture, Product, Restricted
+from gramspec.validity.exact import Exact
+from gramspec.validity.exact_ngram import ExactNgram
 from gramspec.validity.one_step import OneStep
 from gramspec.validity.prefix_trie import LearnedMass, PrefixTrie, TrieKey
 from gramspec.validity.protocol import Contract, LearningPotential, Potential, Visit
@@ -8,6 +10,8 @@ from gramspec.validity.viability import Viability
 
 __all__ = [
     "Contract",
+    "Exact",
+    "ExactNgram",
     "LearnedMass",
     "LearningPotential",
     "Minimum",

@@ -6,7 +6,7 @@ Cost: one forward for each prefix or set of children that is not remembered. Sou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,13 +73,19 @@ class RowReader:
         logits = self._at(prefix).score(list(tokens), [-1] * len(tokens))
         return [self._row(each) for each in logits[1:]]
 
-    def many(self, prefixes: Sequence[Sequence[int]]) -> list[NDArray[np.float64]]:
-        """Rows of several prefixes in one batched call of the model."""
+    def tree(self, tokens: Sequence[int], parents: Sequence[int]) -> Iterator[NDArray[np.float64]]:
+        """P after the prompt, then after each node of a tree (parent -1: the prompt), from one forward."""
+        for logits in self._at(()).score(tokens, parents):
+            yield self._row(logits)
+
+    def several(self, prefixes: Sequence[Sequence[int]]) -> list[NDArray[np.float64]]:
+        """P after each of several prefixes, from one batched call of the model."""
         requests: list[tuple[ModelSequence, Sequence[int], Sequence[int] | None]] = []
         for prefix in prefixes:
-            sequence = self.model.open(self.prompt)
-            requests.append((sequence, list(prefix), None))
-        return [self._row(each[-1]) for each in self.model.score_many(requests)]
+            sequence = self._at(()).fork()
+            sequence.commit(list(prefix))
+            requests.append((sequence, (), None))
+        return [self._row(each[0]) for each in self.model.score_many(requests)]
 
     def _at(self, prefix: Sequence[int]) -> ModelSequence:
         held = self._sequence.tokens[self._begun :]
