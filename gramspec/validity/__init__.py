@@ -6,6 +6,7 @@ from gramspec.validity.exact_ngram import ExactNgram
 from gramspec.validity.one_step import OneStep
 from gramspec.validity.prefix_trie import LearnedMass, PrefixTrie, TrieKey
 from gramspec.validity.protocol import Contract, LearningPotential, Potential, Visit
+from gramspec.validity.rollout import Rollout
 from gramspec.validity.viability import Viability
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "PrefixTrie",
     "Product",
     "Restricted",
+    "Rollout",
     "TrieKey",
     "Viability",
     "Visit",

@@ -71,6 +71,31 @@ def successors(state: Any, prefix: Sequence[int], tokens: Iterable[int]) -> list
     return [Group(key, after, np.asarray(ids, dtype=np.int64)) for key, (after, ids) in found.items()]
 
 
+def fill_rest(
+    h: NDArray[np.float64], p: NDArray[np.float64], evaluated: NDArray[np.int64], otherwise: float
+) -> None:
+    """Give tokens that were not evaluated the mean of those that were, weighted by p.
+
+    A tail left at 1 beside small values would draw a proposal to what nobody has looked at.
+
+    Parameters
+    ----------
+    h : ndarray, shape (V,)
+        Values of the evaluated tokens; changed in place.
+    p : ndarray
+        Row of a model, at least as wide.
+    evaluated : ndarray of int
+        Tokens whose values stand.
+    otherwise : float
+        Where p gives the evaluated tokens no mass.
+    """
+    weight = float(p[evaluated].sum())
+    mean = float(p[evaluated] @ h[evaluated]) / weight if weight > 0.0 else otherwise
+    rest = np.ones(len(h), dtype=np.bool_)
+    rest[evaluated] = False
+    h[rest] = mean
+
+
 def check_number(name: str, value: float, low: float, high: float = inf, *, open_low: bool = False) -> None:
     """Refuse an option outside its range.
 

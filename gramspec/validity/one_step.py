@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from gramspec.errors import OptionError
 from gramspec.models.protocol import LanguageModel
-from gramspec.validity.graded import GradedPotential, check_number, successors
+from gramspec.validity.graded import GradedPotential, check_number, fill_rest, successors
 from gramspec.validity.protocol import CompiledLanguage, Contract
 from gramspec.validity.reading import RowFunction, RowReader, softmax
 
@@ -101,10 +101,7 @@ class OneStep(GradedPotential):
         for group in successors(state, prefix, order.tolist()):
             child = (*prefix, int(group.tokens[0]))
             h[group.tokens] = self._mass(p, group.state, child, budget - 1)
-        weight = float(p[order].sum())
-        rest = np.ones(len(h), dtype=np.bool_)
-        rest[order] = False
-        h[rest] = float(p[order] @ h[order]) / weight if weight > 0.0 else 1.0
+        fill_rest(h, p, order, 1.0)
         return h[tokens]
 
     def _mass(self, p: NDArray[np.float64], state: Any, prefix: Sequence[int], budget: int) -> float:

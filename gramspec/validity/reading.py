@@ -78,13 +78,14 @@ class RowReader:
         for logits in self._at(()).score(tokens, parents):
             yield self._row(logits)
 
-    def several(self, prefixes: Sequence[Sequence[int]]) -> list[NDArray[np.float64]]:
-        """P after each of several prefixes, from one batched call of the model."""
-        requests: list[tuple[ModelSequence, Sequence[int], Sequence[int] | None]] = []
-        for prefix in prefixes:
-            sequence = self._at(()).fork()
-            sequence.commit(list(prefix))
-            requests.append((sequence, (), None))
+    def fork(self, prefix: Sequence[int] = ()) -> ModelSequence:
+        """A sequence of one's own at prompt + `prefix`, for `score`."""
+        return self._at(prefix).fork()
+
+    def score(self, sequences: Sequence[ModelSequence]) -> list[NDArray[np.float64]]:
+        """P after each of several sequences, from one batched call of the model."""
+        requests: list[tuple[ModelSequence, Sequence[int], Sequence[int] | None]]
+        requests = [(sequence, (), None) for sequence in sequences]
         return [self._row(each[0]) for each in self.model.score_many(requests)]
 
     def _at(self, prefix: Sequence[int]) -> ModelSequence:
