@@ -1,138 +1,112 @@
-"""`VerifierLaws`: a chain verifier emits the law of the target rows, whatever the draft rows, as a mixin.
+"""`VerifierLaws`: a verifier emits the law of the target rows, whatever was drafted, as a mixin.
 
-Law: draft, verify, then continue from K: the first γ + 1 symbols follow ∏ K, to 1e-12, choices enumerated.
-Source: laws, "Verification rules". Inherit, set `verify`; `toy_accepted` is checked where it is known.
+Law: draft a tree, verify it, then continue from K: the symbols follow ∏ K, to 1e-12, choices enumerated.
+Source: laws, "Verification rules". Inherit, set `verifier` and the ways to grow a tree it holds for;
+`toy_accepted` is checked where it is known.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+import pytest
 
-from gramspec.audit.enumerate import outcome_masses
-from gramspec.decoding.random import RandomSource
+from gramspec.errors import DraftError
+from gramspec.testing.drafts import (
+    EOS,
+    Way,
+    another_after,
+    bushy,
+    chain,
+    distance,
+    draft_rows,
+    emitted_law,
+    mixed,
+    one_at_a_time,
+    random_kernel,
+    two_branches,
+)
 
-WIDTH = 3  # tokens 0, 1, 2; 0 is EOS; symbol 3 is †
-EOS, DEAD = 0, WIDTH
-Rows = Callable[[tuple[int, ...]], NDArray[np.float64]]
-
-
-def random_kernel(seed: int, *, impossible: float = 0.25, coin: bool = True) -> Rows:
-    """Rows over tokens and †, by prefix; some entries are zero."""
-
-    def row(prefix: tuple[int, ...]) -> NDArray[np.float64]:
-        rng = np.random.default_rng([seed, len(prefix), *prefix])
-        weights = rng.dirichlet(np.full(WIDTH + 1, 0.8))
-        weights[rng.random(WIDTH + 1) < impossible] = 0.0
-        if not coin:
-            weights[DEAD] = 0.0
-        if weights.sum() <= 0.0:
-            weights[1] = 1.0
-        return np.asarray(weights / weights.sum())
-
-    return row
-
-
-def draft_rows(seed: int, target: Rows, kind: int) -> Rows:
-    """Rows over tokens: independent of the target, equal to it up to †, or with other zeros."""
-
-    def row(prefix: tuple[int, ...]) -> NDArray[np.float64]:
-        if kind == 1:
-            weights = target(prefix)[:WIDTH].copy()
-        else:
-            weights = random_kernel(seed + 1, impossible=0.25 * kind)(prefix)[:WIDTH]
-        if weights.sum() <= 0.0:
-            weights = np.array([0.0, 0.5, 0.5])
-        return np.asarray(weights / weights.sum())
-
-    return row
+CHAINS: Mapping[str, Way] = {
+    "no draft": chain(0),
+    "one token": chain(1),
+    "two tokens": chain(2),
+    "three tokens": chain(3),
+    "a chain that stops at a token": chain(3, stop=1),
+}
+SIBLINGS: Mapping[str, Way] = {
+    "fixed children": bushy("fixed", 2, 2),
+    "a fixed chain": chain(3, law="fixed"),
+    "a drawn chain, then fixed children": mixed("iid", 1),
+    "two separate draws": two_branches("iid", "wor", 1),
+    "one at a time": one_at_a_time,
+}
+WITH: Mapping[str, Way] = {
+    "two with replacement": bushy("iid", 2, 1),
+    "three with replacement": bushy("iid", 3, 1),
+    "one, then two with replacement": bushy("iid", 1, 2),
+    "with replacement beside fixed": mixed("iid", 2, deeper=False),
+    "two branches with replacement": two_branches("iid", "iid"),
+}
+WITHOUT: Mapping[str, Way] = {
+    "two without replacement": bushy("wor", 2, 1),
+    "three without replacement": bushy("wor", 3, 1),
+    "one, then two without replacement": bushy("wor", 1, 2, 1),
+    "without replacement beside fixed": mixed("wor", 2, deeper=False),
+    "another one without replacement": another_after("wor"),
+}
+ANOTHER: Mapping[str, Way] = {"another one with replacement": another_after("iid")}
+GREEDY: Mapping[str, Way] = {
+    "two greedy": bushy("greedy", 2, 2),
+    "three greedy": bushy("greedy", 3, 1),
+    "greedy beside fixed": mixed("greedy", 2),
+}
+EVERY: Mapping[str, Way] = {**CHAINS, **SIBLINGS, **WITH, **WITHOUT, **ANOTHER, **GREEDY}
 
 
 class VerifierLaws:
-    """Mixin: subclasses set `verify`, a function of (kernels, drafts, drafted, random)."""
+    """Mixin: subclasses set `verifier` and `ways`; `seeds` says how many rows each way is tried on."""
 
-    verify: ClassVar[Any]
+    verifier: ClassVar[Any]
+    ways: ClassVar[Mapping[str, Way]] = CHAINS
+    refused: ClassVar[Mapping[str, Way]] = {}
+    seeds: ClassVar[int] = 4
     toy_accepted: ClassVar[float | None] = None
 
-    def run(self, target: Rows, draft: Rows, gamma: int, random: RandomSource) -> tuple[tuple[int, ...], int]:
-        """Draft a chain, verify it; the symbols emitted and how many drafted tokens were kept."""
-        drafted: tuple[int, ...] = ()
-        kernels, drafts = [target(())], []
-        while len(drafted) < gamma:
-            q = draft(drafted)
-            drafts.append(q)
-            drafted = (*drafted, random.choose(q))
-            if drafted[-1] == EOS:
-                break
-            kernels.append(target(drafted))
-        verdict = type(self).verify(kernels, drafts, drafted, random)
-        emitted = () if verdict.next is None else (int(verdict.next),)
-        assert 0 <= verdict.accepted <= len(drafted)
-        assert (verdict.next is None) == (verdict.accepted == len(drafted) and drafted[-1:] == (EOS,))
-        return drafted[: verdict.accepted] + emitted, verdict.accepted
-
     def test_emitted_symbols_follow_the_target(self) -> None:
-        """On random rows with zeros, γ = 0..3; EOS and † are leaves."""
-        for seed in range(24):
-            gamma = seed % 4
-            target = random_kernel(seed, coin=seed % 3 > 0)
-            draft = draft_rows(seed, target, seed % 3)
+        """On random rows with zeros; EOS and † are leaves."""
+        for place, (name, way) in enumerate(self.ways.items()):
+            for k in range(self.seeds):
+                seed = 10 * place + k
+                target = random_kernel(seed, coin=seed % 3 > 0)
+                draft = draft_rows(seed, target, k % 3)
+                error = distance(target, emitted_law(self.verifier, way, target, draft).law)
+                assert error <= 1e-12, (name, seed, error)
 
-            def decode(random: RandomSource, rows: Rows = target, q: Rows = draft, g: int = gamma) -> Any:
-                symbols = self.run(rows, q, g, random)[0]
-                while len(symbols) <= g and symbols[-1] not in (EOS, DEAD):
-                    symbols = (*symbols, random.choose(rows(symbols)))
-                return symbols
-
-            found, lost = outcome_masses(decode, unresolved_errors=())
-            assert lost <= 1e-12
-            expected: dict[tuple[int, ...], float] = {}
-
-            def follow(
-                prefix: tuple[int, ...],
-                mass: float,
-                rows: Rows = target,
-                g: int = gamma,
-                out: dict[tuple[int, ...], float] = expected,
-            ) -> None:
-                if len(prefix) == g + 1 or prefix[-1:] in ((EOS,), (DEAD,)):
-                    out[prefix] = mass
-                    return
-                for symbol, share in enumerate(rows(prefix).tolist()):
-                    if share > 0.0:
-                        follow((*prefix, symbol), mass * share)
-
-            follow((), 1.0)
-            worst = max(abs(found.get(k, 0.0) - expected.get(k, 0.0)) for k in {*found, *expected})
-            assert worst <= 1e-12, (seed, worst)
+    def test_other_trees_are_refused(self) -> None:
+        """With an error that names the branch, before anything is decided."""
+        for way in self.refused.values():
+            target = random_kernel(5, impossible=0.0)
+            with pytest.raises(DraftError, match=r"branch \d of node \d"):
+                emitted_law(self.verifier, way, target, draft_rows(5, target, 0))
 
     def test_equal_rows_are_always_accepted(self) -> None:
-        """Where K equals q every drafted token is kept."""
+        """Where K equals q every drawn token of a chain is kept."""
         for seed in range(8):
             target = random_kernel(seed, coin=False)
-            draft = draft_rows(seed, target, 1)
-
-            def decode(random: RandomSource, rows: Rows = target, q: Rows = draft) -> tuple[Any, int]:
-                return self.run(rows, q, 2, random)
-
-            found, _ = outcome_masses(decode, unresolved_errors=())
-            for (symbols, kept), mass in found.items():
-                if mass <= 1e-12:  # K and q differ in the last bit
-                    continue
-                assert kept == 2 or (kept == len(symbols) and symbols[-1] == EOS)
+            found = emitted_law(self.verifier, chain(2), target, draft_rows(seed, target, 1)).law
+            for symbols, mass in found.items():
+                if mass > 1e-12:  # K and q differ in the last bit
+                    assert len(symbols) == 3 or symbols[-1] == EOS
 
     def test_toy_acceptance(self) -> None:
         """K = (1/3, 2/3), q = (2/3, 1/3), γ = 2: the rule's known mean of drafted tokens kept."""
-        known = type(self).toy_accepted
-        if known is None:
+        if self.toy_accepted is None:
             return
         k = np.array([0.0, 1 / 3, 2 / 3, 0.0])
         q = np.array([0.0, 2 / 3, 1 / 3])
-        found, _ = outcome_masses(
-            lambda random: self.run(lambda prefix: k, lambda prefix: q, 2, random)[1], unresolved_errors=()
-        )
-        assert math.isclose(sum(kept * mass for kept, mass in found.items()), known, rel_tol=1e-12)
+        found = emitted_law(self.verifier, chain(2), lambda prefix: k, lambda prefix: q)
+        assert math.isclose(found.accepted, self.toy_accepted, rel_tol=1e-12)

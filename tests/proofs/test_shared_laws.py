@@ -1,4 +1,4 @@
-"""The shared laws applied to what production has: potentials, the token verifier, the drafter, grammars.
+"""The shared laws applied to what production has: potentials, the drafter, grammars.
 
 Also: the mixins refuse the planted wrong versions, and hypothesis draws its own worlds.
 """
@@ -21,7 +21,7 @@ from mutants import (
 
 import gramspec as gs
 from gramspec.decoding.drafting.model_drafter import ModelDrafter
-from gramspec.decoding.verification.token import verify_token
+from gramspec.decoding.verification import ChainVerifier
 from gramspec.errors import EmptyLanguageError, VocabularyError
 from gramspec.testing import strategies
 from gramspec.testing.drafters import DrafterLaws
@@ -49,11 +49,6 @@ class TestTaughtTrie(PotentialLaws):
         learned = bench.learned()
         teach(bench, learned, 3, bench.world.seed)
         return learned
-
-
-class TestTokenVerifier(VerifierLaws):
-    verify = staticmethod(verify_token)
-    toy_accepted = 10 / 9
 
 
 class TestModelDrafter(DrafterLaws):
@@ -100,7 +95,7 @@ def failures(laws: Any) -> int:
 @pytest.mark.parametrize("wrong", [_verify_with_k_as_correction, _verify_without_coin_in_bonus])
 def test_verifier_laws_refuse_a_wrong_verifier(wrong: Any) -> None:
     class Wrong(VerifierLaws):
-        verify = staticmethod(wrong)
+        verifier = ChainVerifier(wrong, "planted")
 
     assert failures(Wrong()) >= 1
 

@@ -1,8 +1,9 @@
 """Verification from the root downwards, each node by the rule of how its children were drawn.
 
 Law: at every node the symbol that comes next follows K, so path and last symbol do.
+Cost: O(width) per candidate on the path that is kept, nothing for the rest of the tree.
 Source: Leviathan et al. (2211.17192); SpecInfer (2305.09781); RSD (2402.14160); greedy drafts: Hu et
-al. (2502.18779); laws, "Verification rules".
+al. (2502.18779), section 4; laws, "Verification rules".
 """
 
 from __future__ import annotations
@@ -15,6 +16,14 @@ from numpy.typing import NDArray
 
 from gramspec.decoding.drafting.tree import Branch, DraftTree, SiblingLaw
 from gramspec.decoding.random import RandomSource
+from gramspec.decoding.verification.candidates import (
+    Refusal,
+    check_branches,
+    drawn_row,
+    kept,
+    left_over,
+    without,
+)
 from gramspec.decoding.verification.protocol import Kernels, TreeVerdict
 
 Row = NDArray[np.float64]
@@ -41,6 +50,8 @@ Rule = Callable[[Row, Branch, RandomSource], Step]
 def recursive(target: Row, branch: Branch, random: RandomSource) -> Step:
     """Recursive rejection: each candidate against what is left of K; with one candidate the token rule.
 
+    How many candidates there are may depend on the earlier ones.
+
     Parameters
     ----------
     target : ndarray, shape (width + 1,)
@@ -50,17 +61,13 @@ def recursive(target: Row, branch: Branch, random: RandomSource) -> Step:
     random : RandomSource
         One coin per candidate whose fate is open.
     """
-    assert branch.row is not None
-    draft = branch.row
+    draft = drawn_row(branch)
     for i, token in enumerate(branch.tokens):
-        keep = target[token] / draft[token]
-        if keep >= 1.0 or (keep > 0.0 and random.choose(np.array([keep, 1.0 - keep])) == 0):
+        if kept(random.choose, float(target[token] / draft[token])):
             return Step(token, target)
         target = left_over(target, draft)
         if branch.law == "wor" and i + 1 < len(branch.tokens):
-            draft = draft.copy()
-            draft[token] = 0.0
-            draft /= draft.sum()
+            draft = without(draft, [token])
     return Step(None, target)
 
 
@@ -68,7 +75,7 @@ def greedy(target: Row, branch: Branch, random: RandomSource) -> Step:
     """One drawn candidate beside chosen ones: rejection with q restricted to the others.
 
     A chosen candidate is reached when the symbol left over falls on it, which attains the optimum of such
-    drafts (Hu et al., section 4).
+    drafts, Σ_chosen K + Σ_rest min(K, q/q(rest)) (Hu et al., section 4).
 
     Parameters
     ----------
@@ -79,12 +86,8 @@ def greedy(target: Row, branch: Branch, random: RandomSource) -> Step:
     random : RandomSource
         One coin at most.
     """
-    assert branch.row is not None
     *chosen, drawn = branch.tokens
-    draft = branch.row.copy()
-    draft[chosen] = 0.0
-    draft /= draft.sum()
-    return recursive(target, Branch((drawn,), "iid", draft), random)
+    return recursive(target, Branch((drawn,), "iid", without(drawn_row(branch), chosen)), random)
 
 
 def fixed(target: Row, branch: Branch, random: RandomSource) -> Step:
@@ -96,23 +99,6 @@ def fixed(target: Row, branch: Branch, random: RandomSource) -> Step:
         As for `recursive`; nothing is asked here.
     """
     return Step(None, target)
-
-
-def left_over(target: Row, draft: Row) -> Row:
-    """(K − q)₊ over V ∪ {†}, normalised; K itself where rounding leaves nothing.
-
-    Parameters
-    ----------
-    target : ndarray, shape (width + 1,)
-        K, or what is left of it.
-    draft : ndarray, shape (width,)
-        The row of the rejected candidate.
-    """
-    rest = target.copy()
-    rest[:-1] -= draft
-    np.maximum(rest, 0.0, out=rest)
-    total = float(rest.sum())
-    return rest / total if total > 0.0 else target
 
 
 RULES: Mapping[SiblingLaw, Rule] = {"iid": recursive, "wor": recursive, "greedy": greedy, "fixed": fixed}
@@ -127,14 +113,23 @@ class Descent:
         Rule of each sibling law, where another one than `RULES` is wanted.
     name : str
         Name of the combination.
+    refuse : callable, optional
+        Says why a branch cannot be verified by these rules; "" where it can.
     """
 
-    def __init__(self, rules: Mapping[SiblingLaw, Rule] | None = None, name: str = "descent") -> None:
+    def __init__(
+        self,
+        rules: Mapping[SiblingLaw, Rule] | None = None,
+        name: str = "descent",
+        refuse: Refusal | None = None,
+    ) -> None:
         self.name = name
         self._rules: dict[SiblingLaw, Rule] = {**RULES, **(rules or {})}
+        self._refuse = refuse
 
     def verify(self, tree: DraftTree, kernels: Kernels, random: RandomSource) -> TreeVerdict:
         """Decide which path is kept; see `Verifier.verify`."""
+        check_branches(tree, self.name, self._refuse)
         path: list[int] = []
         at = 0
         while tree.nodes[at] is not None:
@@ -153,3 +148,37 @@ class Descent:
             path.append(child)
             at = child
         return TreeVerdict(tuple(path), None)
+
+
+class Match(Descent):
+    """Draws from K and goes down as long as a child is met: any tree, rows are not needed.
+
+    A drawn tree is verified without its rows, as if it had been fixed; that loses acceptance, never the law.
+    """
+
+    def __init__(self) -> None:
+        super().__init__({"iid": fixed, "wor": fixed, "greedy": fixed}, "match")
+
+
+class Recursive(Descent):
+    """Recursive rejection, with and without replacement; refuses greedy candidates."""
+
+    def __init__(self) -> None:
+        super().__init__({}, "recursive", _drawn_alone)
+
+
+class Greedy(Descent):
+    """Greedy multi-draft: chosen candidates and one drawn from the rest; refuses several drawn ones."""
+
+    def __init__(self) -> None:
+        super().__init__({}, "greedy", _drawn_once)
+
+
+def _drawn_alone(branch: Branch) -> str:
+    mixed = branch.law == "greedy" and len(branch.tokens) > 1
+    return "candidates have to be drawn, not chosen by rank" if mixed else ""
+
+
+def _drawn_once(branch: Branch) -> str:
+    several = branch.law in ("iid", "wor") and len(branch.tokens) > 1
+    return "one candidate of a branch may be drawn, the others are chosen" if several else ""
