@@ -18,7 +18,7 @@ from gramspec.decoding.drafting.tree import DraftPlan, DraftTree
 from gramspec.decoding.kernel import Node, StepLaw, child_node
 from gramspec.decoding.random import RandomSource
 from gramspec.decoding.report import Tally
-from gramspec.decoding.verification.descent import Descent
+from gramspec.decoding.verification import Auto
 from gramspec.decoding.verification.protocol import TreeVerdict, Verifier
 from gramspec.errors import DraftError
 from gramspec.models.protocol import ModelSequence
@@ -88,7 +88,7 @@ def play_round(
     tally : Tally, optional
         Where time is counted.
     verifier : Verifier, optional
-        The rule; `Descent` by default.
+        The rule; `Auto` by default.
     """
     tally = tally if tally is not None else Tally()
     tree = begin_round(law, node, drafter, plan, random, tally)
@@ -161,7 +161,7 @@ def finish_round(
             assert at is not None
             kernels[i] = law.kernel(at, row)
     with tally.phase("verify"):
-        verdict = (verifier if verifier is not None else _DESCENT).verify(tree, kernels, random)
+        verdict = (verifier if verifier is not None else _DEFAULT).verify(tree, kernels, random)
     died = verdict.next == law.width
     emitted = () if verdict.next is None or died else (verdict.next,)
     tokens = tuple(tree.tokens[i] for i in verdict.path) + emitted
@@ -192,7 +192,7 @@ def finish_round(
     )
 
 
-_DESCENT = Descent()
+_DEFAULT: Verifier = Auto()
 
 
 def _visits(
@@ -231,7 +231,7 @@ class Attempt:
     tally : Tally, optional
         What the sample has cost.
     verifier : Verifier, optional
-        The rule; `Descent` by default.
+        The rule; `Auto` by default.
 
     Notes
     -----

@@ -227,7 +227,7 @@ def _verify_with_k_as_correction(
 
 
 def _verify(replacement: Any) -> Callable[[], contextlib.AbstractContextManager[Any]]:
-    return lambda: mock.patch.object(round_module, "_DESCENT", ChainVerifier(replacement, "planted"))
+    return lambda: mock.patch.object(round_module, "_DEFAULT", ChainVerifier(replacement, "planted"))
 
 
 @contextlib.contextmanager
