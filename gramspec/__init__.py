@@ -46,7 +46,7 @@ from gramspec.grammar.core import Grammar
 from gramspec.limits import Limits
 
 if TYPE_CHECKING:
-    from gramspec import audit, models
+    from gramspec import audit, models, transformers
     from gramspec._native import CancelToken
     from gramspec.decoding.completion import Completion
     from gramspec.decoding.generate import generate
@@ -84,7 +84,7 @@ _LAZY = {
     "literal": "gramspec.grammar.choice",
     "regex": "gramspec.grammar.regex",
 }
-_MODULES = ("audit", "models", "testing")
+_MODULES = ("audit", "models", "testing", "transformers")
 
 __all__ = [
     "BudgetExhaustedError",
@@ -139,6 +139,7 @@ __all__ = [
     "literal",
     "models",
     "regex",
+    "transformers",
 ]
 
 

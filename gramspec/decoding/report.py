@@ -22,9 +22,9 @@ class Report:
     ----------
     guarantee : {"exact", "consistent", "biased"}
         Relative to `law`.
-    law : {"conditional", "masked", "masked|R"}
+    law : {"conditional", "masked", "masked|R", "greedy"}
         The law that was asked for. "masked|R": the masked law of a grammar with residual predicates,
-        given that no dead end is met.
+        given that no dead end is met. "greedy": the most probable viable token at every step, one text.
     sampler : str
         How it was sampled.
     target_forwards, target_rows, draft_forwards : int
@@ -51,7 +51,7 @@ class Report:
     """
 
     guarantee: Literal["exact", "consistent", "biased"]
-    law: Literal["conditional", "masked", "masked|R"]
+    law: Literal["conditional", "masked", "masked|R", "greedy"]
     sampler: str
     target_forwards: int = 0
     target_rows: int = 0

@@ -117,6 +117,10 @@ class TransformersModel:
             self._fingerprint = model_fingerprint(self._model)
         return self._fingerprint
 
+    def forget_fingerprint(self) -> None:
+        """Hash the weights again at the next use: they may have been trained, or adapters changed."""
+        self._fingerprint = None
+
     @property
     def row_noise(self) -> float:
         """Assumed bound on the relative difference of a probability between two evaluations of its row.

@@ -1,0 +1,1 @@
+"""Integrations: gramspec inside other libraries. Importing this room imports none of them."""
