@@ -3,16 +3,21 @@
 from gramspec.validity.combine import Minimum, Mixture, Product, Restricted
 from gramspec.validity.exact import Exact
 from gramspec.validity.exact_ngram import ExactNgram
+from gramspec.validity.hidden_markov import HiddenMarkov
+from gramspec.validity.hmm import Hmm
 from gramspec.validity.one_step import OneStep
 from gramspec.validity.prefix_trie import LearnedMass, PrefixTrie, TrieKey
 from gramspec.validity.protocol import Contract, LearningPotential, Potential, Visit
 from gramspec.validity.rollout import Rollout
+from gramspec.validity.samples import draw_sequences
 from gramspec.validity.viability import Viability
 
 __all__ = [
     "Contract",
     "Exact",
     "ExactNgram",
+    "HiddenMarkov",
+    "Hmm",
     "LearnedMass",
     "LearningPotential",
     "Minimum",
@@ -26,4 +31,5 @@ __all__ = [
     "TrieKey",
     "Viability",
     "Visit",
+    "draw_sequences",
 ]
