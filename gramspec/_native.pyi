@@ -303,6 +303,46 @@ class Engine:
     @property
     def trie_nodes(self) -> int: ...
 
+def partition_expansion(engine: Engine, expr: int) -> list[list[int]]:
+    """
+    An expression as a sum of products of expressions; the first of each reads.
+    """
+
+def partition_head(engine: Engine, expr: int) -> tuple[bool, list[tuple[int, int, int]], list[tuple[int, int]], list[tuple[int, int]]]:
+    """
+    Whether it may be empty, its arcs (bytes from, to, target), calls and token edges.
+    """
+
+def partition_key(engine: Engine, frame: int) -> list[tuple[int, bool, list[tuple[int, int]]]]:
+    """
+    What a key being written may become: rest of its spelling, whether it is declared, what follows.
+    """
+
+def partition_is_key(engine: Engine, expr: int) -> bool:
+    """Whether an expression is the frame of a key being written."""
+
+def partition_items(engine: Engine, config: int) -> tuple[bool, list[tuple[int, int]]]:
+    """Whether a configuration holds a finished run; states and stacks."""
+
+def partition_frames(engine: Engine, stack: int) -> tuple[bool, bool, list[tuple[int, int]]]:
+    """
+    Whether a stack set may end here, whether a key is being written, frames with what lies below (names of written keys forgotten).
+    """
+
+def partition_relative(engine: Engine, top: int, frame: int) -> int:
+    """A state over an unknown stack."""
+
+def partition_returned(engine: Engine, stack: int) -> int:
+    """The configuration after a return into a stack set."""
+
+def partition_effects(engine: Engine, config: int, nodes: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> tuple[bytes, bytes, bytes]:
+    """
+    Tokens below nodes of the vocabulary, configurations after them, nodes where the stack is left.
+    """
+
+def partition_reading(engine: Engine, config: int) -> list[int]:
+    """States that may read the next byte."""
+
 def load_stored(engine: Engine, words: bytes, nodes: int, rules: Sequence[str], strings: Sequence[str], builtins: Sequence[int], root: int, most_depth: int) -> int | None: ...
 
 def stored_row(engine: Engine, config: int) -> bytes: ...

@@ -199,6 +199,26 @@ class ContractError(GramspecError, RuntimeError):
     """A potential broke its contract (rho above 1 + delta under contract S)."""
 
 
+class DivergenceError(GramspecError, ArithmeticError):
+    """A system of partition functions has no finite solution, or its solution was not reached.
+
+    Parameters
+    ----------
+    place : str
+        The variables or rules it is about.
+    reason : str
+        What is wrong there.
+    hint : str, optional
+        What to do instead.
+    """
+
+    def __init__(self, place: str, reason: str, hint: str = "") -> None:
+        self.place = place
+        self.reason = reason
+        self.hint = hint
+        super().__init__(f"{place}: {reason}" + (f"\n  hint: {hint}" if hint else ""))
+
+
 class DeadEndError(GramspecError, RuntimeError):
     """Masked decoding met a prefix without a valid continuation."""
 

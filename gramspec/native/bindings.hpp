@@ -8,5 +8,6 @@
 namespace gramspec {
 
 void bind_matching(nanobind::module_& m);
+void bind_partition(nanobind::module_& m);
 
 }  // namespace gramspec

@@ -75,6 +75,10 @@ class Configs {
   Id join(Id a, Id b);
   // Same configuration with keys that can no longer clash forgotten (see Objects::relax).
   Id relax(Id config);
+  // The same with every key forgotten that can clash with no known one (see Objects::forget).
+  Id forget(Id config);
+  // What a return into a stack set leads to.
+  Id returned(Id stack);
   const Config& closed(Id config);
   const std::vector<Item>& entries(Id config);
   // Whether the unknown stack is reached; what may be read is not looked at where no item may be empty.
@@ -117,6 +121,7 @@ class Configs {
   [[nodiscard]] Id united(Id a, Id b) const;  // kNone: not yet
   Id capture(Id stack, std::uint8_t byte);
   Id relax_stack(Id stack);
+  Id forget_stack(Id stack);
   Id intern(Returned&& core);
   void merge(std::vector<Item>& items);
   void close(Config& c);
@@ -129,7 +134,7 @@ class Configs {
   std::deque<StackSet> stacks_;
   ContentIndex stack_index_;
   PairIndex unions_, captures_;
-  std::unordered_map<Id, Id> relaxed_stacks_, relaxed_;
+  std::unordered_map<Id, Id> relaxed_stacks_, relaxed_, forgotten_stacks_, forgotten_;
   std::vector<std::int64_t> stack_shortest_, stack_longest_;
   std::deque<Config> configs_;
   ContentIndex index_;

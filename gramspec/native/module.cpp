@@ -369,5 +369,6 @@ NB_MODULE(_native, m) {
       .def_prop_ro("rows_counted",
                    [](Engine& e) { return guarded(e, [&] { return e.rows.counted_rows(); }); })
       .def_prop_ro("trie_nodes", [](Engine& e) { return e.trie.nodes(); });
+  gramspec::bind_partition(m);
   gramspec::bind_stored(m);
 }

@@ -320,4 +320,19 @@ std::vector<std::string> Objects::known_names(Id id, const std::string& prefix) 
   return out;
 }
 
+Id Objects::plain(Id e) {
+  const Node n = exprs_.node(e);
+  if (n.kind != Kind::kObject && n.kind != Kind::kKeyOpen && n.kind != Kind::kKeyFrame) return e;
+  State s = state(n.a);
+  if (s.extras == 0) return e;
+  s.extras = 0;
+  return exprs_.make({n.kind, intern(std::move(s)), n.b});
+}
+
+std::vector<std::pair<std::string, Id>> Objects::declared_keys(Id id) const {
+  std::vector<std::pair<std::string, Id>> out;
+  for (const Property& p : spec_of(id).properties) out.emplace_back(p.name, p.key);
+  return out;
+}
+
 }  // namespace gramspec

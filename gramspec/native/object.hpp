@@ -113,6 +113,12 @@ class Objects {
   // frame. The lengths of completions stay the same (relax), or may become shorter (forget).
   Id relax(Id key_frame);
   Id forget(Id key_frame);
+  // A rest of an object, or a key of it, as if no undeclared key had been written; else the same expression.
+  Id plain(Id e);
+  // Names of the declared keys, and their spellings.
+  [[nodiscard]] std::vector<std::pair<std::string, Id>> declared_keys(Id state) const;
+  // Spellings of the undeclared keys of no group.
+  [[nodiscard]] Id undeclared_keys(Id state) const { return spec_of(state).free_key; }
 
   std::int64_t shortest(Id state, bool first);
   // From after the opening quote of a key.

@@ -101,4 +101,38 @@ std::int64_t Configs::longest(Id config) {
   return best;
 }
 
+Id Configs::forget_stack(Id s) {
+  if (!stack(s).has_key) return s;
+  if (const auto it = forgotten_stacks_.find(s); it != forgotten_stacks_.end()) return it->second;
+  StackSet out = stack(s);
+  std::map<Id, Id> frames;
+  for (const auto& [frame, below] : out.frames) {
+    const Id f = exprs_.node(frame).kind == Kind::kKeyFrame ? objects_.forget(frame) : frame;
+    const auto [it, fresh] = frames.try_emplace(f, below);
+    if (!fresh) it->second = unite(it->second, below);
+  }
+  out.has_key = false;
+  out.frames.assign(frames.begin(), frames.end());
+  return forgotten_stacks_[s] = intern_stack(std::move(out));
+}
+
+Id Configs::forget(Id config) {
+  const std::vector<Item> core = at(config).core;
+  if (std::none_of(core.begin(), core.end(), [&](const Item& i) { return stack(i.stack).has_key; })) {
+    return config;
+  }
+  if (const auto it = forgotten_.find(config); it != forgotten_.end()) return it->second;
+  Returned out;
+  out.bottom = at(config).core_accept;
+  out.unknown = at(config).core_escape;
+  for (const Item& item : core) out.items.push_back({item.top, forget_stack(item.stack)});
+  return forgotten_[config] = intern(std::move(out));
+}
+
+Id Configs::returned(Id s) {
+  Returned out;
+  pop(s, out);
+  return intern(std::move(out));
+}
+
 }  // namespace gramspec

@@ -6,6 +6,8 @@ from gramspec.validity.exact_ngram import ExactNgram
 from gramspec.validity.hidden_markov import HiddenMarkov
 from gramspec.validity.hmm import Hmm
 from gramspec.validity.one_step import OneStep
+from gramspec.validity.partition import Partition
+from gramspec.validity.partition_weights import ByteWeights, StateWeights, TokenWeights, Weights
 from gramspec.validity.prefix_trie import LearnedMass, PrefixTrie, TrieKey
 from gramspec.validity.protocol import Contract, LearningPotential, Potential, Visit
 from gramspec.validity.rollout import Rollout
@@ -13,6 +15,7 @@ from gramspec.validity.samples import draw_sequences
 from gramspec.validity.viability import Viability
 
 __all__ = [
+    "ByteWeights",
     "Contract",
     "Exact",
     "ExactNgram",
@@ -23,13 +26,17 @@ __all__ = [
     "Minimum",
     "Mixture",
     "OneStep",
+    "Partition",
     "Potential",
     "PrefixTrie",
     "Product",
     "Restricted",
     "Rollout",
+    "StateWeights",
+    "TokenWeights",
     "TrieKey",
     "Viability",
     "Visit",
+    "Weights",
     "draw_sequences",
 ]
