@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +19,14 @@ from gramspec.audit.enumerate import outcome_masses, output_law
 from gramspec.audit.law import Law, Outcome
 from gramspec.decoding.drafting.model_drafter import ModelDrafter
 from gramspec.decoding.drafting.protocol import Drafter
+from gramspec.decoding.drafting.tree import DraftPlan
 from gramspec.decoding.kernel import KilledLaw, MaskedLaw, Node, StepLaw, child_node
 from gramspec.decoding.options import DecodingOptions
 from gramspec.decoding.random import NumpyRandomSource, RandomSource
 from gramspec.decoding.round import Attempt, play_round
 from gramspec.decoding.rows import RowLaw
 from gramspec.decoding.samplers.restart import RestartSampler
+from gramspec.decoding.verification.protocol import Verifier
 from gramspec.errors import BudgetExhaustedError
 from gramspec.testing.worlds import World
 from gramspec.validity.prefix_trie import LearnedMass, PrefixTrie, TrieKey
@@ -36,7 +38,10 @@ DEAD: Outcome = (-1,)
 
 @dataclass(frozen=True)
 class Pieces:
-    """The production parts a proof runs; a planted wrong version replaces one of them."""
+    """The production parts a proof runs; a planted wrong version replaces one of them.
+
+    Without a verifier a round takes its own, without a plan a chain as long as the world says.
+    """
 
     law: Callable[..., KilledLaw] = KilledLaw
     drafter: Callable[..., Drafter] = ModelDrafter
@@ -45,6 +50,8 @@ class Pieces:
     key: Callable[..., TrieKey] = TrieKey
     round: Callable[..., Any] = play_round
     attempt: Callable[..., Attempt] = Attempt
+    verifier: Verifier | None = None
+    plan: DraftPlan | None = None
 
 
 class ProofError(AssertionError):
@@ -108,10 +115,21 @@ class Bench:
             return None
         return self.pieces.drafter(self.world.draft, self.world.prompt, self.rows())
 
+    def plan(self) -> int | DraftPlan:
+        """How much each round drafts."""
+        return self.pieces.plan if self.pieces.plan is not None else self.world.gamma
+
     def attempt(self, law: StepLaw) -> Attempt:
         """A fresh attempt with its own sequence and drafter."""
         w = self.world
-        return self.pieces.attempt(law, w.target.open(w.prompt), len(w.prompt), self.drafter(), w.gamma)
+        return self.pieces.attempt(
+            law,
+            w.target.open(w.prompt),
+            len(w.prompt),
+            self.drafter(),
+            self.plan(),
+            verifier=self.pieces.verifier,
+        )
 
     def sampler(self, max_attempts: int) -> RestartSampler:
         """A fresh restart sampler on a cold potential."""
@@ -147,7 +165,9 @@ def attempt_law(bench: Bench, law: StepLaw) -> dict[Outcome, float]:
             node = Node(start.prefix, start.matcher.fork(), start.remaining, start.h)
             sequence = world.target.open(world.prompt)
             sequence.commit(list(start.prefix))
-            result = bench.pieces.round(law, node, sequence, drafter, world.gamma, random)
+            result = bench.pieces.round(
+                law, node, sequence, drafter, bench.plan(), random, verifier=bench.pieces.verifier
+            )
             if result.node is not None:
                 check_moved(bench, result, start.prefix, sequence)
             return result.died, tuple(result.tokens), None if result.node is None else result.node.h
@@ -433,63 +453,6 @@ def prove_two_draws(bench: Bench, max_attempts: int) -> float:
             worst = max(worst, abs(share - expected.get(y, 0.0)))
     if not worst <= TOLERANCE:
         raise bench.fail(f"a draw is off by {worst:.3g} given what came before it")
-    return worst
-
-
-class Stub(NamedTuple):
-    """Outcome of a stub attempt: its value and what it costs to reach it."""
-
-    value: str
-    cost: int
-
-
-STUBS = ((Stub("y", 1), 0.3), (Stub("y'", 3), 0.2), (None, 0.5))
-
-OuterLoop = Callable[[Callable[[int], Stub | None], Callable[[int], bool]], tuple[Stub | None, int]]
-
-
-def prove_outer_loop(loop: OuterLoop, budget: int) -> float:
-    """Scheme (d): the loop over attempts on a stub with outcomes y, y', †.
-
-    Given success the law is that of the stub's values; left over is P(†)^budget; attempts are numbered in
-    order; the budget is asked between attempts only and `budget` attempts are made at most.
-    """
-    weights = np.array([w for _, w in STUBS])
-    wrong_order: list[str] = []
-
-    def run(random: RandomSource) -> tuple[str, int]:
-        events: list[str] = []
-
-        def attempt(k: int) -> Stub | None:
-            events.append(f"attempt {k}")
-            return STUBS[random.choose(weights)][0]
-
-        def within(made: int) -> bool:
-            events.append(f"budget {made}")
-            return made < budget
-
-        outcome, made = loop(attempt, within)
-        expected: list[str] = []
-        for k in range(made):
-            expected += [f"attempt {k}", f"budget {k + 1}"]
-        if outcome is not None:
-            expected.pop()
-        if events != expected:
-            wrong_order.append(f"attempts and budget in the order {events}, expected {expected}")
-        return (outcome.value if outcome is not None else "none"), made
-
-    found, lost = outcome_masses(run, unresolved_errors=())
-    worst = lost
-    dead = STUBS[-1][1]
-    for made in range(1, budget + 1):
-        for stub, weight in STUBS[:-1]:
-            assert stub is not None
-            worst = max(worst, abs(found.get((stub.value, made), 0.0) - dead ** (made - 1) * weight))
-    worst = max(worst, abs(found.get(("none", budget), 0.0) - dead**budget))
-    if not worst <= TOLERANCE:
-        raise ProofError(f"outer loop with a budget of {budget} is off by {worst:.3g}: {found}")
-    if wrong_order:
-        raise ProofError(wrong_order[0])
     return worst
 
 

@@ -6,12 +6,8 @@ import pytest
 from benches import bench, tiny_worlds
 
 from gramspec.decoding.samplers.restart import first_accepted
-from gramspec.testing.proofs import (
-    prove_interleaved,
-    prove_outer_loop,
-    prove_restarts,
-    prove_two_draws,
-)
+from gramspec.testing.outer_loop import prove_outer_loop
+from gramspec.testing.proofs import prove_interleaved, prove_restarts, prove_two_draws
 
 COMPILERS = ["native", "reference"]
 

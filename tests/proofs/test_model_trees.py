@@ -26,20 +26,8 @@ from gramspec.testing.worlds import World, worlds
 Make = Callable[..., Any]
 
 
-def planned(plan: DraftPlan) -> dict[str, Any]:
-    """Rounds and attempts that draft by this plan."""
-
-    def one_round(law: Any, node: Any, sequence: Any, drafter: Any, gamma: Any, random: Any) -> Any:
-        return play_round(law, node, sequence, drafter, plan, random)
-
-    def attempt(law: Any, sequence: Any, length: int, drafter: Any, gamma: Any) -> Attempt:
-        return Attempt(law, sequence, length, drafter, plan)
-
-    return {"round": one_round, "attempt": attempt}
-
-
 def pieces(make: Make, plan: DraftPlan) -> Pieces:
-    return Pieces(drafter=make, **planned(plan))
+    return Pieces(drafter=make, plan=plan)
 
 
 def iid(*args: Any) -> Any:
@@ -221,7 +209,9 @@ class GreedyAsDrawn(ModelTreeDrafter):
         return DraftTree(tree.nodes, tree.parents, tree.tokens, branches)
 
 
-def plan_after_the_draw(law: Any, node: Any, sequence: Any, drafter: Any, gamma: Any, random: Any) -> Any:
+def plan_after_the_draw(
+    law: Any, node: Any, sequence: Any, drafter: Any, gamma: Any, random: Any, **options: Any
+) -> Any:
     """Drafts, looks at the first token, and drafts again with a shorter plan where it dislikes it."""
 
     class Changes:
@@ -231,7 +221,7 @@ def plan_after_the_draw(law: Any, node: Any, sequence: Any, drafter: Any, gamma:
                 return drafter.propose(law, node, plan._replace(length=1, nodes=1), random)  # type: ignore[no-any-return]
             return tree  # type: ignore[no-any-return]
 
-    return play_round(law, node, sequence, Changes(), DraftPlan(2, 1), random)
+    return play_round(law, node, sequence, Changes(), DraftPlan(2, 1), random, **options)
 
 
 WRONG: dict[str, tuple[Make, DraftPlan, dict[str, Any]]] = {
@@ -254,7 +244,7 @@ def test_a_wrong_version_is_caught(name: str) -> None:
     for world in wrong_worlds():
         right = bench(world, "reference", pieces(DySpecDrafter, plan))
         assert prove_frozen(right, right.killed(right.learned())) <= 1e-12
-        parts = {**planned(plan), **changes}
+        parts = {"plan": plan, **changes}
         wrong = bench(world, "reference", Pieces(drafter=make, **parts))
         try:
             prove_frozen(wrong, wrong.killed(wrong.learned()))

@@ -8,7 +8,8 @@ from mutants import LOOP_MUTANTS, MUTANTS, Mutant
 
 from gramspec.decoding.samplers.restart import first_accepted
 from gramspec.errors import ContractError
-from gramspec.testing.proofs import ProofError, prove_outer_loop
+from gramspec.testing.outer_loop import prove_outer_loop
+from gramspec.testing.proofs import ProofError
 from gramspec.testing.worlds import World, worlds
 
 SEED = 20  # fixed: a mutant must be caught by these worlds, not by luck
