@@ -100,6 +100,16 @@ class MemoModel:
         """Rows remembered now."""
         return len(self._rows)
 
+    def remembers(self, tokens: Sequence[int]) -> bool:
+        """Whether the row after `tokens` (prompt included) will be answered from memory.
+
+        Parameters
+        ----------
+        tokens : sequence of int
+            The prefix of the row.
+        """
+        return tuple(tokens) in self._rows
+
     def __getattr__(self, name: str) -> Any:
         if name in ("vocabulary", "tokenizer", "encode"):  # what a model with a tokenizer also carries
             return getattr(self.model, name)

@@ -1,0 +1,144 @@
+"""Drafting without a draft model: what `generate` uses when it is given none.
+
+Law: fixed branches only, so the random choices, and with a seed the output, do not depend on what is drafted.
+Cost: a few look-ups per node; `DraftMemory` bounds what is remembered. Source: laws, "match".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gramspec.decoding.drafting.forced import ForcedDrafter
+from gramspec.decoding.drafting.fusion import FusedDrafter, Trust
+from gramspec.decoding.drafting.literals import grammar_literals
+from gramspec.decoding.drafting.lookup import LookupDrafter, TextIndex
+from gramspec.decoding.drafting.ngram import NgramDrafter, NgramTable
+from gramspec.decoding.drafting.protocol import Controller, Drafter, controller_of
+from gramspec.decoding.drafting.retrieval import CompletionStore, RetrievalDrafter
+from gramspec.decoding.drafting.segmentation import Segmenter
+from gramspec.decoding.drafting.sources import SourceDrafter
+from gramspec.decoding.drafting.tree import DraftPlan
+from gramspec.decoding.kernel import Node
+from gramspec.errors import OptionError
+from gramspec.validity.protocol import CompiledLanguage
+
+MODEL_FREE_PLAN = DraftPlan(length=10, width=8, nodes=16)
+"""A plan that suits `model_free` where nothing is known of what a forward costs."""
+
+
+class DraftMemory:
+    """What model-free drafters have learned of one grammar; shared by attempts, samples and prompts.
+
+    Drafts never change the law, so one memory may also serve several calls; a call with a seed of its own
+    starts with a fresh one, so that its costs too can be repeated.
+
+    Parameters
+    ----------
+    compiled : CompiledGrammar
+        The grammar on its vocabulary.
+    texts : sequence of bytes
+        Texts that are likely to be written, besides those the grammar spells out.
+    order : int
+        Longest n-gram.
+    max_bytes : int
+        Bound on what is learned: three quarters for the n-gram table, one quarter for past outputs.
+
+    Raises
+    ------
+    OptionError
+        When an option is out of range.
+    """
+
+    def __init__(
+        self,
+        compiled: CompiledLanguage,
+        *,
+        texts: Sequence[bytes] = (),
+        order: int = 4,
+        max_bytes: int = 1 << 26,
+    ) -> None:
+        if isinstance(max_bytes, bool) or not isinstance(max_bytes, int) or max_bytes < 1 << 12:
+            raise OptionError(f"max_bytes={max_bytes!r}: a whole number of at least 4096 is needed")
+        grammar = getattr(compiled, "grammar", None)
+        spelled = grammar_literals(grammar) if grammar is not None else []
+        self.compiled = compiled
+        self.segmenter = Segmenter(compiled.vocabulary)
+        self.texts = TextIndex([*texts, *spelled])
+        self.table = NgramTable(order, max_bytes=3 * (max_bytes // 4))
+        self.store = CompletionStore(max_bytes // 4)
+        self.forced = ForcedDrafter(compiled.vocabulary, segmenter=self.segmenter)
+        self.trust = Trust()
+
+
+def model_free(
+    compiled: CompiledLanguage,
+    prompt: Sequence[int],
+    *,
+    memory: DraftMemory | None = None,
+    drawn: Drafter | None = None,
+    least: float = 0.02,
+) -> FusedDrafter:
+    """Forced runs, look-up, n-grams by grammar state and past outputs, fused into one tree.
+
+    Parameters
+    ----------
+    compiled : CompiledGrammar
+        The grammar on its vocabulary.
+    prompt : sequence of int
+        Prompt ids.
+    memory : DraftMemory, optional
+        What has been learned; a fresh one by default.
+    drawn : Drafter, optional
+        A drafter that draws, whose candidates come first.
+    least : float
+        Estimated probability below which a path is not drafted.
+
+    Raises
+    ------
+    OptionError
+        When `memory` belongs to another grammar or vocabulary.
+    """
+    if memory is None:
+        memory = DraftMemory(compiled)
+    elif memory.compiled.fingerprint != compiled.fingerprint:
+        raise OptionError("memory: it was made for another grammar or vocabulary")
+    sources: list[SourceDrafter] = [
+        memory.forced,
+        LookupDrafter(prompt, compiled.vocabulary, memory.texts, segmenter=memory.segmenter),
+        NgramDrafter(prompt, memory.table),
+        RetrievalDrafter(memory.store, eos_ids=compiled.vocabulary.eos_ids),
+    ]
+    return FusedDrafter(sources, drawn, trust=memory.trust, least=least)
+
+
+class AtTheFrontier:
+    """A controller that drafts nothing where the target's row is remembered: such a round costs no forward.
+
+    A tree drafted below a remembered row would be paid for before the text has come to what is unknown.
+
+    Parameters
+    ----------
+    plan : int, DraftPlan or Controller
+        How much is drafted elsewhere.
+    remembered : callable
+        Takes a prefix (prompt excluded); whether its row will be answered from memory.
+    """
+
+    def __init__(
+        self, plan: int | DraftPlan | Controller, remembered: Callable[[tuple[int, ...]], bool]
+    ) -> None:
+        self._controller = controller_of(plan)
+        self._remembered = remembered
+
+    def plan(self, node: Node) -> DraftPlan:
+        """No draft at a remembered prefix."""
+        return _NO_DRAFT if self._remembered(node.prefix) else self._controller.plan(node)
+
+    def observe(self, plan: DraftPlan, result: Any, seconds: dict[str, float]) -> None:
+        """Rounds that were paid for are passed on."""
+        if plan is not _NO_DRAFT:
+            self._controller.observe(plan, result, seconds)
+
+
+_NO_DRAFT = DraftPlan(0)

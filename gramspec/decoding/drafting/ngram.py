@@ -1,0 +1,212 @@
+"""`NgramDrafter`: a table of what the target gave after the last tokens, keyed by grammar state.
+
+Law: fixed branches; the table changes after the verdicts of a round only.
+Cost: `order` dictionary look-ups per node; memory is bounded, the contexts unseen for longest go first.
+Source: ADED (2407.12021), tri-gram matrix with the twelve best kept and PUCT growth; interpolation as in
+Jelinek-Mercer smoothing.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping, Sequence
+
+from gramspec.decoding.drafting.sources import (
+    NOTHING,
+    TOP,
+    Growth,
+    Seen,
+    SourceDrafter,
+    Suggestion,
+    state_class,
+)
+from gramspec.decoding.kernel import Node
+from gramspec.errors import OptionError
+
+_CONTEXT_BYTES = 400  # key, entry and dictionary slots of a context
+_TOKEN_BYTES = 110  # one remembered token of it
+
+Context = tuple[Hashable, ...]
+
+
+class NgramTable:
+    """Running averages of the target's rows by context; may be shared by prompts and calls.
+
+    Parameters
+    ----------
+    order : int
+        Longest n-gram: contexts of up to ``order - 1`` tokens.
+    by_state : bool
+        Whether the grammar state is part of every context.
+    keep : int
+        Most probable tokens kept per context.
+    memory : int
+        Rows that an average looks back on; one keeps the last row only.
+    max_bytes : int
+        Bound on the table.
+
+    Raises
+    ------
+    OptionError
+        When an option is out of range.
+    """
+
+    def __init__(
+        self,
+        order: int = 3,
+        *,
+        by_state: bool = True,
+        keep: int = TOP,
+        memory: int = 16,
+        max_bytes: int = 1 << 25,
+    ) -> None:
+        for name, value in (("order", order), ("keep", keep), ("memory", memory), ("max_bytes", max_bytes)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise OptionError(f"{name}={value!r}: a whole number of at least 1 is needed")
+        self.order = order
+        self.by_state = by_state
+        self._keep = keep
+        self._memory = memory
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._rows: OrderedDict[Context, tuple[int, dict[int, float]]] = OrderedDict()
+
+    def __len__(self) -> int:
+        """Contexts held."""
+        return len(self._rows)
+
+    @property
+    def bytes_held(self) -> int:
+        """Memory held, as estimated."""
+        return self._bytes
+
+    def context(self, tokens: Sequence[int], state: Hashable, length: int) -> Context:
+        """Key of the last `length` tokens in a grammar state.
+
+        Parameters
+        ----------
+        tokens : sequence of int
+            At least `length` tokens.
+        state : hashable
+            Class of the grammar state.
+        length : int
+            Tokens of context.
+        """
+        tail = tuple(tokens[len(tokens) - length :])
+        return (state, *tail) if self.by_state else tail
+
+    def update(
+        self, tokens: Sequence[int], state: Hashable, row: Sequence[int], shares: Sequence[float]
+    ) -> None:
+        """Learn one row.
+
+        Parameters
+        ----------
+        tokens : sequence of int
+            The text before, prompt included; its end is enough.
+        state : hashable
+            Class of the grammar state.
+        row, shares : sequence of int, sequence of float
+            Most probable tokens and their probabilities.
+        """
+        for length in range(min(self.order, len(tokens) + 1)):
+            key = self.context(tokens, state, length)
+            known = self._rows.pop(key, None)
+            if known is None:
+                count, entry = 1, dict(zip(row, shares, strict=True))
+            else:
+                count, entry = min(known[0] + 1, self._memory), known[1]
+                self._bytes -= _size(entry)
+                rate = 1.0 / count
+                for token in entry:
+                    entry[token] *= 1.0 - rate
+                for token, share in zip(row, shares, strict=True):
+                    entry[token] = entry.get(token, 0.0) + rate * share
+            if len(entry) > self._keep:
+                best = sorted(entry, key=lambda t: (-entry[t], t))[: self._keep]
+                entry = {token: entry[token] for token in best}
+            self._rows[key] = (count, entry)
+            self._bytes += _size(entry)
+        while self._bytes > self._max_bytes and self._rows:
+            _, (_, entry) = self._rows.popitem(last=False)
+            self._bytes -= _size(entry)
+
+    def expect(self, tokens: Sequence[int], state: Hashable) -> Suggestion:
+        """Estimate of the next row: longer contexts weigh more the more often they have been seen.
+
+        Parameters
+        ----------
+        tokens : sequence of int
+            The text before, prompt included; its end is enough.
+        state : hashable
+            Class of the grammar state.
+        """
+        mixed: dict[int, float] = {}
+        confidence = 0
+        for length in range(min(self.order, len(tokens) + 1)):
+            known = self._rows.get(self.context(tokens, state, length))
+            if known is None:
+                if length:  # no longer context is known either
+                    break
+                continue
+            count, entry = known
+            weight = count / (count + 1.0) if mixed else 1.0
+            for token in mixed:
+                mixed[token] *= 1.0 - weight
+            for token, share in entry.items():
+                mixed[token] = mixed.get(token, 0.0) + weight * share
+            confidence = 2 * length + (count > 1)
+        return Suggestion(list(mixed.items()), confidence) if mixed else NOTHING
+
+    def entries(self) -> Mapping[Context, Mapping[int, float]]:
+        """The averages by context."""
+        return {key: dict(entry) for key, (_, entry) in self._rows.items()}
+
+
+def _size(entry: dict[int, float]) -> int:
+    return _CONTEXT_BYTES + _TOKEN_BYTES * len(entry)
+
+
+class NgramDrafter(SourceDrafter):
+    """Drafts from an n-gram table that the target's rows keep up to date.
+
+    Parameters
+    ----------
+    prompt : sequence of int
+        Prompt ids.
+    table : NgramTable, optional
+        What is known; a fresh tri-gram table by default.
+    growth, least
+        As for `SourceDrafter`; PUCT by default.
+    """
+
+    name = "ngram"
+
+    def __init__(
+        self,
+        prompt: Sequence[int] = (),
+        table: NgramTable | None = None,
+        *,
+        growth: Growth = "puct",
+        least: float = 0.01,
+    ) -> None:
+        super().__init__(growth=growth, least=least)
+        self.table = table if table is not None else NgramTable()
+        most = self.table.order - 1
+        self._tail = tuple(prompt[len(prompt) - min(most, len(prompt)) :])
+        self._most = most
+
+    def suggest(self, node: Node) -> Suggestion:
+        """The table's estimate after the last tokens."""
+        return self.table.expect(self._context(node.prefix), state_class(node))
+
+    def learn(self, seen: Sequence[Seen], emitted: Sequence[int]) -> None:
+        """Every row of the round goes into the table, those of rejected tokens too."""
+        for one in seen:
+            self.table.update(self._context(one.prefix), one.state, one.tokens, one.shares)
+
+    def _context(self, prefix: tuple[int, ...]) -> tuple[int, ...]:
+        most = self._most
+        if len(prefix) >= most:
+            return prefix[len(prefix) - most :]
+        return (self._tail + prefix)[-most:]
