@@ -41,7 +41,7 @@ class ForcedDrafter(SourceDrafter):
         *,
         segmenter: Segmenter | None = None,
         growth: Growth = "best",
-        least: float = 0.01,
+        least: float = 1e-4,
     ) -> None:
         super().__init__(growth=growth, least=least)
         self._eos = frozenset(vocabulary.eos_ids)

@@ -14,6 +14,7 @@ from gramspec.vocabulary import Vocabulary
 
 _LONGEST = 64  # bytes of a string that are looked at
 _REMEMBERED = 4096  # strings
+_SKIPPED = 1e-12  # share of a byte without a token
 
 
 class Segmenter:
@@ -64,13 +65,13 @@ class Segmenter:
         n = len(data)
         mass = [0.0] * n + [1.0]
         for at in range(n - 1, -1, -1):
-            total = 0.0
+            total = _SKIPPED * mass[at + 1]  # a byte that no token spells
             for length in range(1, min(self._longest, n - at) + 1):
                 share = self._shares.get(data[at : at + length])
                 if share is not None:
                     total += share * mass[at + length]
             mass[at] = total
-        if not n or not mass[0] > 0.0:
+        if not n:
             return []
         found = []
         for length in range(1, min(self._longest, n) + 1):
@@ -79,25 +80,3 @@ class Segmenter:
                 found.append((self._ids[data[:length]], share * mass[length] / mass[0]))
         found.sort(key=lambda item: (-item[1], item[0]))
         return found
-
-    def split(self, data: bytes) -> list[int]:
-        """One segmentation of a text, by the likeliest first token each time; what has no token is skipped.
-
-        Parameters
-        ----------
-        data : bytes
-            A text.
-        """
-        ids = []
-        at = 0
-        while at < len(data):
-            found = self.first(data[at : at + _LONGEST])
-            if found:
-                ids.append(found[0][0])
-            at += len(self._spelled(found[0][0])) if found else 1
-        return ids
-
-    def _spelled(self, token: int) -> bytes:
-        if not hasattr(self, "_bytes"):
-            self._bytes = {i: s for s, i in self._ids.items()}
-        return self._bytes[token]
