@@ -5,6 +5,7 @@ from gramspec.validity.exact import Exact
 from gramspec.validity.exact_ngram import ExactNgram
 from gramspec.validity.hidden_markov import HiddenMarkov
 from gramspec.validity.hmm import Hmm
+from gramspec.validity.learned import Learned
 from gramspec.validity.one_step import OneStep
 from gramspec.validity.partition import Partition
 from gramspec.validity.partition_weights import ByteWeights, StateWeights, TokenWeights, Weights
@@ -21,6 +22,7 @@ __all__ = [
     "ExactNgram",
     "HiddenMarkov",
     "Hmm",
+    "Learned",
     "LearnedMass",
     "LearningPotential",
     "Minimum",
