@@ -168,7 +168,7 @@ def test_rows_are_padded_and_in_order(
     call = gs.transformers.generate(compiled)
     transformers.set_seed(5)
     options = {"do_sample": True, "temperature": 20.0, "top_k": 0, "max_new_tokens": N}
-    options["num_return_sequences"] = 4
+    options |= {"num_return_sequences": 4, "suppress_tokens": list(range(6, VOCAB))}
     out = llama.generate(**BATCH, custom_generate=call, return_dict_in_generate=True, **options)
     transformers.set_seed(5)
     plain = llama.generate(**BATCH, custom_generate=call, **options)
