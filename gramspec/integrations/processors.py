@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from transformers.generation import logits_process as hf
 
+from gramspec.decoding.lockstep import score_counted
 from gramspec.decoding.rows import RowLaw
 from gramspec.errors import OptionError
 from gramspec.models.counters import Counters
@@ -241,12 +242,20 @@ class ProcessedModel:
         self, requests: Sequence[tuple[Any, Sequence[int], Sequence[int] | None]]
     ) -> list[NDArray[np.float64]]:
         """Processed rows of each request."""
-        inner = [(sequence.inner, tokens, parents) for sequence, tokens, parents in requests]
-        answers = self.model.score_many(inner)
-        return [
-            sequence.process(rows, tokens, parents)
-            for rows, (sequence, tokens, parents) in zip(answers, requests, strict=True)
+        return self.score_counted(requests)[0]
+
+    def score_counted(
+        self, requests: Sequence[tuple[Any, Sequence[int], Sequence[int] | None]]
+    ) -> tuple[list[NDArray[np.float64]], list[Counters]]:
+        """`score_many`, and the work that each request has caused."""
+        answers, spent = score_counted(
+            self.model, [(sequence.inner, tokens, parents) for sequence, tokens, parents in requests]
+        )
+        rows = [
+            sequence.process(answer, tokens, parents)
+            for answer, (sequence, tokens, parents) in zip(answers, requests, strict=True)
         ]
+        return rows, spent
 
 
 class ProcessedSequence:

@@ -192,7 +192,18 @@ class TransformersModel:
         self, requests: Sequence[tuple[Any, Sequence[int], Sequence[int] | None]]
     ) -> list[NDArray[np.float64]]:
         """`score` of each request, one after the other: one forward (or more, see Notes) per sequence."""
-        return [sequence.score(tokens, parents) for sequence, tokens, parents in requests]
+        return self.score_counted(requests)[0]
+
+    def score_counted(
+        self, requests: Sequence[tuple[Any, Sequence[int], Sequence[int] | None]]
+    ) -> tuple[list[NDArray[np.float64]], list[Counters]]:
+        """`score_many`, and the work that each request has caused."""
+        answers, spent = [], []
+        for sequence, tokens, parents in requests:
+            before = self.counters.copy()
+            answers.append(sequence.score(tokens, parents))
+            spent.append(self.counters.since(before))
+        return answers, spent
 
     def _bos(self) -> int:
         for source in (self._model.generation_config, self._model.config, self.tokenizer):

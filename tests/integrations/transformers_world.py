@@ -82,7 +82,8 @@ def batch_logprobs(
 def enumerated(run: Any, random: Any) -> Any:
     """`run()` with every choice of `gramspec.generate` taken from `random`."""
     module = importlib.import_module("gramspec.decoding.generate")
-    with mock.patch.object(module, "stream", lambda *_: lambda _: random):
+    name = "source_of" if hasattr(module, "source_of") else "stream"
+    with mock.patch.object(module, name, lambda *_: lambda _: random):
         return run()
 
 
