@@ -1,5 +1,6 @@
 """Audit: exact laws by enumeration, every choice of a decoder followed, and tests on samples."""
 
+from gramspec.audit.acceptance import chain_bound, optimal_acceptance, optimal_acceptance_of_sets
 from gramspec.audit.enumerate import EnumeratingRandomSource, enumerate_leaves, outcome_masses, output_law
 from gramspec.audit.exact_law import exact_law
 from gramspec.audit.law import Law
@@ -20,11 +21,14 @@ __all__ = [
     "Law",
     "LawTest",
     "PearsonResult",
+    "chain_bound",
     "check_draws",
     "draws_for_power",
     "empirical_tv",
     "enumerate_leaves",
     "exact_law",
+    "optimal_acceptance",
+    "optimal_acceptance_of_sets",
     "outcome_masses",
     "output_law",
     "pearson",

@@ -17,6 +17,7 @@ from gramspec.decoding.drafting.tree import Branch, DraftTree, SiblingLaw, TreeB
 from gramspec.decoding.kernel import Node
 from gramspec.decoding.random import RandomSource
 from gramspec.decoding.verification.candidates import without
+from gramspec.decoding.verification.descent import Rule
 from gramspec.decoding.verification.protocol import Verifier
 
 WIDTH = 3  # tokens 0, 1, 2; 0 is EOS; symbol 3 is †
@@ -293,6 +294,34 @@ def emitted_law(verifier: Verifier, way: Way, target: Rows, draft: Rows) -> Emit
         sum(n * mass for (_, n), mass in found.items()),
         sum(mass for (_, n), mass in found.items() if n > 0),
     )
+
+
+def node_acceptance(
+    rule: Rule, kernel: NDArray[np.float64], row: NDArray[np.float64], law: SiblingLaw, count: int
+) -> float:
+    """Probability that the symbol at one node is one of its candidates, under the rule of a branch.
+
+    Parameters
+    ----------
+    rule : callable
+        Rule of `Descent`.
+    kernel : ndarray, shape (width + 1,)
+        K.
+    row : ndarray, shape (width,)
+        q; "greedy" and "fixed" choose its largest entries.
+    law : {"iid", "wor", "greedy", "fixed"}
+        How candidates are drawn.
+    count : int
+        Candidates.
+    """
+
+    def met(random: RandomSource) -> float:
+        branch = draw(random, row, law, count)
+        step = rule(kernel, branch, random)
+        return 1.0 if step.token is not None else float(step.rest[sorted(set(branch.tokens))].sum())
+
+    found, _ = outcome_masses(met, unresolved_errors=())
+    return sum(share * mass for share, mass in found.items())
 
 
 def _check_path(tree: DraftTree, verdict: Any) -> None:
