@@ -73,6 +73,7 @@ class Network:
             )
         self._key = keys[0]
         self._keep = "logits_to_keep" in parameters
+        self._positions = "position_ids" in parameters
         self._records = True
         self.width, self.kind = self._probe()
         self._records = self.kind == "window"
@@ -126,7 +127,12 @@ class Network:
 
     def run(self, ids: Sequence[int], cache: Any, keep: int) -> Rows:
         """Feed `ids` after what `cache` holds; return the rows after the last `keep` of them."""
-        return self._forward(ids, cache, keep, {})
+        extra = {}
+        if self.kind == "recurrent" and self._positions:
+            # Bamba counts them from zero at each forward when they are left to it.
+            held = cache.get_seq_length()
+            extra["position_ids"] = torch.arange(held, held + len(ids), device=self.model.device)[None]
+        return self._forward(ids, cache, keep, extra)
 
     def run_tree(self, ids: Sequence[int], parents: Sequence[int], cache: Any, held: int, keep: int) -> Rows:
         """Feed a tree of tokens after the `held` tokens in `cache`, in one forward.

@@ -60,6 +60,16 @@ def config(name: str) -> transformers.PreTrainedConfig:
         return transformers.Lfm2Config(**_SHAPE, layer_types=["conv", "full_attention"])
     if name == "mamba2":  # several tokens may follow a warm cache
         return transformers.Mamba2Config(**_RECURRENT, num_heads=4, head_dim=16, n_groups=1, chunk_size=8)
+    if name == "bamba":  # recurrent layers beside attention with rotary positions
+        return transformers.BambaConfig(
+            **_SHAPE,
+            attn_layer_indices=[1],
+            mamba_n_heads=4,
+            mamba_d_head=16,
+            mamba_d_state=8,
+            mamba_n_groups=1,
+            mamba_chunk_size=8,
+        )
     if name == "mamba":  # only one token may
         return transformers.MambaConfig(**_RECURRENT)
     raise KeyError(name)
@@ -73,6 +83,7 @@ KINDS = {
     "lfm2": "window",
     "mamba2": "recurrent",
     "mamba": "recurrent",
+    "bamba": "recurrent",
 }
 
 
