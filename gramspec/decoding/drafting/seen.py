@@ -1,0 +1,255 @@
+"""`SeenPrefixes`: what a drafter remembers of the target's rows, and where they say mass will be lost.
+
+Law: none; a memory of rows p and of h as they were read, for proposals only.
+Cost: a visit is O(V) once and O(depth) sums of the kept tokens. Source: laws, "PrefixTrie(base)", "Rows of
+rejected draft positions are free observations"; token recycling (2408.08696), keyed by automaton state.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gramspec.decoding.drafting.tree import DraftTree
+from gramspec.decoding.kernel import Node
+
+Row = NDArray[np.float64]
+Class = int  # prefixes after which the same tokens may follow
+
+
+class Seen:
+    """A prefix whose law row is known, on the tokens that hold nearly all of p·h.
+
+    Attributes
+    ----------
+    tokens : tuple of int
+        Kept tokens, falling in p·h.
+    p, h : tuple of float
+        Their p, and h as it was read.
+    rest : float
+        Σ p·h of the other tokens.
+    kind : int
+        Class of the prefix.
+    children : dict of int to Seen
+        Known prefixes one token further.
+    mass : float
+        S as far as it is known.
+    """
+
+    __slots__ = ("children", "h", "kind", "mass", "p", "rest", "tokens")
+
+    def __init__(self, node: Node, kind: Class, keep: float, most: int) -> None:
+        assert node.p is not None and node.children is not None
+        product = node.p * node.children
+        some = np.flatnonzero(product)
+        order = some[np.argsort(-product[some], kind="stable")][:most]
+        reached = np.cumsum(product[order])
+        total = float(product.sum())
+        if len(order):
+            order = order[: int(np.searchsorted(reached, keep * total, side="left")) + 1]
+        self.tokens = tuple(int(t) for t in order)
+        self.p = tuple(float(x) for x in node.p[order])
+        self.h = tuple(float(x) for x in node.children[order])
+        self.rest = max(0.0, total - sum(a * b for a, b in zip(self.p, self.h, strict=True)))
+        self.kind = kind
+        self.children: dict[int, Seen] = {}
+        self.mass = total
+
+    def value(self, k: int) -> float:
+        """What is assumed after the k-th kept token: S where the prefix is known, else as it was read."""
+        child = self.children.get(self.tokens[k])
+        return self.h[k] if child is None else min(child.mass, self.h[k])
+
+    def settle(self) -> None:
+        """Bring `mass` up to date."""
+        self.mass = self.rest + sum(self.p[k] * self.value(k) for k in range(len(self.tokens)))
+
+
+class Place(NamedTuple):
+    """A prefix that is not known yet and is worth a look.
+
+    Attributes
+    ----------
+    path : tuple of int
+        Tokens after the prefix the search began at.
+    gain : float
+        Expected fall of S there once the row is known.
+    """
+
+    path: tuple[int, ...]
+    gain: float
+
+
+class _Mean:
+    __slots__ = ("count", "total")
+
+    def __init__(self) -> None:
+        self.count = 0.0
+        self.total = 0.0
+
+    def add(self, value: float) -> None:
+        self.count += 1.0
+        self.total += value
+
+    def towards(self, prior: float) -> float:
+        return (self.total + prior) / (self.count + 1.0)
+
+
+class SeenPrefixes:
+    """Remembers rows by prefix and, for prefixes never seen, by the class before them and the last token.
+
+    Parameters
+    ----------
+    keep : float
+        Share of p·h whose tokens are kept of a row.
+    most : int
+        Tokens kept of a row at most.
+    max_entries : int
+        Kept tokens in memory; when there are more, all is forgotten but the mean losses.
+    """
+
+    def __init__(self, *, keep: float = 0.999, most: int = 256, max_entries: int = 2_000_000) -> None:
+        self.keep = keep
+        self.most = most
+        self.max_entries = max_entries
+        self.entries = 0
+        self.root: Seen | None = None
+        self._last: dict[tuple[Class, int], Seen] = {}
+        self._lost: dict[tuple[Class, int], _Mean] = {}
+        self._lost_after: dict[Class, _Mean] = {}
+        self._lost_anywhere = _Mean()
+
+    def find(self, prefix: Sequence[int]) -> Seen | None:
+        """What is known of a prefix."""
+        at = self.root
+        for token in prefix:
+            if at is None:
+                return None
+            at = at.children.get(token)
+        return at
+
+    def like(self, before: Seen, token: int) -> Seen | None:
+        """The last prefix seen after the same token and a prefix of the same class."""
+        return self._last.get((before.kind, token))
+
+    def loss(self, before: Seen, token: int) -> float:
+        """Expected share of h that a prefix turns out not to have.
+
+        Parameters
+        ----------
+        before : Seen
+            The prefix without its last token.
+        token : int
+            The last token.
+        """
+        general = self._lost_anywhere.towards(0.5)
+        after = self._lost_after.get(before.kind)
+        middle = general if after is None else after.towards(general)
+        found = self._lost.get((before.kind, token))
+        return middle if found is None else found.towards(middle)
+
+    def observe(self, tree: DraftTree) -> None:
+        """Remember every row of a scored tree.
+
+        Parameters
+        ----------
+        tree : DraftTree
+            Its nodes hold their rows.
+        """
+        if self.entries > self.max_entries:
+            self.root = None
+            self._last.clear()
+            self.entries = 0
+        start = tree.nodes[0]
+        assert start is not None
+        above = self._above(start.prefix)
+        if above is None:
+            return  # its beginning was forgotten
+        seen: list[Seen | None] = [None] * len(tree.nodes)
+        for i, node in enumerate(tree.nodes):
+            if node is None or node.p is None:
+                continue
+            if i:
+                before, token = seen[tree.parents[i]], tree.tokens[i]
+                if before is None:
+                    continue
+            else:
+                before, token = (above[-1], start.prefix[-1]) if above else (None, -1)
+            seen[i] = self._learn(node, before, token)
+        for found in (*reversed(seen), *reversed(above)):
+            if found is not None:
+                found.settle()
+
+    def _above(self, prefix: Sequence[int]) -> list[Seen] | None:
+        """What is known of all shorter prefixes; None where one is not known."""
+        above: list[Seen] = []
+        at = self.root
+        for token in prefix:
+            if at is None:
+                return None
+            above.append(at)
+            at = at.children.get(token)
+        return above
+
+    def _learn(self, node: Node, before: Seen | None, token: int) -> Seen:
+        known = self.root if before is None else before.children.get(token)
+        if known is not None:
+            return known
+        assert node.children is not None
+        found = Seen(node, hash(np.packbits(node.children > 0.0).tobytes()), self.keep, self.most)
+        self.entries += len(found.tokens) + 8
+        if before is None:
+            self.root = found
+            return found
+        before.children[token] = found
+        lost = 1.0 - min(1.0, found.mass / node.h) if node.h > 0.0 else 0.0
+        self._last[before.kind, token] = found
+        self._lost.setdefault((before.kind, token), _Mean()).add(lost)
+        self._lost_after.setdefault(before.kind, _Mean()).add(lost)
+        self._lost_anywhere.add(lost)
+        return found
+
+    def places(self, start: Seen, eos: frozenset[int], deepest: int, looked: int) -> Iterator[Place]:
+        """Unknown prefixes below a known one, falling in what a look at them is expected to teach.
+
+        Parameters
+        ----------
+        start : Seen
+            Where the search begins.
+        eos : frozenset of int
+            Tokens that end a sequence.
+        deepest : int
+            Longest path.
+        looked : int
+            Prefixes the search looks at, at most.
+        """
+        count = 0
+        # Entries: bound on the gain below, tie, path, reach, row (known, or of a like prefix), whether known.
+        below: Seen | None
+        heap: list[tuple[float, int, tuple[int, ...], float, Seen | None, bool]] = [
+            (-start.mass, 0, (), 1.0, start, True)
+        ]
+        while heap and count < looked:
+            bound, _, path, reach, row, known = heapq.heappop(heap)
+            count += 1
+            if not known:
+                yield Place(path, -bound)
+            if row is None or len(path) >= deepest:
+                continue
+            for k, token in enumerate(row.tokens[:32]):
+                if token in eos:
+                    continue
+                further = reach * row.p[k]
+                child = row.children.get(token) if known else None
+                if child is not None:
+                    worth, below = further * min(child.mass, row.h[k]), child
+                else:
+                    worth = further * (row.h[k] if known else 1.0) * self.loss(row, token)
+                    below = self.like(row, token)
+                if worth > 0.0:  # paths differ: rows are never compared
+                    entry = (-worth, count, (*path, token), further, below, child is not None)
+                    heapq.heappush(heap, entry)
