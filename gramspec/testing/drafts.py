@@ -227,6 +227,23 @@ def one_at_a_time(growth: Growth) -> None:
             growth.add(first, "iid", 1)
 
 
+def after_a_look_below(growth: Growth) -> None:
+    """A chain of two; what its last token is decides where a sibling is drawn, or whether any is.
+
+    A rule picked by the shape of the tree is picked by that token here.
+    """
+    q = growth.row(0)
+    (first,) = growth.builder.grow(0, Branch((growth.random.choose(q),), "iid", q))
+    if growth.builder.nodes[first] is None:
+        return
+    row = growth.row(first)
+    (last,) = growth.builder.grow(first, Branch((growth.random.choose(row),), "iid", row))
+    for at, before, q_at in ((first, last, row), (0, first, q)):
+        rest = without(q_at, [growth.token(before)])
+        if growth.token(last) == (1 if at == first else 2) and rest.any():
+            growth.builder.grow(at, Branch((growth.random.choose(rest),), "iid", rest))
+
+
 def another_after(law: SiblingLaw, token: int = 1) -> Way:
     """A second candidate of the same branch, drawn only if the first was `token`."""
 

@@ -18,6 +18,7 @@ from gramspec.errors import DraftError
 from gramspec.testing.drafts import (
     EOS,
     Way,
+    after_a_look_below,
     another_after,
     bushy,
     chain,
@@ -43,6 +44,7 @@ SIBLINGS: Mapping[str, Way] = {
     "a drawn chain, then fixed children": mixed("iid", 1),
     "two separate draws": two_branches("iid", "wor", 1),
     "one at a time": one_at_a_time,
+    "a sibling after a look below": after_a_look_below,
 }
 WITH: Mapping[str, Way] = {
     "two with replacement": bushy("iid", 2, 1),

@@ -55,7 +55,8 @@ PAIRS: dict[str, tuple[str, Callable[..., Any], DraftPlan]] = {
     "traversal of growing trees": ("traversal", DySpecDrafter, DraftPlan(3, 2, 3)),
     "traversal of chains": ("traversal", ModelDrafter, CHAIN),
     "traversal of mixed trees": ("traversal", ForcedThenDrawn, TREE),
-    "descent of mixed trees": ("auto", ForcedThenDrawn, TREE),
+    "descent of mixed trees": ("descent", ForcedThenDrawn, TREE),
+    "auto on growing trees": ("auto", DySpecDrafter, DraftPlan(3, 2, 3)),
 }
 
 

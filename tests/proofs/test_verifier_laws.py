@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import numpy as np
 import pytest
 from verifier_mutants import PLANTED
 
+from gramspec.decoding.drafting.tree import Branch
 from gramspec.decoding.verification import (
+    VERIFIERS,
     Auto,
     Block,
     Descent,
@@ -17,8 +20,16 @@ from gramspec.decoding.verification import (
     Recursive,
     Token,
     Traversal,
+    by_name,
 )
-from gramspec.testing.drafts import distance, draft_rows, emitted_law, random_kernel
+from gramspec.errors import DraftError, OptionError
+from gramspec.testing.drafts import (
+    Growth,
+    distance,
+    draft_rows,
+    emitted_law,
+    random_kernel,
+)
 from gramspec.testing.verifiers import (
     ANOTHER,
     CHAINS,
@@ -109,3 +120,50 @@ def test_wrong_versions_are_caught(name: str) -> None:
             else:
                 errors.append(distance(target, found.law))
     assert sum(error > 1e-3 for error in errors) >= 6, errors
+
+
+def drawn_stretches(growth: Growth) -> None:
+    """Two drawn tokens, two fixed ones after them, and drawn ones after those."""
+    below = growth.add(0, "iid", 1)
+    below = growth.add(below[0], "iid", 1) if below else []
+    for index in growth.add(below[0], "fixed", 2) if below else []:
+        growth.add(index, "iid", 1)
+
+
+def test_drawn_stretches_as_blocks_keep_no_less() -> None:
+    """Auto against a descent, on chains of drawn tokens with fixed branches after them."""
+    gains = []
+    for seed in range(8):
+        target = random_kernel(seed)
+        draft = draft_rows(seed, target, 0)
+        found = [emitted_law(v, drawn_stretches, target, draft) for v in (Auto(), Descent())]
+        assert max(distance(target, one.law) for one in found) <= 1e-12
+        gains.append(found[0].accepted - found[1].accepted)
+    assert min(gains) >= -1e-12 and max(gains) > 1e-3
+
+
+def test_verifiers_have_names() -> None:
+    for name, make in VERIFIERS.items():
+        assert make().name == name and type(by_name(name)) is make
+    with pytest.raises(OptionError, match=r"verifier='blocks': one of 'auto', 'token'"):
+        by_name("blocks")
+
+
+@pytest.mark.parametrize(
+    ("branch", "reason"),
+    [
+        (Branch((1,), "iid", None), "need the row"),
+        (Branch((1,), "iid", np.array([0.5, 0.0, 0.5])), "no probability"),
+        (Branch((1,), "iid", np.array([0.5, 0.5, 0.5])), "sums to 1.5"),
+        (Branch((1, 1), "wor", np.array([0.0, 0.5, 0.5])), "repeated"),
+        (Branch((1, 1), "greedy", np.array([0.0, 0.5, 0.5])), "repeated"),
+        (Branch((1,), "fixed", np.array([0.0, 0.5, 0.5])), "has no row"),
+    ],
+)
+@pytest.mark.parametrize("name", ["auto", "descent", "traversal"])
+def test_malformed_branches_are_refused(name: str, branch: Branch, reason: str) -> None:
+    def grow(growth: Growth) -> None:
+        growth.builder.grow(0, branch)
+
+    with pytest.raises(DraftError, match=reason):
+        emitted_law(by_name(name), grow, random_kernel(5, impossible=0.0), lambda prefix: np.ones(3))

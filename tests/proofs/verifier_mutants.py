@@ -12,12 +12,13 @@ import numpy as np
 
 from gramspec.decoding.drafting.tree import Branch, DraftTree
 from gramspec.decoding.random import RandomSource
-from gramspec.decoding.verification import Descent, KSeq, Recursive, Traversal, TreeVerdict
+from gramspec.decoding.verification import Block, Descent, KSeq, Recursive, Traversal, TreeVerdict
 from gramspec.decoding.verification import traversal as traversal_module
 from gramspec.decoding.verification.candidates import drawn_row, kept
+from gramspec.decoding.verification.chain import is_chain
 from gramspec.decoding.verification.descent import Step, recursive
 from gramspec.decoding.verification.k_seq import k_seq, scale_of
-from gramspec.testing.drafts import Growth, Way, another_after, bushy, chain
+from gramspec.testing.drafts import Growth, Way, after_a_look_below, another_after, bushy, chain
 
 
 def shared_node_tested_once(target: Any, branch: Branch, random: RandomSource) -> Step:
@@ -113,6 +114,13 @@ class TraversalForgetsFall(Traversal):
             traversal_module._Standing.fall = fall  # type: ignore[method-assign]
 
 
+class PickedByShape:
+    """Block for chains, a descent for other trees: the shape may depend on the tokens."""
+
+    def verify(self, tree: DraftTree, kernels: Any, random: RandomSource) -> TreeVerdict:
+        return (Block() if is_chain(tree) else Descent()).verify(tree, kernels, random)
+
+
 def drops_a_sibling(growth: Growth) -> None:
     """Draws two candidates and keeps the more probable one."""
     q = growth.row(0)
@@ -128,6 +136,7 @@ class Planted(NamedTuple):
 
 
 PLANTED: Mapping[str, Planted] = {
+    "a rule picked by the shape": Planted(PickedByShape(), {"look": after_a_look_below}),
     "a shared node tested once": Planted(
         Descent({"iid": shared_node_tested_once}), {"three": bushy("iid", 3), "two": bushy("iid", 2, 1)}
     ),

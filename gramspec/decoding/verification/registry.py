@@ -1,4 +1,4 @@
-"""Verifiers by name, and the choice of one for a tree.
+"""Verifiers by name, and the one for every tree.
 
 Law: that of the verifier. Source: laws, "Verification rules".
 """
@@ -18,30 +18,22 @@ from gramspec.errors import OptionError
 
 
 class Auto:
-    """`Block` for a chain of drawn tokens, `Descent` for every other tree.
+    """Traversal of any tree; a chain of drawn tokens by `Block`, which is the same decision in fewer steps.
 
-    The choice depends on the shape of the tree alone, and both rules hold for a chain whose length depends on
-    its tokens.
+    There is one rule for all shapes on purpose. A drafter may let the shape depend on what it drew; then a
+    rule picked by the shape is picked by those tokens, and block for chains with a descent for other trees,
+    both lossless alone, emit another law together.
     """
 
     name = "auto"
 
     def __init__(self) -> None:
-        self._block, self._descent = Block(), Descent()
-
-    def choice(self, tree: DraftTree) -> Verifier:
-        """The verifier for a tree.
-
-        Parameters
-        ----------
-        tree : DraftTree
-            What was drafted.
-        """
-        return self._block if is_chain(tree) else self._descent
+        self._block, self._traversal = Block(), Traversal()
 
     def verify(self, tree: DraftTree, kernels: Kernels, random: RandomSource) -> TreeVerdict:
         """Decide which path is kept; see `Verifier.verify`."""
-        return self.choice(tree).verify(tree, kernels, random)
+        verifier = self._block if is_chain(tree) else self._traversal
+        return verifier.verify(tree, kernels, random)
 
 
 VERIFIERS: Mapping[str, Callable[[], Verifier]] = {
