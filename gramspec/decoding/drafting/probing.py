@@ -87,7 +87,8 @@ class ProbingDrafter:
             left = most - builder.drafted
             probes = int(self.probe_share * left) if start is not None else 0
             self._draft(builder, end, depth, plan, most - probes, random)
-        if start is not None:
+        # A walk to its end needs no forward, and probes would cost one.
+        if start is not None and end is not None:
             self._probe(builder, start, plan.length, most)
         return builder.build()
 
