@@ -23,7 +23,7 @@ from gramspec.decoding.kernel import Node
 from gramspec.errors import OptionError
 from gramspec.validity.protocol import CompiledLanguage
 
-MODEL_FREE_PLAN = DraftPlan(length=10, width=8, nodes=16)
+MODEL_FREE_PLAN = DraftPlan(length=10, width=8, nodes=12)
 """A plan that suits `model_free` where nothing is known of what a forward costs."""
 
 

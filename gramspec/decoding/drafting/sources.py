@@ -25,7 +25,7 @@ from gramspec.errors import OptionError
 Growth = Literal["best", "puct"]
 
 TOP = 12  # tokens of a row that are worth remembering
-_SMALLEST = 0.01  # share of a row below which a token is never remembered
+_SMALLEST = 0.02  # share of a row below which a token is never remembered
 _PUCT = 1.0
 
 
