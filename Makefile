@@ -14,6 +14,7 @@ FLAGS_gpu ?= --json $(RESULTS)/gpu.json
 FLAGS_batch ?= --out $(RESULTS)
 FLAGS_masks ?= --out $(RESULTS)
 FLAGS_sweeps ?= --out $(RESULTS)
+FLAGS_faithful ?= --out $(RESULTS)
 SECONDS ?= 600
 # Fuzz harnesses, all by default; rooms whose tests run the native core.
 HARNESSES ?=

@@ -1,0 +1,202 @@
+"""Target forwards per exact sample: gramspec beside CARS, ARS, rejection, MCMC, SMC and masked decoding.
+
+Law: all methods read the same rows, masks and budgets; forwards count sequences (a batch of B counts B),
+without batching across attempts. Example: `python -m benchmarks.faithful --quick --out results`
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import gramspec as gs
+from benchmarks.faithfulness import figures as fig
+from benchmarks.faithfulness.laws import cold_draws, compare, law_of
+from benchmarks.faithfulness.methods import GUARANTEE, METHODS, Pair, Run
+from benchmarks.faithfulness.pair import trained_pair
+from benchmarks.faithfulness.tasks import TASKS, Task
+
+LAW_METHODS = ("gramspec", "cars", "mcmc", "smc+awrs", "asap", "masked")
+
+
+def chosen_tasks(text: str, pairs: Sequence[str]) -> list[Task]:
+    wanted = [name.strip() for name in text.split(",") if name.strip()]
+    known = {task.name for task in TASKS}
+    for name in wanted:
+        if name not in known:
+            raise SystemExit(f"no task {name!r}; there are: {', '.join(sorted(known))}")
+    return [t for t in TASKS if t.pair in pairs and (not wanted or t.name in wanted)]
+
+
+def measure(
+    pair: Pair, task: Task, methods: Sequence[str], args: argparse.Namespace, bar: Any
+) -> dict[str, list[Run]]:
+    """Every method on one task, repeat by repeat; a method that is always capped is not repeated further."""
+    runs: dict[str, list[Run]] = {name: [] for name in methods}
+    for repeat in range(args.repeats):
+        for name in methods:
+            slow = name not in ("cars", *(m for m in methods if m.startswith("gramspec")))
+            if slow and repeat >= args.rival_repeats:
+                continue
+            run = METHODS[name](pair, task, args.draws, args.seed + repeat, args.cap)
+            if run.capped and name.startswith("gramspec") and not run.costs:
+                raise SystemExit(f"{task.name}: {name} spent {run.spent} forwards; raise --cap")
+            runs[name].append(run)
+        bar.update(1)
+    return runs
+
+
+def law_section(
+    pairs: dict[str, Pair], tasks: Sequence[Task], draws: int, seed: int
+) -> tuple[str, list[Any]]:
+    """Cold draws of the enumerable tasks against their exact law."""
+    data = []
+    for task in tasks:
+        if not task.enumerable:
+            continue
+        pair = pairs[task.pair]
+        law = law_of(pair, task)
+        for name in LAW_METHODS:
+            print(f"law of {name} on {task.name}", file=sys.stderr)
+            found = cold_draws(METHODS[name], pair, task, draws, seed)
+            data.append({"task": task.name, "method": name, **compare(found, law)})
+    header = ["task", "method", "claim", "X² p", "TV (floor)", "KL(draws‖law) (floor)"]
+    header += ["KL(law‖draws) (floor)", "power at TV 0.03"]
+    lines = [
+        [
+            each["task"],
+            each["method"],
+            GUARANTEE.get(each["method"], "exact"),
+            each["p"],
+            f"{each['tv']:.4f} ({each['tv floor']:.4f})",
+            f"{each['kl draws||law']:.4f} ({each['kl draws||law floor']:.4f})",
+            f"{each['kl law||draws']:.4f} ({each['kl law||draws floor']:.4f})",
+            "-" if each["power at tv 0.03"] is None else f"{each['power at tv 0.03']:.3f}",
+        ]
+        for each in data
+    ]
+    return fig.table(header, lines), data
+
+
+def positions_table(runs: dict[str, dict[str, list[Run]]], methods: Sequence[str]) -> str:
+    """Per sample: positions scored, draft forwards, attempts, CPU milliseconds of a method's own work."""
+    lines = []
+    for task, row in runs.items():
+        for name in methods:
+            costs = [cost for run in row[name] for cost in run.costs]
+            if costs:
+                n = len(costs)
+                lines.append(
+                    [
+                        task,
+                        name,
+                        sum(c.positions for c in costs) / n,
+                        sum(c.draft_forwards for c in costs) / n,
+                        sum(c.attempts for c in costs) / n,
+                        1e3 * sum(c.seconds for c in costs) / n,
+                    ]
+                )
+    return fig.table(["task", "method", "positions", "draft forwards", "attempts", "own CPU ms"], lines)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, default=Path("build/bench"), help="folder of results and weights")
+    parser.add_argument("--pairs", default="embedded,trained", help="which pairs of models")
+    parser.add_argument("--tasks", default="", help="names of tasks, separated by commas; all by default")
+    parser.add_argument("--methods", default=",".join(METHODS), help="methods, separated by commas")
+    parser.add_argument("--ours", default="gramspec", help="the method the bars are about")
+    parser.add_argument("--repeats", type=int, default=50, help="repeats per task, each on a cold trie")
+    parser.add_argument("--rival-repeats", type=int, default=5, help="repeats of the methods without a bar")
+    parser.add_argument("--draws", type=int, default=100, help="exact samples per repeat")
+    parser.add_argument("--cap", type=int, default=20_000, help="forwards after which a run is given up")
+    parser.add_argument("--law-draws", type=int, default=3000, help="cold draws per law and method; 0: none")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--quick", action="store_true", help="a few minutes: 3 repeats of 20 draws")
+    args = parser.parse_args(argv)
+    if args.quick:
+        args.repeats, args.rival_repeats, args.draws = 3, 1, 20
+        args.cap, args.law_draws = min(args.cap, 3000), min(args.law_draws, 200)
+    methods = [name.strip() for name in args.methods.split(",")]
+    for name in (*methods, args.ours):
+        if name not in METHODS:
+            raise SystemExit(f"no method {name!r}; there are: {', '.join(METHODS)}")
+    methods = list(dict.fromkeys([args.ours, "cars", *methods]))
+    tasks = chosen_tasks(args.tasks, args.pairs.split(","))
+    from tqdm import tqdm
+
+    args.out.mkdir(parents=True, exist_ok=True)
+    models = {"embedded": gs.models.embedded, "trained": lambda: trained_pair(args.out / "pair")}
+    pairs: dict[str, Pair] = {}
+    runs: dict[str, dict[str, list[Run]]] = {}
+    begun = time.monotonic()
+    with tqdm(total=len(tasks) * args.repeats, desc="repeats", mininterval=2.0) as bar:
+        for task in tasks:
+            if task.pair not in pairs:
+                pairs[task.pair] = Pair(*models[task.pair]())
+            bar.set_postfix_str(task.name)
+            runs[f"{task.name} ({task.pair})"] = measure(pairs[task.pair], task, methods, args, bar)
+    found = {
+        task: {name: fig.figure(each, args.draws) for name, each in row.items()} for task, row in runs.items()
+    }
+    outcomes = [bar for name in methods if name.startswith("gramspec") for bar in fig.bars(found, name)]
+    title = (
+        f"{len(tasks)} tasks, {args.repeats} repeats of {args.draws} draws, cold trie each;"
+        f" seed {args.seed}, cap {args.cap} forwards, gramspec {gs.__version__}"
+    )
+    parts = [f"# Target forwards per exact sample\n\n{title}"]
+    lines = [
+        [
+            bar.name,
+            bar.mean,
+            bar.limit,
+            f"{bar.worst:.3g} ({bar.worst_task})",
+            "met" if bar.met else "NOT met",
+        ]
+        for bar in outcomes
+    ]
+    head = ["ratio", "geometric mean", "at most", "largest 95% upper bound (at most 1.1)", "bar"]
+    parts.append("## Bars\n\n" + fig.table(head, lines))
+    for when, label in (("first", "First sample"), ("each", f"Over {args.draws} draws")):
+        note = "Mean target forwards. ≥: capped. ~: consistent, !: biased (one draw of another law).\n\n"
+        parts.append(f"## {label}\n\n{note}" + fig.forwards_table(found, methods, when))
+        lines = [
+            [r.task, r.value, r.upper, m.value, m.upper]
+            for r, m in zip(
+                fig.ratios(found, args.ours, "cars", when),
+                fig.ratios(found, args.ours, "cars", f"{when}_fresh"),
+                strict=True,
+            )
+        ]
+        head = ["task", f"{args.ours} / CARS", "95% upper", f"{args.ours} / CARS + memo", "95% upper"]
+        parts.append(fig.table(head, lines))
+    parts.append("## Beside it, per sample\n\n" + positions_table(runs, methods))
+    law_data: list[Any] = []
+    if args.law_draws:
+        text, law_data = law_section(pairs, tasks, args.law_draws, args.seed + 1_000_000)
+        parts.append(f"## Law of {args.law_draws} cold draws\n\n{text}")
+    text = "\n\n".join(parts) + "\n"
+    print(text)
+    (args.out / "faithful.md").write_text(text, "utf-8")
+    fig.plot(found, args.ours, args.out / "faithful.png", title)
+    data = {
+        "title": title,
+        "seconds": time.monotonic() - begun,
+        "bars": [{**asdict(bar), "met": bar.met} for bar in outcomes],
+        "forwards": {task: fig.as_json(row) for task, row in found.items()},
+        "laws": law_data,
+    }
+    (args.out / "faithful.json").write_text(json.dumps(data, indent=1), "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,180 @@
+"""Methods: what is run on a task, behind one function that draws n samples and says what each cost.
+
+Law: all read the same rows of the same pair; forwards are counted per sequence, catch-up of cached tokens
+is in the positions. A run that has spent `cap` forwards ends after the draw or attempt it is in.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import gramspec as gs
+from benchmarks.faithfulness.charged import ChargedModel
+from benchmarks.faithfulness.tasks import Task
+from gramspec.audit.baselines import Ars, Asap, Cars, Masked, Mcmc, Problem, Rejection, Rsft, SmcAwrs
+from gramspec.decoding.random import NumpyRandomSource
+from gramspec.decoding.rows import RowLaw
+from gramspec.errors import BudgetExhaustedError, DeadEndError
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one draw cost: target forwards (and those with a memory of rows), positions, draft forwards."""
+
+    forwards: int
+    fresh: int
+    positions: int
+    draft_forwards: int
+    attempts: int
+    seconds: float  # of this method's own work, models left out
+
+
+@dataclass
+class Run:
+    """The draws of one run; `capped` when the cap ended it early, then `spent` is what it had spent."""
+
+    costs: list[Cost]
+    tokens: list[tuple[int, ...]]
+    capped: bool = False
+    spent: int = 0
+    spent_fresh: int = 0
+
+
+class Pair:
+    """A target and a draft whose rows are shared by all methods."""
+
+    def __init__(self, target: Any, draft: Any, *, max_bytes: int = 1 << 30) -> None:
+        self.target = ChargedModel(target, max_bytes=max_bytes)
+        self.draft = ChargedModel(draft, max_bytes=max_bytes // 4)
+        self.vocabulary = target.vocabulary
+        self._compiled: dict[str, Any] = {}
+
+    def compiled(self, task: Task) -> Any:
+        if task.name not in self._compiled:
+            self._compiled[task.name] = gs.compile(task.grammar(), self.vocabulary)
+        return self._compiled[task.name]
+
+    def prompt(self, task: Task) -> tuple[int, ...]:
+        return tuple(self.target.encode(task.prompt + "\n"))
+
+    def problem(self, task: Task) -> Problem:
+        rows = RowLaw(task.temperature)
+        return Problem(self.target.again(), self.compiled(task), self.prompt(task), task.max_new_tokens, rows)
+
+
+Method = Callable[[Pair, Task, int, int, int], Run]  # pair, task, draws, seed, cap
+
+
+def baseline(make: Callable[[Problem, int], Any]) -> Method:
+    """A method out of a sampler of `gramspec.audit.baselines`."""
+
+    def run(pair: Pair, task: Task, n: int, seed: int, cap: int) -> Run:
+        problem = pair.problem(task)
+        sampler = make(problem, cap)
+        out = Run([], [])
+        shared = pair.target.shared
+        for k in range(n):
+            before = (sampler.spent.forwards, sampler.spent.fresh, sampler.spent.positions)
+            attempts, computed, begun = sampler.spent.attempts, shared.seconds, time.process_time()
+            try:
+                tokens = sampler.draw(NumpyRandomSource((seed, k)))
+            except BudgetExhaustedError:
+                out.capped = True
+                break
+            except DeadEndError:  # a run whose weights are all zero gives nothing and is paid for
+                continue
+            seconds = time.process_time() - begun - (shared.seconds - computed)
+            after = (sampler.spent.forwards, sampler.spent.fresh, sampler.spent.positions)
+            spent = [b - a for a, b in zip(before, after, strict=True)]
+            out.costs.append(Cost(*spent, 0, sampler.spent.attempts - attempts, seconds))
+            out.tokens.append(tuple(tokens))
+            if sampler.spent.forwards >= cap and k + 1 < n:
+                out.capped = True
+                break
+        out.spent, out.spent_fresh = sampler.spent.forwards, sampler.spent.fresh
+        return out
+
+    return run
+
+
+def gramspec(*, draft: bool = True, **settings: Any) -> Method:
+    """`gs.generate`; settings are its arguments, and `options` those of `DecodingOptions`."""
+
+    def run(pair: Pair, task: Task, n: int, seed: int, cap: int) -> Run:
+        target, assistant = pair.target.again(), pair.draft.again()
+        options = {"max_target_forwards": cap, "max_attempts": 1_000_000, **settings.get("options", {})}
+        rest = {name: value for name, value in settings.items() if name != "options"}
+        counters, shared = target.counters, (pair.target.shared, pair.draft.shared)
+        out = Run([], [])
+        marks: list[tuple[int, float]] = []
+
+        def mark(done: int, total: int) -> None:
+            marks.append((counters.positions, time.process_time() - sum(s.seconds for s in shared)))
+
+        mark(0, n)
+        begun = counters.forwards
+        try:
+            [completions] = gs.generate(
+                target,
+                [pair.prompt(task)],
+                pair.compiled(task),
+                draft=assistant if draft else None,
+                n=n,
+                max_new_tokens=task.max_new_tokens,
+                temperature=task.temperature,
+                seed=seed,
+                options=gs.DecodingOptions(**options),
+                progress=mark,
+                **rest,
+            )
+        except BudgetExhaustedError as error:
+            out.capped, out.spent = True, error.report.target_forwards
+            out.spent_fresh = out.spent
+            return out
+        for k, one in enumerate(completions):
+            report = one.report
+            positions, seconds = (marks[k + 1][i] - marks[k][i] for i in (0, 1))
+            forwards = report.target_forwards
+            out.costs.append(
+                Cost(
+                    forwards, forwards, int(positions), report.draft_forwards, report.attempts, float(seconds)
+                )
+            )
+            out.tokens.append(tuple(one.token_ids))
+        out.spent = out.spent_fresh = counters.forwards - begun
+        return out
+
+    return run
+
+
+METHODS: dict[str, Method] = {
+    "gramspec": gramspec(),
+    "gramspec no draft": gramspec(draft=False),
+    "cars": baseline(lambda problem, cap: Cars(problem, max_forwards=cap)),
+    "ars": baseline(lambda problem, cap: Ars(problem, max_forwards=cap)),
+    "rsft": baseline(lambda problem, cap: Rsft(problem, max_forwards=cap)),
+    "rejection": baseline(lambda problem, cap: Rejection(problem, max_forwards=cap)),
+    "mcmc": baseline(lambda problem, cap: Mcmc(problem, "restart", 10)),
+    "smc+awrs": baseline(lambda problem, cap: SmcAwrs(problem, 10, 0.5)),
+    "asap": baseline(lambda problem, cap: Asap(problem)),
+    "masked": baseline(lambda problem, cap: Masked(problem)),
+}
+GUARANTEE = {
+    "mcmc": "consistent",
+    "smc+awrs": "consistent",
+    "asap": "biased",
+    "masked": "biased",
+}
+
+
+def option_names() -> set[str]:
+    """Options that this version of gramspec has."""
+    return {field.name for field in fields(gs.DecodingOptions)}
+
+
+def seeds(first: int, count: int) -> Sequence[int]:
+    """Seeds of the repeats."""
+    return range(first, first + count)
