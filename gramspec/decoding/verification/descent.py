@@ -63,7 +63,7 @@ def recursive(target: Row, branch: Branch, random: RandomSource) -> Step:
     """
     draft = drawn_row(branch)
     for i, token in enumerate(branch.tokens):
-        if kept(random.choose, float(target[token] / draft[token])):
+        if kept(random.choose, float(target[token]) / float(draft[token])):
             return Step(token, target)
         target = left_over(target, draft)
         if branch.law == "wor" and i + 1 < len(branch.tokens):

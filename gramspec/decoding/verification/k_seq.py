@@ -58,7 +58,7 @@ def k_seq(target: Row, branch: Branch, random: RandomSource) -> Step:
     if scale.accepted <= 0.0:
         return Step(None, target)
     for token in branch.tokens:
-        if kept(random.choose, float(target[token] / (scale.factor * draft[token]))):
+        if kept(random.choose, float(target[token]) / (scale.factor * float(draft[token]))):
             return Step(token, target)
     rest = target.copy()
     share = scale.any_accepted / scale.accepted
@@ -82,8 +82,10 @@ def scale_of(target: Row, draft: Row, k: int) -> Scale:
     """
     support = np.flatnonzero(draft > 0.0)
     q, mass = draft[support], target[support]
-    order = np.argsort(mass / q)
-    ratios = (mass / q)[order]
+    with np.errstate(over="ignore"):  # a ratio beyond the largest double is above every factor
+        ratios = mass / q
+    order = np.argsort(ratios)
+    ratios = ratios[order]
     below = np.concatenate(([0.0], np.cumsum(mass[order])))  # Σ K over the smallest ratios
     above = np.concatenate((np.cumsum(q[order][::-1])[::-1], [0.0]))  # Σ q over the others
 

@@ -38,7 +38,7 @@ class _Standing:
         """Value of a child."""
         assert self.target is not None
         self.draft = draft
-        return float(min(1.0, self.value * (self.target[token] / draft[token])))
+        return min(1.0, self.value * (float(self.target[token]) / float(draft[token])))
 
     def fall(self) -> None:
         """The child that was tried is rejected, with all below it."""
