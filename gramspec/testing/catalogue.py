@@ -22,6 +22,7 @@ from gramspec.decoding.drafting import (
 from gramspec.decoding.drafting.dyspec import DySpecDrafter
 from gramspec.decoding.drafting.model_free import DraftMemory
 from gramspec.decoding.drafting.model_tree import ModelTreeDrafter, sequoia_shape
+from gramspec.decoding.drafting.probing import ProbingDrafter
 from gramspec.decoding.drafting.stopping import ThresholdStop
 from gramspec.decoding.drafting.tree import DraftPlan
 from gramspec.decoding.random import NumpyRandomSource
@@ -122,6 +123,11 @@ DRAFTS: dict[str, Draft] = {
         lambda bench: DySpecDrafter(*_parts(bench), floor=0.05, stop=ThresholdStop(0.5)),
         DraftPlan(3, 2, 3),
         _DRAWN,
+    ),
+    "probing": Draft(
+        _taught(lambda bench: ProbingDrafter(*_parts(bench), floor=0.0)),
+        _TREE,
+        ("descent", "traversal", "auto"),
     ),
     "forced runs": Draft(lambda bench: ForcedDrafter(bench.world.vocabulary), _WIDE, _FIXED),
     "n-grams": Draft(_taught(lambda bench: NgramDrafter(bench.world.prompt)), _WIDE, _FIXED),
