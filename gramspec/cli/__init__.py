@@ -1,4 +1,4 @@
-"""Command line: `gramspec generate | compile | sample | check`.
+"""Command line: `gramspec generate | compile | sample | check | phi`.
 
 Law: text goes to stdout, everything else to stderr; a refused input is exit code 2 with its place.
 Source: API, "Command line".

@@ -15,6 +15,8 @@ from rich.text import Text
 from gramspec.cli.check import CheckRequest, check_text
 from gramspec.cli.compile import CompileRequest, explain
 from gramspec.cli.generate import GenerateRequest, generate_texts
+from gramspec.cli.phi import PhiRequest, show_phi
+from gramspec.cli.potentials import POTENTIAL_HELP
 from gramspec.cli.sample import SampleRequest, sample_texts
 from gramspec.cli.sources import KIND_HELP, SOURCE_HELP, GrammarRequest
 from gramspec.cli.vocabularies import EOS_HELP, VOCABULARY_HELP
@@ -36,6 +38,10 @@ _GENERATE_EXAMPLE = (
 _COMPILE_EXAMPLE = "Example: gramspec compile examples/user.schema.json --svg user.svg"
 _SAMPLE_EXAMPLE = "Example: gramspec sample examples/user.schema.json --n 3 --seed 1"
 _CHECK_EXAMPLE = 'Example: gramspec check regex:"[0-9]{4}-[0-9]{2}" 2026-11'
+_PHI_EXAMPLE = (
+    'Example: gramspec phi regex:"[0-9]{4}-[0-9]{2}" --prompt "Write a month." --max-new-tokens 8'
+    " --potential viability --potential learned --rollouts 32 --points 4"
+)
 
 Source = Annotated[str, typer.Argument(metavar="GRAMMAR", help=SOURCE_HELP)]
 Kind = Annotated[str, typer.Option(help=KIND_HELP)]
@@ -187,6 +193,74 @@ def check(
     """
     source = GrammarRequest(grammar, kind, property_order, whitespace, formats, draft)
     raise typer.Exit(check_text(CheckRequest(source, text, file, as_json)))
+
+
+@app.command(epilog=_PHI_EXAMPLE)
+def phi(
+    grammar: Source,
+    prompt: Annotated[str, typer.Option(help="What the model is asked.")],
+    potential: Annotated[
+        list[str] | None,
+        typer.Option(help=POTENTIAL_HELP, show_default="viability, one-step, partition"),
+    ] = None,
+    samples: Annotated[int, typer.Option("--samples", "-n", help="Draws of each potential's proposal.")] = 32,
+    rollouts: Annotated[int, typer.Option(help="Monte-Carlo runs at each prefix.")] = 64,
+    points: Annotated[int, typer.Option(help="Prefixes at which Φ is estimated.")] = 8,
+    fit_samples: Annotated[int, typer.Option(help="Samples or runs of the target that fits take.")] = 64,
+    fits: Annotated[
+        str | None,
+        typer.Option(
+            help="Directory of fitted potentials (hmm, learned): read where there, else written.",
+            show_default=False,
+        ),
+    ] = None,
+    plot: Annotated[
+        str | None, typer.Option(help="File for the plots: .png, .svg or .pdf.", show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")] = False,
+    seed: Annotated[int, typer.Option(help="Makes the answer reproducible.")] = 0,
+    max_new_tokens: Annotated[
+        int, typer.Option(help="Longest text in tokens, the end-of-sequence token counted.")
+    ] = 64,
+    temperature: Annotated[float, typer.Option(help="Divides the logits.")] = 1.0,
+    top_k: Annotated[int, typer.Option(help="Keep the k most probable tokens; 0 keeps all.")] = 0,
+    top_p: Annotated[float, typer.Option(help="Keep the most probable tokens of this mass.")] = 1.0,
+    target: Annotated[
+        str | None,
+        typer.Option(help="Directory of the target model; default: the embedded pair.", show_default=False),
+    ] = None,
+    draft: Annotated[
+        str | None,
+        typer.Option(help="Directory of a draft model, for rollouts; 'none': no draft.", show_default=False),
+    ] = None,
+    kind: Kind = "auto",
+    property_order: Order = "schema",
+    whitespace: WhiteSpace = "any",
+    formats: Formats = "assert",
+) -> None:
+    """Measure potentials: h against Φ by Monte Carlo, ρ along draws, effective sample size; plot them."""
+    chosen = tuple(potential) if potential else ("viability", "one-step", "partition")
+    show_phi(
+        PhiRequest(
+            grammar=GrammarRequest(grammar, kind, property_order, whitespace, formats),
+            prompt=prompt,
+            potentials=chosen,
+            samples=samples,
+            rollouts=rollouts,
+            points=points,
+            fit_samples=fit_samples,
+            fits=fits,
+            plot=plot,
+            as_json=as_json,
+            seed=seed,
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            target=target,
+            draft=draft,
+        )
+    )
 
 
 def run(arguments: list[str] | None = None) -> int:

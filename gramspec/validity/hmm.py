@@ -76,7 +76,7 @@ class Hmm(GradedPotential):
         *,
         max_states: int = 512,
         max_tokens: int = 512,
-        floor: float = 1e-6,
+        floor: float = 1e-30,
         memo_bytes: int = 1 << 26,
     ) -> None:
         check_number("max_states", max_states, 1)

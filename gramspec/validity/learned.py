@@ -93,7 +93,7 @@ class Learned(GradedPotential):
         compiled: CompiledLanguage,
         *,
         rate: float = 0.05,
-        floor: float = 1e-4,
+        floor: float = 1e-20,
         max_tokens: int = 512,
         max_entries: int = 100_000,
         features: Features | None = None,

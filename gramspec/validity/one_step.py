@@ -43,7 +43,8 @@ class OneStep(GradedPotential):
     max_tokens : int, optional
         Tokens after which h is evaluated, the most probable ones first. Default: 256 for W, 16 for S.
     floor : float
-        Least h on viable prefixes under contract W.
+        Least h on viable prefixes under contract W. The row at x says little of what follows v where the two
+        are peaked at different tokens; the floor bounds what such a mistake costs.
     memo_bytes : int
         Bytes of remembered children.
 
@@ -63,7 +64,7 @@ class OneStep(GradedPotential):
         own_row: bool = False,
         row: RowFunction | None = None,
         max_tokens: int | None = None,
-        floor: float = 1e-4,
+        floor: float = 0.05,
         memo_bytes: int = 1 << 26,
     ) -> None:
         if max_tokens is None:
