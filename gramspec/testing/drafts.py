@@ -260,6 +260,46 @@ def another_after(law: SiblingLaw, token: int = 1) -> Way:
     return grow
 
 
+def by_chance(seed: int, most: int = 4) -> Way:
+    """Any tree of up to `most` drawn tokens; each step depends on all that was drawn before it.
+
+    Parameters
+    ----------
+    seed : int
+        What is done after which tokens.
+    most : int
+        Drawn tokens, and as many fixed ones.
+    """
+
+    def grow(growth: Growth) -> None:
+        builder = growth.builder
+        drawn = steps = 0
+        closed: set[int] = set()
+        while drawn < most and steps < 2 * most:
+            steps += 1
+            dice = np.random.default_rng([seed, steps, *(t + 1 for t in builder.tokens)])
+            open_nodes = [i for i, n in enumerate(builder.nodes) if n is not None and i not in closed]
+            if not open_nodes or dice.random() < 0.1:
+                return
+            at = open_nodes[int(dice.integers(len(open_nodes)))]
+            law: SiblingLaw = ("iid", "wor", "greedy", "fixed")[int(dice.choice(4, p=(0.4, 0.3, 0.2, 0.1)))]
+            count = min(int(dice.choice((1, 1, 1, 2, 3))), most - drawn)
+            used = [t for b in builder.branches[at] for t in b.tokens]
+            row = growth.row(at)
+            if law != "fixed" and used and dice.random() < 0.7:
+                row = without(row, used)
+            if not row.any():
+                continue
+            branch = draw(growth.random, row, law, count)
+            builder.grow(at, branch)
+            if law == "fixed":
+                closed.add(at)
+            else:
+                drawn += 1 if law == "greedy" else len(branch.tokens)
+
+    return grow
+
+
 class Emitted(NamedTuple):
     """What one round over drafted trees comes to.
 

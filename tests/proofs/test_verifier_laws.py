@@ -20,11 +20,13 @@ from gramspec.decoding.verification import (
     Recursive,
     Token,
     Traversal,
+    Verifier,
     by_name,
 )
 from gramspec.errors import DraftError, OptionError
 from gramspec.testing.drafts import (
     Growth,
+    by_chance,
     distance,
     draft_rows,
     emitted_law,
@@ -68,7 +70,6 @@ class TestKSeq(VerifierLaws):
     verifier = KSeq()
     ways: ClassVar = {**CHAINS, **SIBLINGS, **WITH}
     refused: ClassVar = {**WITHOUT, **GREEDY}
-    seeds = 6
     toy_accepted = 10 / 9
 
 
@@ -111,7 +112,7 @@ def test_wrong_versions_are_caught(name: str) -> None:
     verifier, ways = PLANTED[name]
     errors = []
     for way in ways.values():
-        for seed in range(12):
+        for seed in range(8):
             target = random_kernel(seed, impossible=0.1)
             try:
                 found = emitted_law(verifier, way, target, draft_rows(seed, target, 0))
@@ -119,7 +120,7 @@ def test_wrong_versions_are_caught(name: str) -> None:
                 errors.append(1.0)
             else:
                 errors.append(distance(target, found.law))
-    assert sum(error > 1e-3 for error in errors) >= 6, errors
+    assert sum(error > 1e-3 for error in errors) >= 4, errors
 
 
 def drawn_stretches(growth: Growth) -> None:
@@ -167,3 +168,13 @@ def test_malformed_branches_are_refused(name: str, branch: Branch, reason: str) 
 
     with pytest.raises(DraftError, match=reason):
         emitted_law(by_name(name), grow, random_kernel(5, impossible=0.0), lambda prefix: np.ones(3))
+
+
+@pytest.mark.parametrize("verifier", [Descent(), Traversal(), Match(), Auto()], ids=lambda v: v.name)
+def test_trees_grown_by_chance_keep_the_law(verifier: Verifier, seed: int) -> None:
+    """Fresh trees in every run, each step of their growth a function of all tokens drawn before it."""
+    for k in range(20):
+        target = random_kernel(seed + k, coin=k % 3 > 0)
+        draft = draft_rows(seed + k, target, k % 3)
+        found = emitted_law(verifier, by_chance(seed + k), target, draft)
+        assert distance(target, found.law) <= 1e-12, seed + k
