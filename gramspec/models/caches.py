@@ -54,6 +54,21 @@ class SequenceCache(ABC):
             self._clear()  # an interrupted forward leaves layers of different lengths
             raise
 
+    def prepare(self, tokens: Sequence[int], nodes: Sequence[int], parents: Sequence[int]) -> Feed | None:
+        """What a forward shared with other sequences has to feed; None where this cache scores alone.
+
+        `absorb` or `drop` must follow.
+        """
+        return None
+
+    def absorb(self, feed: Feed, fresh: Rows | None) -> Rows:
+        """Take the rows of a shared forward; return what `score` would."""
+        raise NotImplementedError(f"{type(self).__name__} scores alone")
+
+    def drop(self) -> None:
+        """A shared forward has failed: hold nothing."""
+        self._clear()
+
     @abstractmethod
     def fork(self) -> SequenceCache:
         """Return an independent copy."""
@@ -69,6 +84,37 @@ class SequenceCache(ABC):
     @abstractmethod
     def _score(self, tokens: list[int], nodes: Sequence[int], parents: Sequence[int]) -> Rows:
         """Rows as `score` returns them, where no row is NaN."""
+
+
+class Feed(NamedTuple):
+    """Tokens that a forward has to feed to one cache.
+
+    Attributes
+    ----------
+    ids : list of int
+        The tokens, parents before children; empty when every row is known.
+    links : list of int
+        Parent of each within `ids`, -1 for the last token in the cache.
+    cache : transformers.Cache or None
+        Holds `held` tokens.
+    held : int
+        Tokens in the cache.
+    keep : int
+        Rows wanted, after the last tokens.
+    settled : int
+        Tokens of the sequence before the first drafted one.
+    nodes, parents : list of int
+        The drafted tree.
+    """
+
+    ids: list[int]
+    links: list[int]
+    cache: Any
+    held: int
+    keep: int
+    settled: int
+    nodes: list[int]
+    parents: list[int]
 
 
 def open_cache(network: Network, prompt_length: int) -> SequenceCache:
@@ -145,12 +191,41 @@ class CropCache(SequenceCache):
         self._floor = 0  # a window cannot be cropped below its last crop
 
     def _score(self, tokens: list[int], nodes: Sequence[int], parents: Sequence[int]) -> Rows:
-        if is_chain(parents):
-            return self._score_chain([*tokens, *nodes], len(tokens))
-        if self._network.trees:
-            return self._score_tree(tokens, nodes, parents)
-        root = self._settle(tokens)
-        return score_paths(self._network, self._cache, root, nodes, parents)
+        chain = is_chain(parents)
+        if not chain and not self._network.trees:
+            root = self._settle(tokens)
+            return score_paths(self._network, self._cache, root, nodes, parents)
+        feed = self.prepare(tokens, nodes, parents)
+        fresh: Rows | None = None
+        if feed.ids and chain:
+            fresh = self._network.run(feed.ids, feed.cache, feed.keep)
+        elif feed.ids:
+            fresh = self._network.run_tree(feed.ids, feed.links, feed.cache, feed.held, feed.keep)
+        return self.absorb(feed, fresh)
+
+    def prepare(self, tokens: Sequence[int], nodes: Sequence[int], parents: Sequence[int]) -> Feed:
+        """What has to be fed: the cache is cropped to what it shares with the wanted tokens."""
+        tokens, nodes, parents = list(tokens), list(nodes), list(parents)
+        return (
+            self._chain(tokens, nodes, parents)
+            if is_chain(parents)
+            else self._branches(tokens, nodes, parents)
+        )
+
+    def absorb(self, feed: Feed, fresh: Rows | None) -> Rows:
+        """Remember the rows of a forward, and answer for the whole tree."""
+        first, total = feed.settled, feed.settled + len(feed.nodes)
+        if feed.ids and is_chain(feed.parents):
+            self._held.extend(feed.ids)
+        elif feed.ids:
+            self._held.extend(feed.ids[: len(feed.ids) - len(feed.nodes)])
+            self._tree, self._tree_parents = feed.nodes, feed.parents
+        if fresh is not None:
+            self._store(range(total - feed.keep, total), fresh, first)
+            slots = list(range(first - 1, total))
+        else:  # every row was known, the cache was left as it is
+            slots = feed.links
+        return np.stack([self._rows[slot] for slot in slots])
 
     def fork(self) -> CropCache:
         """Return an independent copy."""
@@ -164,20 +239,18 @@ class CropCache(SequenceCache):
         other._floor = self._floor
         return other
 
-    def _score_chain(self, full: list[int], first: int) -> Rows:
+    def _chain(self, tokens: list[int], nodes: list[int], parents: list[int]) -> Feed:
         """Rows after ``full[:first]``, ``full[:first + 1]``, ..., ``full``."""
+        full, first = [*tokens, *nodes], len(tokens)
         matched = self._match(full)
         wanted = range(first - 1, len(full))
         unknown = [i for i in wanted if i >= len(matched) or matched[i] not in self._rows]
-        if not unknown:  # nothing to feed: leave the cache as it is
-            return np.stack([self._rows[matched[i]] for i in wanted])
+        if not unknown:
+            return Feed([], [matched[i] for i in wanted], None, 0, 0, first, nodes, parents)
         begin = self._keep(full, min(unknown[0], len(matched)), matched)
-        fed = full[begin:]
+        ids = full[begin:]
         keep = len(full) - max(begin, first - 1)
-        fresh = self._network.run(fed, self._open(), keep)
-        self._held.extend(fed)
-        self._store(range(len(full) - keep, len(full)), fresh, first)
-        return np.stack([self._rows[slot] for slot in wanted])
+        return Feed(ids, list(range(-1, len(ids) - 1)), self._open(), begin, keep, first, nodes, parents)
 
     def _settle(self, tokens: list[int]) -> Rows:
         last = len(tokens) - 1
@@ -190,7 +263,7 @@ class CropCache(SequenceCache):
             self._store(range(last, len(tokens)), fresh, len(tokens))
         return self._rows[last]
 
-    def _score_tree(self, tokens: list[int], nodes: Sequence[int], parents: Sequence[int]) -> Rows:
+    def _branches(self, tokens: list[int], nodes: list[int], parents: list[int]) -> Feed:
         matched = self._match(tokens)
         last = len(tokens) - 1
         begin = len(matched)
@@ -203,13 +276,7 @@ class CropCache(SequenceCache):
             parent + shift if parent >= 0 else shift - 1 for parent in parents
         ]
         keep = len(nodes) + (1 if pending else 0)
-        fresh = self._network.run_tree([*pending, *nodes], links, self._open(), begin, keep)
-        self._held.extend(pending)
-        self._tree = list(nodes)
-        self._tree_parents = list(parents)
-        total = len(tokens) + len(nodes)
-        self._store(range(total - keep, total), fresh, len(tokens))
-        return np.stack([self._rows[slot] for slot in range(last, total)])
+        return Feed([*pending, *nodes], links, self._open(), begin, keep, len(tokens), nodes, parents)
 
     def _open(self) -> Any:
         if self._cache is None:

@@ -84,6 +84,7 @@ class Network:
             self.kind == "full" and "position_ids" in parameters and implementation in ("eager", "sdpa")
         )
         self._trees: bool | None = None if self._masked else False
+        self._batches: bool | None = None if self._masked else False
 
     def _probe(self) -> tuple[int, CacheKind]:
         """Run two tokens once: the width of a row, and whether the filled cache can be cropped."""
@@ -117,6 +118,13 @@ class Network:
         if self._trees is None:
             self._trees = self._check_trees()
         return self._trees
+
+    @property
+    def batches(self) -> bool:
+        """Whether several sequences can share a forward; the first use compares two with one by one."""
+        if self._batches is None:
+            self._batches = self.trees and self._check_batches()
+        return self._batches
 
     def new_cache(self) -> Any:
         """Return an empty cache of the classes that the model's configuration names."""
@@ -165,6 +173,74 @@ class Network:
         extra = {"attention_mask": mask.to(device), "position_ids": positions.to(device)}
         return self._forward(ids, cache, keep, extra)
 
+    def run_batch(self, feeds: Sequence[Any]) -> list[Rows]:
+        """Feed several sequences in one forward, each after its own cache.
+
+        Caches are laid side by side: keys on the left of a common length, new tokens on the right of
+        another; a mask hides the rest. Afterwards each cache holds its own new tokens.
+
+        Parameters
+        ----------
+        feeds : sequence of Feed
+            Tokens and cache of each sequence.
+        """
+        device, count = self.model.device, len(feeds)
+        held = max(feed.held for feed in feeds)
+        new = max(len(feed.ids) for feed in feeds)
+        ids = torch.zeros((count, new), dtype=torch.long)
+        positions = torch.zeros((count, new), dtype=torch.long)
+        seen = torch.zeros((count, new, held + new), dtype=torch.bool)
+        seen[:, :, held:] |= torch.eye(new, dtype=torch.bool)  # padding sees itself
+        for b, feed in enumerate(feeds):
+            begin = new - len(feed.ids)
+            ids[b, begin:] = torch.tensor(feed.ids)
+            depths = torch.tensor(tree_depths(feed.links))
+            positions[b, begin:] = feed.held + depths - 1
+            seen[b, begin:, : feed.held] = True
+            for node, parent in enumerate(feed.links):
+                if parent >= 0:
+                    seen[b, begin + node] |= seen[b, begin + parent]
+        mask = torch.zeros((count, 1, new, held + new), dtype=self.model.dtype)
+        mask.masked_fill_(~seen[:, None], torch.finfo(self.model.dtype).min)
+        cache = self._side_by_side(feeds, held) if held else self.new_cache()
+        keep = max(feed.keep for feed in feeds)
+        options: dict[str, Any] = {self._key: cache}
+        if self._keep:
+            options["logits_to_keep"] = keep
+        with torch.no_grad():
+            logits = self.model(
+                input_ids=ids.to(device),
+                attention_mask=mask.to(device),
+                position_ids=positions.to(device),
+                use_cache=True,
+                return_dict=True,
+                **options,
+            ).logits[:, -keep:]
+            if logits.dtype is not torch.float64:
+                logits = logits.to(torch.float32)
+            rows: Rows = logits.cpu().numpy()
+            for b, feed in enumerate(feeds):
+                for own, layer in zip(feed.cache.layers, cache.layers, strict=True):
+                    fresh = slice(held + new - len(feed.ids), None)
+                    own.update(
+                        layer.keys[b : b + 1, :, fresh].clone(), layer.values[b : b + 1, :, fresh].clone()
+                    )
+        self.counters.add(forwards=count, positions=sum(len(feed.ids) for feed in feeds))
+        return [rows[b, keep - feed.keep :] for b, feed in enumerate(feeds)]
+
+    def _side_by_side(self, feeds: Sequence[Any], held: int) -> Any:
+        cache = self.new_cache()
+        for index, layer in enumerate(cache.layers):
+            parts: list[list[torch.Tensor]] = [[], []]
+            shaped = next(feed.cache.layers[index] for feed in feeds if feed.held)
+            for feed in feeds:
+                own = feed.cache.layers[index]
+                for side, name in zip(parts, ("keys", "values"), strict=True):
+                    tensor = getattr(own, name) if feed.held else getattr(shaped, name)[:, :, :0]
+                    side.append(torch.nn.functional.pad(tensor, (0, 0, 0, held - feed.held)))
+            layer.update(torch.cat(parts[0]), torch.cat(parts[1]))
+        return cache
+
     def _forward(self, ids: Sequence[int], cache: Any, keep: int, extra: dict[str, Any]) -> Rows:
         options = dict(extra)
         options[self._key] = cache
@@ -201,3 +277,34 @@ class Network:
         difference = np.abs(tree - np.concatenate(alone)).max()
         scale = max(1.0, float(np.abs(tree).max()))
         return bool(difference <= scale * _TREE_TOLERANCE.get(self.model.dtype, 5e-2))
+
+    def _check_batches(self) -> bool:
+        """Compare three sequences of other lengths, one of them new, in one forward with each alone."""
+        from gramspec.models.caches import Feed
+
+        counted = self.counters
+        self.counters = Counters()
+        try:
+            a, b, c, d = (i % self.width for i in (1, 2, 3, 5))
+            cases = [([a, b, c], [d, c], [-1, -1]), ([b], [a, c, d], [-1, 0, 1]), ([], [c, a], [-1, 0])]
+            alone, feeds = [], []
+            for before, ids, links in cases:
+                caches = [self.new_cache(), self.new_cache()]
+                for cache in caches:
+                    if before:
+                        self.run(before, cache, 1)
+                held = len(before)
+                alone.append(self.run_tree(ids, links, caches[0], held, len(ids)))
+                feeds.append(Feed(ids, links, caches[1], held, len(ids), 0, [], []))
+            together = self.run_batch(feeds)
+            # The caches have to go on as well: one more token after each.
+            more = [Feed([b], [-1], f.cache, f.held + len(f.ids), 1, 0, [], []) for f in feeds[1:]]
+            together += self.run_batch(more)
+            alone += [self.run([*before, *ids, b], self.new_cache(), 1) for before, ids, _ in cases[1:]]
+        except (RuntimeError, ValueError, TypeError):
+            return False  # the architecture refuses such a batch: sequences are scored one by one
+        finally:
+            self.counters = counted
+        scale = max(1.0, *(float(np.abs(rows).max()) for rows in alone))
+        worst = max(float(np.abs(x - y).max()) for x, y in zip(together, alone, strict=True))
+        return worst <= scale * _TREE_TOLERANCE.get(self.model.dtype, 5e-2)

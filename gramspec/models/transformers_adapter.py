@@ -62,7 +62,8 @@ class TransformersModel:
 
     A branching tree takes one forward only for "full" caches under the ``eager`` or ``sdpa``
     attention, checked once per model against separate paths (`scores_trees`). Otherwise every
-    stretch between branches is a forward of its own, and counted.
+    stretch between branches is a forward of its own, and counted. The same models score several
+    sequences in one forward (`score_many`), each after its own cache and of its own length.
 
     Not safe for concurrent use from several threads.
     """
@@ -191,19 +192,56 @@ class TransformersModel:
     def score_many(
         self, requests: Sequence[tuple[Any, Sequence[int], Sequence[int] | None]]
     ) -> list[NDArray[np.float64]]:
-        """`score` of each request, one after the other: one forward (or more, see Notes) per sequence."""
+        """`score` of each request: one forward for all where the architecture allows it.
+
+        It is counted as one forward per sequence. Otherwise one sequence is scored after the other.
+        """
         return self.score_counted(requests)[0]
 
     def score_counted(
         self, requests: Sequence[tuple[Any, Sequence[int], Sequence[int] | None]]
     ) -> tuple[list[NDArray[np.float64]], list[Counters]]:
         """`score_many`, and the work that each request has caused."""
-        answers, spent = [], []
-        for sequence, tokens, parents in requests:
-            before = self.counters.copy()
-            answers.append(sequence.score(tokens, parents))
-            spent.append(self.counters.since(before))
-        return answers, spent
+        found: list[tuple[NDArray[np.float64], Counters] | None] = [None] * len(requests)
+        if len(requests) > 1 and self._network.batches:
+            self._score_together(requests, found)
+        for k, (sequence, tokens, parents) in enumerate(requests):
+            if found[k] is None:
+                before = self.counters.copy()
+                rows = sequence.score(tokens, parents)
+                found[k] = rows, self.counters.since(before)
+        answered = [one for one in found if one is not None]
+        return [rows for rows, _ in answered], [spent for _, spent in answered]
+
+    def _score_together(
+        self,
+        requests: Sequence[tuple[Any, Sequence[int], Sequence[int] | None]],
+        found: list[tuple[NDArray[np.float64], Counters] | None],
+    ) -> None:
+        """Answer what one forward can; the rest, and rows with NaN, are left to be scored alone."""
+        seen: set[int] = set()
+        jobs: list[tuple[int, list[int], list[int], Any]] = []
+        try:
+            for k, (sequence, tokens, parents) in enumerate(requests):
+                if id(sequence) in seen:  # its cache has to hold the first answer before
+                    continue
+                seen.add(id(sequence))
+                ids, links = sequence.check(tokens, parents)
+                jobs.append((k, ids, links, sequence.cache.prepare(sequence.tokens, ids, links)))
+            feeds = [feed for *_, feed in jobs if feed.ids]
+            fresh = iter(self._network.run_batch(feeds) if feeds else [])
+            for k, ids, links, feed in jobs:
+                sequence = requests[k][0]
+                rows = sequence.cache.absorb(feed, next(fresh) if feed.ids else None)
+                if np.isnan(rows.max()):
+                    sequence.cache.drop()
+                    continue
+                spent = Counters(1 if feed.ids else 0, len(rows), len(feed.ids))
+                found[k] = sequence.answer(rows, ids, links), spent
+        except BaseException:
+            for k, *_ in jobs:
+                requests[k][0].cache.drop()
+            raise
 
     def _bos(self) -> int:
         for source in (self._model.generation_config, self._model.config, self.tokenizer):
@@ -233,6 +271,16 @@ class TransformersSequence(CommittedTokens):
         LogitsError
             On NaN, +inf, or a row without a finite entry; names the prefix.
         """
+        ids, links = self.check(tokens, parents)
+        return self.answer(self._cache.score(self._tokens, ids, links), ids, links)
+
+    @property
+    def cache(self) -> SequenceCache:
+        """The cached states."""
+        return self._cache
+
+    def check(self, tokens: Sequence[int], parents: Sequence[int] | None) -> tuple[list[int], list[int]]:
+        """Ids and parents of a tree that the model takes; raises as `score` does."""
         model = self._model
         ids = token_ids(tokens, model.vocab_size, "tokens")
         links = tree_parents(len(ids), parents)
@@ -241,12 +289,16 @@ class TransformersSequence(CommittedTokens):
             raise ModelError(
                 f"a path of {deepest} tokens is longer than the model takes ({model.max_length})"
             )
-        rows = np.asarray(self._cache.score(self._tokens, ids, links), dtype=np.float64)
+        return ids, links
+
+    def answer(self, rows: Any, ids: Sequence[int], links: Sequence[int]) -> NDArray[np.float64]:
+        """Rows as the caller gets them, checked and counted."""
+        result = np.asarray(rows, dtype=np.float64)
         paths = [(), *tree_paths(ids, links)]
-        for row, path in zip(rows, paths, strict=True):
+        for row, path in zip(result, paths, strict=True):
             check_row(row, self._tokens, path)
-        model.counters.add(rows=len(rows))
-        return rows
+        self._model.counters.add(rows=len(result))
+        return result
 
     def fork(self) -> TransformersSequence:
         """Return an independent copy; the cached states are copied."""
