@@ -43,10 +43,29 @@ def law_and_sampler(law: str, sampler: str) -> None:
     """
     if law not in ("conditional", "masked"):
         raise OptionError(f"law={law!r}: 'conditional' or 'masked' is needed")
-    available = {"conditional": ("auto", "restart"), "masked": ("auto",)}[law]
+    available = {"conditional": ("auto", "restart", "smc", "mcmc", "twisted"), "masked": ("auto",)}[law]
     if sampler not in available:
         names = " or ".join(repr(name) for name in available)
         raise OptionError(f"sampler={sampler!r}: for law {law!r} there is {names}")
+
+
+def check_stream(stream: object, stop: object) -> None:
+    """Refuse a stream that cannot be called, and stop strings.
+
+    Raises
+    ------
+    OptionError
+        Saying what to write instead.
+    """
+    if stream is not None and not callable(stream):
+        raise OptionError(f"stream={stream!r}: a function that takes a Chunk, or None, is needed")
+    if stop is not None:
+        raise OptionError(
+            f"stop={stop!r}: a text cut off at a string is no member of the grammar, and its law would be no"
+            " law of the grammar's members"
+            "\n  hint: let the grammar end there: grammar + gs.literal(stop), or a pattern that ends with it,"
+            ' e.g. gs.regex(r"[^;]*;")'
+        )
 
 
 def tokenize(target: LanguageModel, prompts: object) -> list[list[int]]:

@@ -1,6 +1,7 @@
 """`generate`: prompts in, completions under the requested law out.
 
-Law: "conditional" P(y | y ∈ L) by restarts, or "masked" local masking; all input is checked first.
+Law: "conditional" P(y | y ∈ L), or "masked" local masking, by the sampler asked for; all input is checked
+first.
 Source: API, section 4; laws.
 """
 
@@ -15,18 +16,18 @@ from gramspec.decoding.checks import (
     check_eos,
     check_lengths,
     check_seed,
+    check_stream,
     law_and_sampler,
     resolve_vocabulary,
     tokenize,
 )
 from gramspec.decoding.completion import Completion
-from gramspec.decoding.drafting import ModelDrafter
-from gramspec.decoding.kernel import KilledLaw, MaskedLaw
-from gramspec.decoding.meter import Meter
 from gramspec.decoding.options import DecodingOptions, check_whole
 from gramspec.decoding.random import NumpyRandomSource, RandomSource
 from gramspec.decoding.rows import RowLaw
-from gramspec.decoding.samplers import MaskedSampler, RestartSampler
+from gramspec.decoding.samplers import AutoSampler, MaskedSampler, RestartSampler, Sampler, TwistedSampler
+from gramspec.decoding.streaming import Chunk, TextStream
+from gramspec.decoding.wiring import Call, check_names, sampler_of
 from gramspec.errors import OptionError
 from gramspec.grammar.core import Grammar
 from gramspec.limits import Limits
@@ -55,6 +56,8 @@ def generate(
     options: DecodingOptions | None = None,
     limits: Limits = Limits(),
     progress: Callable[[int, int], None] | None = None,
+    stream: Callable[[Chunk], None] | None = None,
+    stop: object = None,
 ) -> list[list[Completion]]:
     """Sample texts of a grammar from a language model.
 
@@ -72,8 +75,11 @@ def generate(
         "conditional": P(y | y ∈ L). "masked": local masking, what other engines sample. L is cut down by the
         residual predicates of the grammar in both; the masked law may then meet a dead end, and a
         draw that did not is labelled "masked|R": the masked law given that it ends.
-    sampler : {"auto", "restart"}
-        "restart" is exact for the conditional law; "auto" takes the sampler of the law.
+    sampler : {"auto", "restart", "smc", "mcmc", "twisted"}
+        For the conditional law. "restart": exact. "smc", "mcmc": consistent as `particles` or `mcmc_steps`
+        of the options grow. "twisted": one pass, biased without its reported weight. "auto": restarts, and
+        "smc" for a sample that spends `auto_attempts` of them; each report says which. The masked law has
+        one sampler, "auto".
     n : int
         Samples per prompt.
     max_new_tokens : int
@@ -83,8 +89,9 @@ def generate(
     seed : int, optional
         Makes the call reproducible; it then shares nothing it has learned with other calls.
     potential : Potential or PrefixTrie, optional
-        Bound on Φ with contract E or S, for the conditional law. None: a `PrefixTrie` over `Viability`,
-        cold at the beginning of the call. A `PrefixTrie` is shared between calls without a seed.
+        What is known of Φ, for the conditional law; "restart" needs contract E or S, the others take W
+        too. None: a `PrefixTrie` over `Viability`, cold at the beginning of the call. A `PrefixTrie` is
+        shared between calls without a seed.
     vocabulary : Vocabulary, optional
         None: that of the compiled grammar, or of the target's tokenizer.
     options : DecodingOptions, optional
@@ -93,6 +100,11 @@ def generate(
         Bounds for compiling the grammar.
     progress : callable, optional
         Called as ``progress(done, total)`` after each sample.
+    stream : callable, optional
+        Called with each `Chunk` of text as soon as nothing can take it back: at once under the masked law
+        without residual predicates and under a potential with contract E, else at the end of each sample.
+    stop : None
+        Stop strings would cut texts off outside of the grammar, so they are refused: make them part of it.
 
     Returns
     -------
@@ -108,11 +120,14 @@ def generate(
     BudgetTooSmallError
         When `max_new_tokens` is below the shortest member of the grammar.
     BudgetExhaustedError
-        When a sample found no member of the grammar within its budget.
+        When a sample found no member of the grammar within its budget, or all its weights are zero.
+    ContractError
+        When the potential breaks its contract.
     UndefinedLawError
         When the model certainly gives the grammar no probability.
     DeadEndError
-        When the masked law leaves no token to take (top-k and top-p, or residual predicates).
+        When the masked law leaves no token to take (top-k and top-p, or residual predicates), or a
+        "twisted" draw has weight zero.
     """
     rows = RowLaw(temperature, top_k, top_p)
     options = options if options is not None else DecodingOptions()
@@ -120,6 +135,7 @@ def generate(
     check_whole("max_new_tokens", max_new_tokens, 1)
     check_seed(seed)
     law_and_sampler(law, sampler)
+    check_stream(stream, stop)
     if law == "masked" and potential is not None:
         raise OptionError("potential: the masked law uses none")
     ids = tokenize(target, prompts)
@@ -135,36 +151,46 @@ def generate(
     if options.memo_bytes:
         model = MemoModel(target, max_bytes=options.memo_bytes)
         drafting = MemoModel(draft, max_bytes=options.memo_bytes) if draft is not None else None
+    call = Call(model, drafting, compiled, rows, max_new_tokens, options)
+    check_names(call)
 
     results: list[list[Completion]] = []
     for i, prompt in enumerate(ids):
-        sequence = model.open(prompt)
-        length = len(sequence.tokens)  # an empty prompt may have become a BOS token
-        drafter = ModelDrafter(drafting, prompt, rows) if drafting is not None and options.gamma > 0 else None
-        meter = Meter(model, drafting)
-        one: MaskedSampler | RestartSampler
-        if law == "masked":
-            masked = MaskedLaw(compiled, rows, budget=max_new_tokens, width=target.vocab_size)
-            one = MaskedSampler(masked, sequence, length, drafter, options, meter)
-        else:
-            bound = _bind(potential, target, prompt, rows, compiled, max_new_tokens)
-            killed = KilledLaw(
-                bound, rows, budget=max_new_tokens, width=target.vocab_size, row_noise=target.row_noise
-            )
-            one = RestartSampler(killed, sequence, length, drafter, options, meter)
+        bound = _bind(potential, target, prompt, rows, compiled, max_new_tokens) if law != "masked" else None
+        one = sampler_of(call, sampler, bound, prompt)
+        at_once = _certain_at_once(one, compiled)
         completions = []
-        for k in range(n):
-            draw = one.draw(stream(seed, i, k))
-            data = b"".join(vocabulary.tokens[t] or b"" for t in draw.tokens)
-            text = data.decode("utf-8", errors="replace")
-            completions.append(Completion(draw.tokens, text, draw.logprob, draw.report))
-            if progress is not None:
-                progress(i * n + k + 1, n * len(ids))
+        try:
+            for k in range(n):
+                text_stream = TextStream(vocabulary, stream, i, k) if stream is not None else None
+                one.watch = text_stream.grow if text_stream is not None and at_once else None
+                draw = one.draw(source_of(seed, i, k))
+                if text_stream is not None:
+                    text_stream.end(draw.tokens)
+                data = b"".join(vocabulary.tokens[t] or b"" for t in draw.tokens)
+                text = data.decode("utf-8", errors="replace")
+                completions.append(Completion(draw.tokens, text, draw.logprob, draw.report))
+                if progress is not None:
+                    progress(i * n + k + 1, n * len(ids))
+        finally:
+            one.close()
         results.append(completions)
     return results
 
 
-def stream(seed: int | None, prompt: int, sample: int) -> Callable[[int], RandomSource]:
+def _certain_at_once(sampler: Sampler[Any], compiled: CompiledLanguage) -> bool:
+    """Whether no restart and no choice among drafts of a text can take back what a pass has written."""
+    if isinstance(sampler, MaskedSampler):
+        return not compiled.residuals
+    potential = sampler.law.potential
+    return (
+        isinstance(sampler, (RestartSampler, AutoSampler, TwistedSampler))
+        and potential is not None
+        and potential.contract == "E"
+    )
+
+
+def source_of(seed: int | None, prompt: int, sample: int) -> Callable[[int], RandomSource]:
     """The random source of every attempt of one sample.
 
     Parameters

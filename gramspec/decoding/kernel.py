@@ -1,12 +1,13 @@
 """Nodes of an attempt and the kernel K(.|x) over V ∪ {†} that a verifier runs against.
 
-Law: killed K(v|x) = p(v|x)·h(xv)/h(x), K(†|x) = 1 - ρ(x); masked K(v|x) = p(v|x)·1[v viable]/Z(x).
+Law: killed K(v|x) = p(v|x)·h(xv)/h(x), K(†|x) = 1 - ρ(x); twisted K(v|x) = p(v|x)·h(xv)/S(x);
+masked K(v|x) = p(v|x)·1[v viable]/Z(x).
 Source: laws, "One frame for everything" and "The snapshot rule". † is the index after the last token.
 """
 
 from __future__ import annotations
 
-from math import exp
+from math import exp, inf
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from gramspec.decoding.rows import RowLaw, fit_width
 from gramspec.errors import ContractError, OptionError
-from gramspec.validity.protocol import CompiledLanguage, LearningPotential, Potential
+from gramspec.validity.protocol import CompiledLanguage, Contract, LearningPotential, Potential
 
 
 class Node:
@@ -124,7 +125,8 @@ class KilledLaw(_LawBase):
         self.potential: Potential | None = potential
         self._potential = potential
         self._memory = potential if isinstance(potential, LearningPotential) else None
-        self._tolerance = 2 * row_noise + 1e-9
+        self._exact = potential.contract == "E"
+        self._row_noise = row_noise
         self.rho_max = 0.0
 
     def root(self) -> Node:
@@ -145,7 +147,8 @@ class KilledLaw(_LawBase):
         Raises
         ------
         ContractError
-            When ρ(x) exceeds one by more than the row noise allows.
+            When ρ(x) exceeds one by more than the row noise allows; under contract E also when it falls
+            short of one.
         """
         h = self.children(node)
         p = self._memory.remembered_row(node.prefix, self.width) if self._memory is not None else None
@@ -154,15 +157,105 @@ class KilledLaw(_LawBase):
         mass = p * h
         total = float(mass.sum())
         rho = total / node.h
-        if not rho <= 1.0 + self._tolerance:
-            raise ContractError(
-                f"potential {self._potential.name!r} broke contract S after {list(node.prefix)}:"
-                f" rho = {rho!r} (h = {node.h!r}, S = {total!r})"
-            )
+        check_rho(self._potential, node, total, self._row_noise)
         self.rho_max = max(self.rho_max, rho)
         kernel = np.empty(self.width + 1)
-        np.divide(mass, max(total, node.h), out=kernel[:-1])
-        kernel[-1] = max(0.0, 1.0 - rho)
+        np.divide(mass, total if self._exact else max(total, node.h), out=kernel[:-1])
+        kernel[-1] = 0.0 if self._exact else max(0.0, 1.0 - rho)
+        node.p, node.mass, node.kernel = p, total, kernel
+        return kernel
+
+
+class TwistedLaw(_LawBase):
+    """Proposals r(v|x) = p(v|x)·h(xv)/S(x) for any h; what they lack to p(y)·1[y ∈ L] is a weight.
+
+    † stands for S(x) = 0 and has probability one there, zero elsewhere. The weight of a finished text is
+    p(y)/K(y) = h(ε)·∏ρ, that of a prefix p(x)·h(x)/K(x); what ended in † weighs nothing.
+
+    Parameters
+    ----------
+    potential : Potential
+        Any contract; positive where a member of the grammar can still be reached.
+    rows : RowLaw
+        What turns logits into p.
+    budget : int
+        Largest number of new tokens, EOS included.
+    width : int
+        Width of the target's rows; tokens beyond the vocabulary have h = 0.
+    row_noise : float
+        Bound on the relative difference between two evaluations of one row.
+    """
+
+    name: Literal["conditional", "masked"] = "conditional"
+
+    def __init__(
+        self, potential: Potential, rows: RowLaw, *, budget: int, width: int, row_noise: float = 0.0
+    ) -> None:
+        super().__init__(potential.compiled, rows, budget=budget, width=width)
+        self.potential: Potential | None = potential
+        self._potential = potential
+        self._memory = potential if isinstance(potential, LearningPotential) else None
+        self._row_noise = row_noise
+        self.rho_max = 0.0
+
+    @property
+    def contract(self) -> Contract:
+        """Contract of the potential."""
+        return self._potential.contract
+
+    def on(self, potential: Potential) -> TwistedLaw:
+        """The same law with another potential.
+
+        Parameters
+        ----------
+        potential : Potential
+            For the same grammar.
+        """
+        return TwistedLaw(
+            potential, self.rows, budget=self.budget, width=self.width, row_noise=self._row_noise
+        )
+
+    def root(self) -> Node:
+        """The node before the first token, with h(ε) as it is now."""
+        matcher = self.compiled.matcher()
+        h = exp(self._potential.log_h(matcher, (), self.budget))
+        if not 0.0 <= h < inf:
+            raise ContractError(f"potential {self._potential.name!r}: h = {h!r} before the first token")
+        return Node((), matcher, self.budget, h)
+
+    def children(self, node: Node) -> NDArray[np.float64]:
+        """h(xv) for every token: read from the potential once, then kept with the node."""
+        if node.children is None:
+            h = self._potential.h_children(node.matcher, node.prefix, node.remaining)
+            node.children = fit_width(h, self.width)
+        return node.children
+
+    def kernel(self, node: Node, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The twisted row over V ∪ {†}.
+
+        Raises
+        ------
+        ContractError
+            When h is negative, infinite or no number, or breaks contract E or S.
+        """
+        p = self._memory.remembered_row(node.prefix, self.width) if self._memory is not None else None
+        if p is None:
+            p = self.rows.row(logits, node.prefix)
+        h = self.children(node)
+        mass = p * h
+        total = float(mass.sum())
+        if not total < inf or float(h.min()) < 0.0:
+            raise ContractError(
+                f"potential {self._potential.name!r} is no finite, non-negative number for some token after"
+                f" {list(node.prefix)}"
+            )
+        check_rho(self._potential, node, total, self._row_noise)
+        kernel = np.zeros(self.width + 1)
+        if total > 0.0:
+            np.divide(mass, total, out=kernel[:-1])
+        else:
+            kernel[-1] = 1.0
+        self.rho_max = max(self.rho_max, total / node.h)
         node.p, node.mass, node.kernel = p, total, kernel
         return kernel
 
@@ -213,6 +306,35 @@ class MaskedLaw(_LawBase):
             kernel[-1] = 1.0
         node.p, node.mass, node.kernel = p, total, kernel
         return kernel
+
+
+def check_rho(potential: Potential, node: Node, mass: float, row_noise: float) -> None:
+    """Hold a potential to its contract at one prefix: ρ <= 1 under S, ρ = 1 under E, up to row noise.
+
+    Parameters
+    ----------
+    potential : Potential
+        Whose values `node.h` and `mass` are made of.
+    node : Node
+        The prefix.
+    mass : float
+        S(x).
+    row_noise : float
+        Bound on the relative difference between two evaluations of one row.
+
+    Raises
+    ------
+    ContractError
+        Naming the prefix and ρ.
+    """
+    if potential.contract == "W":
+        return
+    rho, tolerance = mass / node.h, 2 * row_noise + 1e-9
+    if not rho <= 1.0 + tolerance or (potential.contract == "E" and rho < 1.0 - tolerance):
+        raise ContractError(
+            f"potential {potential.name!r} broke contract {potential.contract} after {list(node.prefix)}:"
+            f" rho = {rho!r} (h = {node.h!r}, S = {mass!r})"
+        )
 
 
 def child_node(law: StepLaw, node: Node, token: int) -> Node:

@@ -6,7 +6,7 @@ Source: laws, "What may be claimed".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 
 from gramspec.errors import OptionError
@@ -19,7 +19,7 @@ class DecodingOptions:
     Parameters
     ----------
     gamma : int
-        Tokens drafted per round at most (only used with a draft model).
+        Tokens drafted on a path per round at most; 0 drafts nothing.
     max_attempts : int
         Attempts per sample.
     max_seconds : float or None
@@ -30,6 +30,32 @@ class DecodingOptions:
         Prefixes whose learned mass is remembered.
     memo_bytes : int
         Bytes of rows remembered per model during one call; 0 remembers none.
+    width : int
+        Candidates drafted at one node at most; 1 drafts a chain.
+    nodes : int or None
+        Tokens drafted per round at most, all paths together.
+    drafter : str
+        Who drafts: "auto" (the best that is at hand), "none", or a name of `DRAFTERS`.
+    verifier : str
+        Rule that keeps or refuses drafts: "auto" (the best that fits the drafter), or a name of the
+        registry of verifiers.
+    controller : str
+        Who decides how much each round drafts: "fixed", always ``gamma`` and ``width``.
+    parallel : int
+        Attempts of one prompt under way at a time ("restart").
+    auto_attempts : int
+        Attempts that "auto" makes before it turns to weighted draws.
+    particles : int
+        Particles of one "smc" run.
+    ess_threshold : float
+        Particles are resampled where their effective number falls below this share of them.
+    mcmc_steps : int
+        Moves of one "mcmc" chain.
+    mcmc_fresh : float
+        Share of moves that propose a whole text; the others keep a prefix of the present one.
+    bounds : bool
+        "auto": where an exact draw of the prompt is at hand, a weighted draw also reports both stochastic
+        bounds on log Φ(ε), at the cost of one more run.
 
     Raises
     ------
@@ -43,14 +69,50 @@ class DecodingOptions:
     max_target_forwards: int | None = None
     trie_nodes: int = 100_000
     memo_bytes: int = 1 << 28
+    width: int = field(default=1, kw_only=True)
+    nodes: int | None = field(default=None, kw_only=True)
+    drafter: str = field(default="auto", kw_only=True)
+    verifier: str = field(default="auto", kw_only=True)
+    controller: str = field(default="fixed", kw_only=True)
+    parallel: int = field(default=1, kw_only=True)
+    auto_attempts: int = field(default=1_000, kw_only=True)
+    particles: int = field(default=16, kw_only=True)
+    ess_threshold: float = field(default=0.5, kw_only=True)
+    mcmc_steps: int = field(default=10, kw_only=True)
+    mcmc_fresh: float = field(default=0.5, kw_only=True)
+    bounds: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
-        for name, least in (("gamma", 0), ("max_attempts", 1), ("trie_nodes", 1), ("memo_bytes", 0)):
-            check_whole(name, getattr(self, name), least)
-        if self.max_target_forwards is not None:
-            check_whole("max_target_forwards", self.max_target_forwards, 1)
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if value is not None or name not in ("max_target_forwards", "nodes"):
+                check_whole(name, value, least)
         if self.max_seconds is not None and not 0 < self.max_seconds < inf:
             raise OptionError(f"max_seconds={self.max_seconds!r}: a positive number, or None, is needed")
+        for name in ("ess_threshold", "mcmc_fresh"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+                raise OptionError(f"{name}={value!r}: a number from 0 to 1 is needed")
+        for name in ("drafter", "verifier", "controller"):
+            if not isinstance(getattr(self, name), str):
+                raise OptionError(f"{name}={getattr(self, name)!r}: a name is needed")
+        if not isinstance(self.bounds, bool):
+            raise OptionError(f"bounds={self.bounds!r}: True or False is needed")
+
+
+_LEAST = {
+    "gamma": 0,
+    "max_attempts": 1,
+    "max_target_forwards": 1,
+    "trie_nodes": 1,
+    "memo_bytes": 0,
+    "width": 1,
+    "nodes": 1,
+    "parallel": 1,
+    "auto_attempts": 0,
+    "particles": 1,
+    "mcmc_steps": 0,
+}
 
 
 def check_whole(name: str, value: object, least: int) -> None:

@@ -36,16 +36,29 @@ class Report:
     accepted_length : float
         Drafted tokens kept per round.
     ess : float
-        Effective number of draws: 1.0 for one exact draw.
+        Effective number of draws: 1.0 for one exact draw; "smc": of the particles at the end of the run;
+        "twisted": of all draws on this prompt so far, taken with their weights.
     log_weight : float
-        Conditional law: 0. Masked law: log ∏ Z, the weight that would correct it.
+        "twisted" and "smc": log w with E[w·f(y)] = Σ p(y)·1[y ∈ L]·f(y) for every f ("smc": the run's
+        estimate of Φ(ε)). "restart" and "mcmc": 0. Masked law: log ∏ Z, the weight that would correct it.
     log_phi_root : float or None
-        Estimate of log Φ(ε) from all attempts on this prompt so far (successes over Σ 1/h(ε), never
-        above the bound); None where no attempt has succeeded or the law needs no Φ.
+        Estimate of log Φ(ε) from all attempts on this prompt so far ("restart": successes over Σ 1/h(ε),
+        never above the bound; otherwise the mean weight); None where no attempt has succeeded or the law
+        needs no Φ.
     log_phi_bound : float or None
-        Certified upper bound log h(ε) on log Φ(ε), up to the row noise of the model.
+        Certified upper bound log h(ε) on log Φ(ε), up to the row noise of the model; None where the
+        potential certifies none.
+    log_phi_lower, log_phi_upper : float or None
+        Stochastic bounds: log Φ(ε) lies between their expectations. The lower one is the run's own
+        estimate, the upper one that of a conditional run through an exact draw.
     rho_max : float or None
         Largest ρ met; at most 1 (up to row noise) under contract S.
+    proposed, moved : int
+        "mcmc": moves proposed, and accepted.
+    verifier, drafter : str
+        Names of the rule and of who drafted.
+    potential : str or None
+        Name of the potential.
     seconds : dict of str to float
         Wall-clock time by phase.
     """
@@ -65,7 +78,14 @@ class Report:
     log_weight: float = 0.0
     log_phi_root: float | None = None
     log_phi_bound: float | None = None
+    log_phi_lower: float | None = None
+    log_phi_upper: float | None = None
     rho_max: float | None = None
+    proposed: int = 0
+    moved: int = 0
+    verifier: str = "none"
+    drafter: str = "none"
+    potential: str | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
     def rows(self) -> list[tuple[str, str]]:
@@ -85,8 +105,15 @@ class Report:
             ),
             ("Phi of the prompt, estimate", share(self.log_phi_root)),
             ("Phi of the prompt, upper bound", share(self.log_phi_bound)),
+            *(
+                [("stochastic bounds on Phi", f"{share(self.log_phi_lower)}, {share(self.log_phi_upper)}")]
+                if self.log_phi_upper is not None
+                else []
+            ),
             ("largest rho", "-" if self.rho_max is None else f"{self.rho_max:.6g}"),
-            ("effective draws, log weight", f"{self.ess:g}, {self.log_weight:.3f}"),
+            ("effective draws, log weight", f"{self.ess:.4g}, {self.log_weight:.3f}"),
+            *([("moves accepted", f"{self.moved} of {self.proposed}")] if self.proposed else []),
+            ("potential, drafter, verifier", f"{self.potential or '-'}, {self.drafter}, {self.verifier}"),
             ("seconds", ", ".join(f"{k} {v:.3f}" for k, v in self.seconds.items()) or "-"),
         ]
 

@@ -6,6 +6,7 @@ Cost: one target forward per round. Source: architecture, "Decoding"; laws, trap
 
 from __future__ import annotations
 
+from copy import copy
 from math import inf, log
 from typing import NamedTuple
 
@@ -46,6 +47,8 @@ class RoundResult(NamedTuple):
         Tokens drafted, and kept.
     log_kernel : float
         log of the kernel's probability of `tokens`; log p - log K is the weight of a law without †.
+    steps : tuple of tuple of float
+        log p and log K of each token.
     """
 
     tokens: tuple[int, ...]
@@ -57,6 +60,7 @@ class RoundResult(NamedTuple):
     drafted: int
     accepted: int
     log_kernel: float
+    steps: tuple[tuple[float, float], ...] = ()
 
 
 def play_round(
@@ -173,22 +177,23 @@ def finish_round(
         assert last is not None
         with tally.phase("kernel"):
             after = child_node(law, last, tokens[-1])
-    logprob = log_mass = log_kernel = 0.0
+    log_mass = 0.0
+    steps: list[tuple[float, float]] = []
     for at, token in zip(passed, tokens, strict=False):
         assert at is not None and at.p is not None and at.kernel is not None
-        logprob += _log(at.p[token])
+        steps.append((_log(at.p[token]), _log(at.kernel[token])))
         log_mass += _log(at.mass)
-        log_kernel += _log(at.kernel[token])
     return RoundResult(
         tokens=tokens,
         died=died,
         node=after,
-        logprob=logprob,
+        logprob=sum(log_p for log_p, _ in steps),
         log_mass=log_mass,
         visits=_visits(law, tree, verdict, emitted),
         drafted=tree.drafted,
         accepted=len(verdict.path),
-        log_kernel=log_kernel,
+        log_kernel=sum(log_k for _, log_k in steps),
+        steps=tuple(steps),
     )
 
 
@@ -232,6 +237,8 @@ class Attempt:
         What the sample has cost.
     verifier : Verifier, optional
         The rule; `Auto` by default.
+    start : Node, optional
+        Where the attempt begins; the root by default.
 
     Notes
     -----
@@ -248,24 +255,26 @@ class Attempt:
         plan: int | DraftPlan | Controller = 0,
         tally: Tally | None = None,
         verifier: Verifier | None = None,
+        start: Node | None = None,
     ) -> None:
         self._law = law
         self._sequence = sequence
         self._drafter = drafter
         self._controller = controller_of(plan)
         self._verifier = verifier
-        self._tally = tally if tally is not None else Tally()
+        self.tally = tally if tally is not None else Tally()
         self._learner = law.potential if isinstance(law.potential, LearningPotential) else None
         self._open = True
         if self._learner is not None:
             self._learner.begin()
         try:
-            self.node: Node | None = law.root()
+            self.node: Node | None = start if start is not None else law.root()
         except BaseException:
             self.close()
             raise
         self.root_h = self.node.h
-        self.tokens: tuple[int, ...] = ()
+        self.tokens = self.node.prefix
+        self.steps: tuple[tuple[float, float], ...] = ()
         self.died = self.root_h <= 0.0
         self.logprob = 0.0
         self.log_mass = 0.0
@@ -273,7 +282,26 @@ class Attempt:
         if self.died:
             self.node = None
         else:
-            align(sequence, prompt_length, ())
+            align(sequence, prompt_length, self.tokens)
+
+    def fork(self, verifier: Verifier | None = None) -> Attempt:
+        """A copy that goes on by itself, with its own sequence; to be closed like every attempt.
+
+        The node is shared: what was read there stays read once.
+
+        Parameters
+        ----------
+        verifier : Verifier, optional
+            Another rule for the copy.
+        """
+        if not self._open:
+            raise ValueError("the attempt is closed")
+        twin = copy(self)
+        twin._sequence = self._sequence.fork()
+        twin._verifier = verifier if verifier is not None else self._verifier
+        if self._learner is not None:
+            self._learner.begin()
+        return twin
 
     @property
     def over(self) -> bool:
@@ -290,7 +318,7 @@ class Attempt:
         """
         tree = self.begin(random)
         _, tokens, parents = tree.to_score()
-        with self._tally.phase("target"):
+        with self.tally.phase("target"):
             rows = self._sequence.score(tokens, parents)
         self.finish(tree, rows, random)
 
@@ -310,8 +338,8 @@ class Attempt:
         if self.node is None:
             raise ValueError("the attempt is over")
         self._plan = self._controller.plan(self.node)
-        self._before = dict(self._tally.seconds)
-        return begin_round(self._law, self.node, self._drafter, self._plan, random, self._tally)
+        self._before = dict(self.tally.seconds)
+        return begin_round(self._law, self.node, self._drafter, self._plan, random, self.tally)
 
     def finish(self, tree: DraftTree, rows: NDArray[np.float64], random: RandomSource) -> None:
         """Verify the drafted tree, move, and then learn.
@@ -325,18 +353,19 @@ class Attempt:
         random : RandomSource
             Source of every choice.
         """
-        result = finish_round(self._law, tree, rows, self._sequence, random, self._tally, self._verifier)
-        with self._tally.phase("learn"):
+        result = finish_round(self._law, tree, rows, self._sequence, random, self.tally, self._verifier)
+        with self.tally.phase("learn"):
             if self._learner is not None:
                 self._learner.observe(result.visits)
             if isinstance(self._drafter, LearningDrafter):
                 self._drafter.observe(tree, result.tokens)
-        spent = {k: v - self._before.get(k, 0.0) for k, v in self._tally.seconds.items()}
+        spent = {k: v - self._before.get(k, 0.0) for k, v in self.tally.seconds.items()}
         self._controller.observe(self._plan, result, spent)
-        self._tally.rounds += 1
-        self._tally.drafted += result.drafted
-        self._tally.accepted += result.accepted
+        self.tally.rounds += 1
+        self.tally.drafted += result.drafted
+        self.tally.accepted += result.accepted
         self.tokens += result.tokens
+        self.steps += result.steps
         self.died = result.died
         self.logprob += result.logprob
         self.log_mass += result.log_mass

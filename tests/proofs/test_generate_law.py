@@ -31,11 +31,12 @@ def call(world: World, random: RandomSource, **changes: Any) -> tuple[int, ...]:
         "temperature": world.temperature,
         "top_k": world.top_k,
         "top_p": world.top_p,
+        "sampler": "auto" if changes.get("law") == "masked" else "restart",
         "options": DecodingOptions(gamma=world.gamma, max_attempts=2),
         **changes,
     }
     compiled = settings.pop("compiled", None) or compile_grammar(world.grammar, world.vocabulary)
-    with mock.patch.object(MODULE, "stream", lambda *_: lambda _: random):
+    with mock.patch.object(MODULE, "source_of", lambda *_: lambda _: random):
         [[completion]] = MODULE.generate(world.target, [list(world.prompt)], compiled, **settings)
     return tuple(completion.token_ids)
 

@@ -11,30 +11,13 @@ from collections.abc import Callable
 
 from gramspec.decoding.kernel import MaskedLaw
 from gramspec.decoding.random import RandomSource
-from gramspec.decoding.report import Report, Tally
-from gramspec.decoding.round import Attempt
+from gramspec.decoding.report import Tally
 from gramspec.decoding.samplers.base import Draw, Sampler
 from gramspec.errors import DeadEndError
 
 
 class MaskedSampler(Sampler[MaskedLaw]):
-    """Exact draws of the locally masked law.
-
-    Parameters
-    ----------
-    law : MaskedLaw
-        The masked rows of one prompt.
-    sequence : ModelSequence
-        The target's sequence, opened with the prompt.
-    prompt_length : int
-        Tokens of the prompt.
-    drafter : Drafter or None
-        Who drafts.
-    options : DecodingOptions
-        Round length.
-    meter : Meter
-        Counts forwards of target and draft.
-    """
+    """Exact draws of the locally masked law; see `Sampler` for the parameters."""
 
     name = "masked"
 
@@ -54,18 +37,13 @@ class MaskedSampler(Sampler[MaskedLaw]):
         tally = Tally()
         self._meter.reset()
         tally.attempts = 1
-        attempt = Attempt(
-            self.law, self._sequence, self._prompt_length, self._drafter, self._options.gamma, tally
-        )
-        if not attempt.run(stream(0)):
+        attempt = self.attempt(tally)
+        if not self.play(attempt, stream(0)):
             raise DeadEndError(self._dead_end(attempt.tokens))
-        report = Report(
-            guarantee="exact",
+        report = self.report(
+            tally,
             law="masked|R" if self.law.compiled.residuals else "masked",
-            sampler=self.name,
             log_weight=attempt.log_mass,
-            **self._meter.figures(),
-            **tally.figures(),
         )
         return Draw(attempt.tokens, attempt.logprob, report)
 

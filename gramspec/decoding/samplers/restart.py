@@ -6,16 +6,18 @@ Cost: h(ε)/Φ(ε) attempts on average, falling as the potential learns. Source:
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from math import exp, inf, log
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from math import exp, log
+from typing import Any, TypeVar
 
 from gramspec.decoding.kernel import KilledLaw
 from gramspec.decoding.random import RandomSource
 from gramspec.decoding.report import Report, Tally
 from gramspec.decoding.round import Attempt
 from gramspec.decoding.samplers.base import Draw, Sampler
-from gramspec.errors import BudgetExhaustedError, UndefinedLawError
+from gramspec.decoding.samplers.parallel import LaunchOrder
+from gramspec.errors import BudgetExhaustedError
+from gramspec.models.protocol import ModelSequence
 
 T = TypeVar("T")
 
@@ -47,28 +49,21 @@ def first_accepted(
 
 
 class RestartSampler(Sampler[KilledLaw]):
-    """Exact draws of the grammar-conditional law.
+    """Exact draws of the grammar-conditional law; see `Sampler` for the parameters.
 
-    Parameters
-    ----------
-    law : KilledLaw
-        The † kernel of one prompt.
-    sequence : ModelSequence
-        The target's sequence, opened with the prompt.
-    prompt_length : int
-        Tokens of the prompt.
-    drafter : Drafter or None
-        Who drafts.
-    options : DecodingOptions
-        Budgets and round length.
-    meter : Meter
-        Counts forwards of target and draft.
+    With ``options.parallel`` above one, so many attempts are under way at a time; draws come in launch order.
     """
 
     name = "restart"
 
-    _successes = 0
-    _inverse_h = 0.0  # Σ 1/h_k(ε) over all attempts on this prompt
+    def __init__(self, *parts: Any, **more: Any) -> None:
+        super().__init__(*parts, **more)
+        self._successes = 0
+        self._inverse_h = 0.0  # Σ 1/h_k(ε) over all attempts on this prompt
+        self._tally = Tally()
+        self._order: LaunchOrder[_Launched] | None = None
+        self._idle: list[ModelSequence] = []
+        self._stream: Callable[[int], RandomSource] | None = None
 
     def draw(self, stream: Callable[[int], RandomSource]) -> Draw:
         """Draw one sample.
@@ -87,71 +82,117 @@ class RestartSampler(Sampler[KilledLaw]):
         """
         tally = Tally()
         self._meter.reset()
-        self.law.rho_max = 0.0
+        found = self.attempts(stream, tally, self._options.max_attempts)
+        if found is None:
+            self.check_root(self.root_h(), tally)
+            raise BudgetExhaustedError(self.report(tally), self.exhausted(tally))
+        return found
 
-        def one(k: int) -> Attempt | None:
-            attempt = self.begin(tally)
-            if attempt.root_h <= 0.0:
-                attempt.close()
-                raise UndefinedLawError(self._report(tally), _undefined())
-            tally.attempts += 1
-            self._inverse_h += 1.0 / attempt.root_h
-            return attempt if attempt.run(stream(k)) else None
-
-        accepted, _ = first_accepted(one, lambda made: self._within_budget(made, tally))
-        if accepted is None:
-            if self._root_h() <= 0.0:
-                raise UndefinedLawError(self._report(tally), _undefined())
-            raise BudgetExhaustedError(self._report(tally), self._exhausted(tally))
-        self._successes += 1
-        return Draw(accepted.tokens, accepted.logprob, self._report(tally))
-
-    def begin(self, tally: Tally | None = None) -> Attempt:
-        """Begin one attempt on the sampler's sequence and drafter.
+    def attempts(self, stream: Callable[[int], RandomSource], tally: Tally, max_attempts: int) -> Draw | None:
+        """Attempts until one is accepted, or until the budget of the sample is spent.
 
         Parameters
         ----------
-        tally : Tally, optional
+        stream : callable
+            The random source of attempt number k of this sample.
+        tally : Tally
+            What the sample has cost.
+        max_attempts : int
+            Attempts at most; the other budgets are those of the options.
+        """
+        self.law.rho_max = 0.0
+
+        def within(made: int) -> bool:
+            return made < max_attempts and self._within_budget(tally)
+
+        found: Attempt | None
+        if self._options.parallel > 1 and self.watch is None:
+            found = self._in_parallel(stream, tally, within)
+        else:
+            found, _ = first_accepted(lambda k: self._one(stream(k), tally), within)
+        if found is None:
+            return None
+        self._successes += 1
+        return Draw(found.tokens, found.logprob, self.report(tally))
+
+    def begin(self, tally: Tally | None = None) -> Attempt:
+        """Begin one attempt on the sampler's sequence and drafter; see `Sampler.attempt`."""
+        return self.attempt(tally)
+
+    def close(self) -> None:
+        """Let go of the attempts that are under way."""
+        if self._order is not None:
+            for flight in self._order.waiting:
+                flight.attempt.close()
+            self._order.waiting.clear()
+
+    def _one(self, random: RandomSource, tally: Tally) -> Attempt | None:
+        attempt = self.begin(tally)
+        if attempt.root_h <= 0.0:
+            attempt.close()
+            self.check_root(attempt.root_h, tally)
+        self._count(attempt, tally)
+        return attempt if self.play(attempt, random) else None
+
+    def _count(self, attempt: Attempt, tally: Tally) -> None:
+        tally.attempts += 1
+        self._inverse_h += 1.0 / attempt.root_h
+
+    def _in_parallel(
+        self, stream: Callable[[int], RandomSource], tally: Tally, within: Callable[[int], bool]
+    ) -> Attempt | None:
+        self._stream, self._tally = stream, tally
+        if self._order is None:
+            self._order = LaunchOrder(self._launch, self._advance, self._options.parallel)
+        for flight in self._order.waiting:  # what is still under way is charged to the sample that waits
+            flight.attempt.tally = tally
+        try:
+            found, _ = self._order.next(within, lambda flight: self._count(flight.attempt, tally))
+        except BaseException:
+            self.close()
+            raise
+        return None if found is None else found.attempt
+
+    def _launch(self, number: int) -> _Launched:
+        assert self._stream is not None
+        sequence = self._idle.pop() if self._idle else self._sequence.fork()
+        attempt = self.attempt(self._tally, sequence=sequence)
+        if attempt.root_h <= 0.0:
+            attempt.close()
+            self.check_root(attempt.root_h, self._tally)
+        return _Launched(attempt, self._stream(number))
+
+    def _advance(self, flights: Sequence[_Launched]) -> None:
+        self.play_round([f.attempt for f in flights], [f.random for f in flights])
+        for flight in flights:
+            if flight.over:
+                flight.attempt.close()
+                self._idle.append(flight.attempt.sequence)
+
+    def _within_budget(self, tally: Tally) -> bool:
+        options = self._options
+        return (options.max_seconds is None or tally.elapsed() < options.max_seconds) and (
+            options.max_target_forwards is None or self._meter.target_forwards() < options.max_target_forwards
+        )
+
+    def report(self, tally: Tally, **claims: Any) -> Report:
+        """A report with the estimate of Φ(ε) from all attempts on this prompt; see `Sampler.report`."""
+        bound = self.certified()
+        assert bound is not None
+        estimate = None
+        if self._successes and exp(bound) > 0.0:
+            estimate = log(min(exp(bound), self._successes / self._inverse_h))
+        return super().report(tally, log_phi_root=estimate, log_phi_bound=bound, **claims)
+
+    def exhausted(self, tally: Tally) -> str:
+        """What is known when the budget of a sample is spent.
+
+        Parameters
+        ----------
+        tally : Tally
             What the sample has cost.
         """
-        return Attempt(
-            self.law, self._sequence, self._prompt_length, self._drafter, self._options.gamma, tally
-        )
-
-    def _within_budget(self, made: int, tally: Tally) -> bool:
-        options = self._options
-        return (
-            made < options.max_attempts
-            and (options.max_seconds is None or tally.elapsed() < options.max_seconds)
-            and (
-                options.max_target_forwards is None
-                or self._meter.target_forwards() < options.max_target_forwards
-            )
-        )
-
-    def _root_h(self) -> float:
-        potential = self.law.potential
-        assert potential is not None
-        return exp(potential.log_h(self.law.compiled.matcher(), (), self.law.budget))
-
-    def _report(self, tally: Tally) -> Report:
-        bound = self._root_h()
-        estimate = None
-        if self._successes and bound > 0:
-            estimate = log(min(bound, self._successes / self._inverse_h))
-        return Report(
-            guarantee="exact",
-            law="conditional",
-            sampler=self.name,
-            log_phi_root=estimate,
-            log_phi_bound=log(bound) if bound > 0 else -inf,
-            rho_max=self.law.rho_max,
-            **self._meter.figures(),
-            **tally.figures(),
-        )
-
-    def _exhausted(self, tally: Tally) -> str:
-        bound = self._root_h()
+        bound = self.root_h()
         likely = min(bound, (self._successes + 3.0) / self._inverse_h)
         return (
             f"no member of the grammar in {tally.attempts} attempts"
@@ -159,14 +200,24 @@ class RestartSampler(Sampler[KilledLaw]):
             f" Certified: the model ends a valid text with probability Phi <= {bound:.3g};"
             f" from the attempts, Phi is probably below {likely:.3g}."
             "\n  hint: ask for the format in the prompt, allow what the model likes to write (white space,"
-            " optional keys), raise max_new_tokens or the budgets of DecodingOptions,"
-            " or take law='masked', which is another law"
+            " optional keys), raise max_new_tokens or the budgets of DecodingOptions, take sampler='auto'"
+            " or 'smc', whose draws are consistent instead of exact, or law='masked', which is another law"
         )
 
 
-def _undefined() -> str:
-    return (
-        "the model gives the grammar no probability at all within max_new_tokens (certified: h = 0),"
-        " so there is no conditional law to sample"
-        "\n  hint: raise max_new_tokens, or relax top_k and top_p"
-    )
+class _Launched:
+    """An attempt under way and its random source."""
+
+    __slots__ = ("attempt", "random")
+
+    def __init__(self, attempt: Attempt, random: RandomSource) -> None:
+        self.attempt = attempt
+        self.random = random
+
+    @property
+    def over(self) -> bool:
+        return self.attempt.over
+
+    @property
+    def died(self) -> bool:
+        return self.attempt.died
