@@ -22,12 +22,13 @@ from gramspec.decoding.checks import (
     tokenize,
 )
 from gramspec.decoding.completion import Completion
+from gramspec.decoding.drafting import DraftMemory
 from gramspec.decoding.options import DecodingOptions, check_whole
 from gramspec.decoding.random import NumpyRandomSource, RandomSource
 from gramspec.decoding.rows import RowLaw
 from gramspec.decoding.samplers import AutoSampler, MaskedSampler, RestartSampler, Sampler, TwistedSampler
 from gramspec.decoding.streaming import Chunk, TextStream
-from gramspec.decoding.wiring import Call, check_names, sampler_of
+from gramspec.decoding.wiring import Call, check_names, needs_memory, sampler_of
 from gramspec.errors import OptionError
 from gramspec.grammar.core import Grammar
 from gramspec.limits import Limits
@@ -151,8 +152,10 @@ def generate(
     if options.memo_bytes:
         model = MemoModel(target, max_bytes=options.memo_bytes)
         drafting = MemoModel(draft, max_bytes=options.memo_bytes) if draft is not None else None
-    call = Call(model, drafting, compiled, rows, max_new_tokens, options)
+    call = Call(model, drafting, compiled, rows, max_new_tokens, options, law, None)
     check_names(call)
+    if needs_memory(call):
+        call = call._replace(memory=DraftMemory(compiled))
 
     results: list[list[Completion]] = []
     for i, prompt in enumerate(ids):

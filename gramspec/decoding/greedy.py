@@ -80,7 +80,7 @@ def greedy(
     results = []
     for prompt in prompts:
         sequence = model.open(prompt)
-        drafter = ModelDrafter(draft, prompt, _SHARP) if draft is not None and options.gamma > 0 else None
+        drafter = ModelDrafter(draft, prompt, _SHARP) if draft is not None and options.gamma != 0 else None
         sampler = MaskedSampler(law, sequence, len(sequence.tokens), drafter, options, Meter(model, draft))
         draw = sampler.draw(lambda attempt: NumpyRandomSource((0, attempt)))
         text = b"".join(compiled.vocabulary.tokens[t] or b"" for t in draw.tokens)

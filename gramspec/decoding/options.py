@@ -18,8 +18,8 @@ class DecodingOptions:
 
     Parameters
     ----------
-    gamma : int
-        Tokens drafted on a path per round at most; 0 drafts nothing.
+    gamma : int or None
+        Tokens drafted on a path per round at most; 0 drafts nothing; None: as suits the drafter.
     max_attempts : int
         Attempts per sample.
     max_seconds : float or None
@@ -30,17 +30,22 @@ class DecodingOptions:
         Prefixes whose learned mass is remembered.
     memo_bytes : int
         Bytes of rows remembered per model during one call; 0 remembers none.
-    width : int
-        Candidates drafted at one node at most; 1 drafts a chain.
+    width : int or None
+        Candidates drafted at one node at most; 1 drafts a chain; None: as suits the drafter.
     nodes : int or None
-        Tokens drafted per round at most, all paths together.
+        Tokens drafted per round at most, all paths together; None: as suits the drafter.
     drafter : str
-        Who drafts: "auto" (the best that is at hand), "none", or a name of `DRAFTERS`.
+        Who drafts: "auto" ("probing" with a draft model under the conditional law, "model" with one under
+        the masked law, "model-free" without), "none", "model" (a chain of the draft model), "tree" (a tree
+        of it), "dyspec" (a tree that grows where it is likely to be kept), "probing" (that also looks where
+        Φ can be learned fastest; needs no draft model), "model-free" (grammar, n-grams, look-up and past
+        outputs), "fused" (the last one behind "model").
     verifier : str
-        Rule that keeps or refuses drafts: "auto" (the best that fits the drafter), or a name of the
-        registry of verifiers.
+        Rule that keeps or refuses drafts: "auto" (the best that holds for every drafter), or a name of
+        `gramspec.decoding.verification.VERIFIERS`.
     controller : str
-        Who decides how much each round drafts: "fixed", always ``gamma`` and ``width``.
+        Who decides how much each round drafts: "auto" drafts only where the target's row is not remembered,
+        "fixed" always.
     parallel : int
         Attempts of one prompt under way at a time ("restart").
     auto_attempts : int
@@ -63,17 +68,17 @@ class DecodingOptions:
         When an option is out of range.
     """
 
-    gamma: int = 4
+    gamma: int | None = None
     max_attempts: int = 10_000
     max_seconds: float | None = None
     max_target_forwards: int | None = None
     trie_nodes: int = 100_000
     memo_bytes: int = 1 << 28
-    width: int = field(default=1, kw_only=True)
+    width: int | None = field(default=None, kw_only=True)
     nodes: int | None = field(default=None, kw_only=True)
     drafter: str = field(default="auto", kw_only=True)
     verifier: str = field(default="auto", kw_only=True)
-    controller: str = field(default="fixed", kw_only=True)
+    controller: str = field(default="auto", kw_only=True)
     parallel: int = field(default=1, kw_only=True)
     auto_attempts: int = field(default=1_000, kw_only=True)
     particles: int = field(default=16, kw_only=True)
@@ -85,7 +90,7 @@ class DecodingOptions:
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
             value = getattr(self, name)
-            if value is not None or name not in ("max_target_forwards", "nodes"):
+            if value is not None or name not in ("gamma", "width", "nodes", "max_target_forwards"):
                 check_whole(name, value, least)
         if self.max_seconds is not None and not 0 < self.max_seconds < inf:
             raise OptionError(f"max_seconds={self.max_seconds!r}: a positive number, or None, is needed")

@@ -7,9 +7,18 @@ Source: API, section 4; laws, "What may be claimed".
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from gramspec.decoding.drafting import ModelDrafter
+from gramspec.decoding.drafting import (
+    MODEL_FREE_PLAN,
+    AtTheFrontier,
+    DraftMemory,
+    ModelDrafter,
+    model_free,
+)
+from gramspec.decoding.drafting.dyspec import DySpecDrafter
+from gramspec.decoding.drafting.model_tree import ModelTreeDrafter
+from gramspec.decoding.drafting.probing import ProbingDrafter
 from gramspec.decoding.drafting.protocol import Controller, Drafter
 from gramspec.decoding.drafting.tree import DraftPlan
 from gramspec.decoding.kernel import KilledLaw, MaskedLaw, TwistedLaw
@@ -28,6 +37,7 @@ from gramspec.decoding.samplers import (
 from gramspec.decoding.verification.protocol import Verifier
 from gramspec.decoding.verification.registry import by_name
 from gramspec.errors import OptionError
+from gramspec.models.memo import MemoModel
 from gramspec.models.protocol import LanguageModel
 from gramspec.validity import Potential
 from gramspec.validity.protocol import CompiledLanguage
@@ -58,6 +68,10 @@ class Call(NamedTuple):
         Largest number of new tokens, EOS included.
     options : DecodingOptions
         How it is decoded.
+    law : {"conditional", "masked"}
+        What is sampled.
+    memory : DraftMemory
+        What drafters learn from all prompts of the call.
     """
 
     model: LanguageModel
@@ -66,20 +80,93 @@ class Call(NamedTuple):
     rows: RowLaw
     budget: int
     options: DecodingOptions
+    law: Literal["conditional", "masked"]
+    memory: DraftMemory | None
 
 
-DRAFTERS: dict[str, Callable[[Call, Sequence[int]], Drafter | None]] = {}
+class Recipe(NamedTuple):
+    """How a drafter is made.
+
+    Attributes
+    ----------
+    make : callable
+        Takes the call and the prompt.
+    plan : callable
+        Takes the call: what suits the drafter where the options say nothing.
+    needs_draft : bool
+        Whether there has to be a draft model.
+    walks : bool
+        Whether it walks remembered rows by itself, so that it is asked everywhere.
+    """
+
+    make: Callable[[Call, Sequence[int]], Drafter]
+    plan: Callable[[Call], DraftPlan]
+    needs_draft: bool = False
+    walks: bool = False
 
 
-def drafter_of(call: Call, prompt: Sequence[int]) -> Drafter | None:
-    """Who drafts for one prompt.
+def _probing(call: Call, prompt: Sequence[int]) -> Drafter:
+    return ProbingDrafter(call.draft, prompt, call.rows)
+
+
+def _model(call: Call, prompt: Sequence[int]) -> Drafter:
+    return ModelDrafter(_draft(call), prompt, call.rows)
+
+
+def _tree(call: Call, prompt: Sequence[int]) -> Drafter:
+    return ModelTreeDrafter(_draft(call), prompt, call.rows)
+
+
+def _dyspec(call: Call, prompt: Sequence[int]) -> Drafter:
+    return DySpecDrafter(_draft(call), prompt, call.rows)
+
+
+def _model_free(call: Call, prompt: Sequence[int]) -> Drafter:
+    return model_free(call.compiled, prompt, memory=call.memory)
+
+
+def _fused(call: Call, prompt: Sequence[int]) -> Drafter:
+    return model_free(call.compiled, prompt, memory=call.memory, drawn=_model(call, prompt))
+
+
+def _draft(call: Call) -> LanguageModel:
+    assert call.draft is not None  # `recipe_of` has refused names that need one
+    return call.draft
+
+
+def _chain(call: Call) -> DraftPlan:
+    return DraftPlan(8)
+
+
+def _wide(call: Call) -> DraftPlan:
+    return DraftPlan(6, 3, 24)
+
+
+def _known(call: Call) -> DraftPlan:
+    return MODEL_FREE_PLAN
+
+
+def _far(call: Call) -> DraftPlan:
+    return DraftPlan(call.budget, 4, 64)
+
+
+RECIPES: Mapping[str, Recipe] = {
+    "model": Recipe(_model, _chain, needs_draft=True),
+    "tree": Recipe(_tree, _wide, needs_draft=True),
+    "dyspec": Recipe(_dyspec, _wide, needs_draft=True),
+    "probing": Recipe(_probing, _far, walks=True),
+    "model-free": Recipe(_model_free, _known),
+    "fused": Recipe(_fused, _known, needs_draft=True),
+}
+
+
+def recipe_of(call: Call) -> Recipe | None:
+    """How the drafter of the options is made; None drafts nothing.
 
     Parameters
     ----------
     call : Call
         The call.
-    prompt : sequence of int
-        Prompt ids.
 
     Raises
     ------
@@ -87,27 +174,16 @@ def drafter_of(call: Call, prompt: Sequence[int]) -> Drafter | None:
         When there is no drafter of that name, or it needs a draft model and there is none.
     """
     name = call.options.drafter
-    make = DRAFTERS.get(name)
-    if make is None:
-        raise OptionError(f"drafter={name!r}: one of {', '.join(map(repr, DRAFTERS))} is needed")
-    return make(call, prompt) if call.options.gamma > 0 else None
-
-
-def _auto(call: Call, prompt: Sequence[int]) -> Drafter | None:
-    return None if call.draft is None else _model(call, prompt)
-
-
-def _none(call: Call, prompt: Sequence[int]) -> None:
-    return None
-
-
-def _model(call: Call, prompt: Sequence[int]) -> Drafter:
-    if call.draft is None:
-        raise OptionError(f"drafter={call.options.drafter!r}: it needs a draft model; pass draft=...")
-    return ModelDrafter(call.draft, prompt, call.rows)
-
-
-DRAFTERS.update({"auto": _auto, "none": _none, "model": _model})
+    if name == "auto":
+        with_draft = "model" if call.law == "masked" else "probing"
+        name = with_draft if call.draft is not None else "model-free"
+    recipe = RECIPES.get(name)
+    if recipe is None and name != "none":
+        names = ", ".join(map(repr, ("auto", "none", *RECIPES)))
+        raise OptionError(f"drafter={name!r}: one of {names} is needed")
+    if recipe is not None and recipe.needs_draft and call.draft is None:
+        raise OptionError(f"drafter={name!r}: it needs a draft model; pass draft=...")
+    return None if call.options.gamma == 0 else recipe
 
 
 def verifier_of(call: Call) -> Verifier:
@@ -126,13 +202,15 @@ def verifier_of(call: Call) -> Verifier:
     return by_name(call.options.verifier)
 
 
-def plan_of(call: Call) -> DraftPlan | Controller:
+def plan_of(call: Call, begun: tuple[int, ...] = ()) -> DraftPlan | Controller:
     """How much each round drafts.
 
     Parameters
     ----------
     call : Call
         The call.
+    begun : tuple of int
+        Tokens of the prompt as the target holds them.
 
     Raises
     ------
@@ -140,9 +218,25 @@ def plan_of(call: Call) -> DraftPlan | Controller:
         When there is no controller of that name.
     """
     options = call.options
-    if options.controller != "fixed":
-        raise OptionError(f"controller={options.controller!r}: 'fixed' is needed")
-    return DraftPlan(options.gamma, options.width, options.nodes)
+    if options.controller not in CONTROLLERS:
+        names = ", ".join(map(repr, CONTROLLERS))
+        raise OptionError(f"controller={options.controller!r}: one of {names} is needed")
+    recipe = recipe_of(call)
+    if recipe is None:
+        return DraftPlan(0)
+    plan = recipe.plan(call)
+    chosen = DraftPlan(
+        plan.length if options.gamma is None else options.gamma,
+        plan.width if options.width is None else options.width,
+        plan.nodes if options.nodes is None else options.nodes,
+    )
+    model = call.model
+    if options.controller == "fixed" or recipe.walks or not isinstance(model, MemoModel):
+        return chosen
+    return AtTheFrontier(chosen, lambda prefix: model.remembers(begun + prefix))
+
+
+CONTROLLERS = ("auto", "fixed")
 
 
 def check_names(call: Call) -> None:
@@ -158,10 +252,20 @@ def check_names(call: Call) -> None:
     OptionError
         Naming the option.
     """
-    if call.options.drafter not in DRAFTERS:
-        drafter_of(call, ())
     verifier_of(call)
     plan_of(call)
+
+
+def needs_memory(call: Call) -> bool:
+    """Whether the drafter of the call learns from all of its prompts.
+
+    Parameters
+    ----------
+    call : Call
+        The call.
+    """
+    recipe = recipe_of(call)
+    return recipe is not None and recipe.make in (_model_free, _fused)
 
 
 def sampler_of(call: Call, name: str, potential: Potential | None, prompt: Sequence[int]) -> Sampler[Any]:
@@ -184,14 +288,20 @@ def sampler_of(call: Call, name: str, potential: Potential | None, prompt: Seque
         When the potential does not allow the sampler.
     """
     sequence = call.model.open(prompt)
+    begun = tuple(sequence.tokens)  # an empty prompt may have become a BOS token
+    recipe = recipe_of(call)
     parts: tuple[Any, ...] = (
         sequence,
-        len(sequence.tokens),  # an empty prompt may have become a BOS token
-        drafter_of(call, prompt),
+        len(begun),
+        recipe.make(call, prompt) if recipe is not None else None,
         call.options,
         Meter(call.model, call.draft),
     )
-    more: dict[str, Any] = {"verifier": verifier_of(call), "plan": plan_of(call), "model": call.model}
+    more: dict[str, Any] = {
+        "verifier": verifier_of(call),
+        "plan": plan_of(call, begun),
+        "model": call.model,
+    }
     width, noise = call.model.vocab_size, call.model.row_noise
     if potential is None:
         return MaskedSampler(

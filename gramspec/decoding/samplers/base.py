@@ -25,6 +25,8 @@ from gramspec.models.protocol import LanguageModel, ModelSequence
 
 L = TypeVar("L", bound=StepLaw)
 
+_CHAIN = 4  # tokens of a chain where nothing says how long
+
 
 class Draw(NamedTuple):
     """One sample.
@@ -64,7 +66,7 @@ class Sampler(Generic[L]):
     verifier : Verifier, optional
         The rule; `Auto` by default.
     plan : DraftPlan or Controller, optional
-        How much each round drafts; a chain of ``options.gamma`` tokens by default.
+        How much each round drafts; a chain of ``options.gamma`` tokens by default (None: 4).
     model : LanguageModel, optional
         Scores the rounds of several attempts in one call; without it they are scored one by one.
 
@@ -96,7 +98,8 @@ class Sampler(Generic[L]):
         self._options = options if options is not None else DecodingOptions()
         self._meter = meter if meter is not None else Meter(None, None)
         self._verifier = verifier
-        self._plan = plan if plan is not None else self._options.gamma
+        own = _CHAIN if self._options.gamma is None else self._options.gamma
+        self._plan = plan if plan is not None else own
         self._model = model
         self.watch: Callable[[tuple[int, ...]], None] | None = None
 
