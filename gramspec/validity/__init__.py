@@ -1,5 +1,6 @@
 """Potentials: numbers for prefixes that say how likely a valid ending still is."""
 
+from gramspec.validity.binding import Call, Recipe, check_bound
 from gramspec.validity.combine import Minimum, Mixture, Product, Restricted
 from gramspec.validity.exact import Exact
 from gramspec.validity.exact_ngram import ExactNgram
@@ -17,6 +18,7 @@ from gramspec.validity.viability import Viability
 
 __all__ = [
     "ByteWeights",
+    "Call",
     "Contract",
     "Exact",
     "ExactNgram",
@@ -32,6 +34,7 @@ __all__ = [
     "Potential",
     "PrefixTrie",
     "Product",
+    "Recipe",
     "Restricted",
     "Rollout",
     "StateWeights",
@@ -40,5 +43,6 @@ __all__ = [
     "Viability",
     "Visit",
     "Weights",
+    "check_bound",
     "draw_sequences",
 ]

@@ -88,7 +88,9 @@ class Exact:
         self._root = _Prefix(None, -1)
         self.prefixes = self._list(max_prefixes)
         nodes = self._prune()
-        self._score(RowReader(model, prompt, row), nodes, chunk, progress)
+        reader = RowReader(model, prompt, row)
+        self.bound = reader.bound
+        self._score(reader, nodes, chunk, progress)
 
     def log_h(self, state: GrammarState, prefix: Sequence[int], budget: int) -> float:
         """Return log Φ at a prefix."""

@@ -80,6 +80,7 @@ class ExactNgram:
         self._automaton = _without_residuals(compiled)
         self._prompt = tuple(int(t) for t in prompt)
         self._reader = RowReader(model, self._prompt, row)
+        self.bound = self._reader.bound
         self._noise = model.row_noise
         self._eos = np.asarray(sorted(compiled.vocabulary.eos_ids), dtype=np.int64)
         self._numbers: dict[_State, int] = {}

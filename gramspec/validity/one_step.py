@@ -81,6 +81,7 @@ class OneStep(GradedPotential):
         self.max_tokens = int(max_tokens)
         self.contract: Contract = "S" if own_row else "W"
         self._rows = RowReader(model, prompt, row if row is not None else softmax)
+        self.bound = self._rows.bound if own_row else None
         kind = "own row" if own_row else f"floor {floor:g}"
         self.name = f"one-step({kind}, {self.max_tokens} tokens, {model.fingerprint[:16]})"
 

@@ -7,6 +7,7 @@ Cost: one forward for each prefix or set of children that is not remembered. Sou
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,24 @@ def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     p: NDArray[np.float64] = np.exp(logits - logits.max())
     p /= p.sum()
     return p
+
+
+class Bound(NamedTuple):
+    """What a potential was made from.
+
+    Attributes
+    ----------
+    model : str
+        Fingerprint of the model.
+    prompt : tuple of int
+        Prompt ids.
+    law : object
+        What the row function belongs to (a `RowLaw`), or the function itself.
+    """
+
+    model: str
+    prompt: tuple[int, ...]
+    law: Any
 
 
 class RowReader:
@@ -61,6 +80,11 @@ class RowReader:
         self._row = row
         self._sequence = self.model.open(self.prompt)
         self._begun = len(self._sequence.tokens)  # an empty prompt may have become a BOS token
+
+    @property
+    def bound(self) -> Bound:
+        """Model, prompt and law of these rows."""
+        return Bound(self.model.fingerprint, self.prompt, getattr(self._row, "__self__", self._row))
 
     def row(self, prefix: Sequence[int]) -> NDArray[np.float64]:
         """p(.|prompt, prefix), float64 [width of the model]."""
