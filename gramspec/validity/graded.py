@@ -71,6 +71,26 @@ def successors(state: Any, prefix: Sequence[int], tokens: Iterable[int]) -> list
     return [Group(key, after, np.asarray(ids, dtype=np.int64)) for key, (after, ids) in found.items()]
 
 
+def likeliest(tokens: NDArray[np.int64], mass: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+    """At most `count` of the tokens, the largest mass first; equal ones by id.
+
+    Parameters
+    ----------
+    tokens : ndarray of int
+        Ascending.
+    mass : ndarray
+        By token id.
+    count : int
+        At least 0.
+    """
+    own = mass[tokens]
+    if count < len(tokens):
+        smallest = np.partition(own, len(own) - count)[len(own) - count] if count else np.inf
+        chosen = np.flatnonzero(own >= smallest)
+        tokens, own = tokens[chosen], own[chosen]
+    return tokens[np.argsort(-own, kind="stable")][:count]
+
+
 def fill_rest(
     h: NDArray[np.float64], p: NDArray[np.float64], evaluated: NDArray[np.int64], otherwise: float
 ) -> None:

@@ -25,6 +25,7 @@ from gramspec.validity.graded import (
     canonical,
     check_number,
     fill_rest,
+    likeliest,
     state_key,
     successors,
 )
@@ -161,7 +162,7 @@ class Hmm(GradedPotential):
     ) -> NDArray[np.float64]:
         belief = self._belief(prefix)
         p = belief @ self.model.emission
-        order = tokens[np.argsort(-p[tokens], kind="stable")][: self.max_tokens]
+        order = likeliest(tokens, p, self.max_tokens)
         h = np.zeros(self._width)
         for group in successors(state, prefix, order.tolist()):
             child = (*prefix, int(group.tokens[0]))
@@ -211,9 +212,9 @@ class Hmm(GradedPotential):
         ending = emission[:, self._eos] @ viable[self._eos].astype(np.float64)
         viable[self._eos] = False
         tokens = np.flatnonzero(viable)
-        order = tokens[np.argsort(-self._usual[tokens], kind="stable")]
-        rest = emission[:, order[self.max_tokens :]].sum(axis=1)
-        groups = successors(state, prefix, order[: self.max_tokens].tolist())
+        order = likeliest(tokens, self._usual, self.max_tokens)
+        rest = emission[:, np.setdiff1d(tokens, order, assume_unique=True)].sum(axis=1)
+        groups = successors(state, prefix, order.tolist())
         mass = np.zeros((len(groups), self.model.states))
         for i, group in enumerate(groups):
             mass[i] = emission[:, group.tokens].sum(axis=1)

@@ -23,6 +23,7 @@ from gramspec.validity.graded import (
     canonical,
     check_number,
     fill_rest,
+    likeliest,
     state_key,
     successors,
 )
@@ -159,6 +160,10 @@ class Learned(GradedPotential):
         check_number("seed", seed, 0)
         if not prompts:
             raise OptionError("prompts: at least one is needed")
+        if self._size and len(prompts) > 1:
+            raise OptionError(
+                "prompts: features see the prefix only, so that one prompt is all they can serve"
+            )
         before = self.runs
         readers = [RowReader(model, prompt, row) for prompt in prompts]
         for i in range(runs):
@@ -288,7 +293,7 @@ class Learned(GradedPotential):
     def _chosen(self, tokens: NDArray[np.int64], mass: NDArray[np.float64]) -> NDArray[np.int64]:
         if len(tokens) <= self.max_tokens:
             return tokens
-        return tokens[np.argsort(-mass[tokens], kind="stable")][: self.max_tokens]
+        return likeliest(tokens, mass, self.max_tokens)
 
     def _value(self, key: Hashable, depth: int, remaining: int, features: NDArray[np.float64]) -> float:
         entry = self._entries.get((key, _bucket(remaining))) or self._entries.get((key, _ANY))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from gramspec.errors import OptionError
 from gramspec.models.protocol import LanguageModel
-from gramspec.validity.graded import GradedPotential, check_number, fill_rest, successors
+from gramspec.validity.graded import GradedPotential, check_number, fill_rest, likeliest, successors
 from gramspec.validity.protocol import CompiledLanguage, Contract
 from gramspec.validity.reading import RowFunction, RowReader, softmax
 
@@ -92,7 +92,7 @@ class OneStep(GradedPotential):
         self, state: Any, prefix: tuple[int, ...], budget: int, tokens: NDArray[np.int64]
     ) -> NDArray[np.float64]:
         p = self._rows.row(prefix)
-        order = tokens[np.argsort(-p[tokens], kind="stable")][: self.max_tokens]
+        order = likeliest(tokens, p, self.max_tokens)
         h = np.ones(len(self.compiled.vocabulary))
         if self.own_row:
             for token, below in zip(order.tolist(), self._rows.below(prefix, order.tolist()), strict=True):

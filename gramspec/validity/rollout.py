@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gramspec.kernels.inverse_cdf import pick
 from gramspec.models.protocol import LanguageModel, ModelSequence
-from gramspec.validity.graded import GradedPotential, check_number, fill_rest
+from gramspec.validity.graded import GradedPotential, check_number, fill_rest, likeliest
 from gramspec.validity.protocol import CompiledLanguage, Contract
 from gramspec.validity.reading import RowFunction, RowReader, softmax
 
@@ -109,7 +109,7 @@ class Rollout(GradedPotential):
         self, state: Any, prefix: tuple[int, ...], budget: int, tokens: NDArray[np.int64]
     ) -> NDArray[np.float64]:
         p = self._rows.row(prefix)
-        order = tokens[np.argsort(-p[tokens], kind="stable")][: self.max_tokens]
+        order = likeliest(tokens, p, self.max_tokens)
         starts = []
         for token in order.tolist():
             after = state.fork()

@@ -158,6 +158,10 @@ def test_bad_options_are_refused() -> None:
         Learned(bench.compiled, rate=0)
     with pytest.raises(OptionError, match="prompts"):
         Learned(bench.compiled).fit(bench.world.target, [], row=bench.rows().row, budget=3)
+    with pytest.raises(OptionError, match="one prompt is all"):
+        Learned(bench.compiled, features=lambda prefix: np.zeros(1)).fit(
+            bench.world.target, [(), (0,)], row=bench.rows().row, budget=3
+        )
     with pytest.raises(OptionError, match="features: after"):
         Learned(bench.compiled, features=lambda prefix: np.array([np.nan]))
 
