@@ -152,12 +152,14 @@ class Series:
 
     def times(self, a: Floats, b: Floats) -> Floats:
         """Convolution; what becomes too long stays in the last entry."""
-        for one, other in ((a, b), (b, a)):
-            if one[0] == 1.0 and not one[1:].any():
-                return other
-        out = np.empty(self.most + 2)
-        out[:-1] = np.convolve(a[:-1], b[:-1])[: self.most + 1]
-        out[-1] = max(0.0, float(a.sum() * b.sum() - out[:-1].sum()))
+        out = np.zeros(self.most + 2)
+        first, second = np.flatnonzero(a[:-1]), np.flatnonzero(b[:-1])
+        if len(first) and len(second):  # only where there is mass: most frames have few lengths
+            low = int(first[0] + second[0])
+            product = np.convolve(a[first[0] : first[-1] + 1], b[second[0] : second[-1] + 1])
+            room = max(0, self.most + 1 - low)
+            out[low : low + min(room, len(product))] = product[:room]
+        out[-1] = max(0.0, float(a.sum() * b.sum() - out.sum()))
         return out
 
     def masses(self, values: Sequence[Floats], below: Floats, tokens: int) -> Floats:
