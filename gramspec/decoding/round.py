@@ -353,14 +353,19 @@ class Attempt:
         random : RandomSource
             Source of every choice.
         """
+        self.settle(tree, rows, random)
+        self.learn()
+
+    def settle(self, tree: DraftTree, rows: NDArray[np.float64], random: RandomSource) -> None:
+        """Verify the drafted tree and move; `learn` must follow once all verdicts of a batch are in.
+
+        Parameters
+        ----------
+        tree, rows, random
+            As for `finish`.
+        """
         result = finish_round(self._law, tree, rows, self._sequence, random, self.tally, self._verifier)
-        with self.tally.phase("learn"):
-            if self._learner is not None:
-                self._learner.observe(result.visits)
-            if isinstance(self._drafter, LearningDrafter):
-                self._drafter.observe(tree, result.tokens)
-        spent = {k: v - self._before.get(k, 0.0) for k, v in self.tally.seconds.items()}
-        self._controller.observe(self._plan, result, spent)
+        self._settled = (tree, result)
         self.tally.rounds += 1
         self.tally.drafted += result.drafted
         self.tally.accepted += result.accepted
@@ -371,6 +376,17 @@ class Attempt:
         self.log_mass += result.log_mass
         self.log_kernel += result.log_kernel
         self.node = result.node
+
+    def learn(self) -> None:
+        """Let potential, drafter and controller learn from the round that was settled."""
+        tree, result = self._settled
+        with self.tally.phase("learn"):
+            if self._learner is not None:
+                self._learner.observe(result.visits)
+            if isinstance(self._drafter, LearningDrafter):
+                self._drafter.observe(tree, result.tokens)
+        spent = {k: v - self._before.get(k, 0.0) for k, v in self.tally.seconds.items()}
+        self._controller.observe(self._plan, result, spent)
 
     def run(self, random: RandomSource) -> bool:
         """Play rounds until the attempt is over, then close it.

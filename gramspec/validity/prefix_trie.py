@@ -1,58 +1,22 @@
 """`PrefixTrie`: the mass that visited prefixes have shown, on top of a base potential.
 
-Law: contract of the base; after a visit h(x) = Σ p·(base of unvisited) + Σ p·(h of visited), up to the root.
-Source: laws, "PrefixTrie(base)" and "The snapshot rule"; CARS (arXiv 2510.01902), with a coin.
-
-Cost: a visit is O(V) for the unvisited mass and O(depth) small sums up to the root.
+Law: contract of the base; what one law has shown is used for that law alone, and for smaller budgets of it.
+Source: laws, "PrefixTrie(base)"; CARS (arXiv 2510.01902), with a coin.
+Cost: that of `LearnedMass`; a smaller budget copies what a larger one has learned, once.
 """
 
 from __future__ import annotations
 
+import os
+import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from math import exp, inf, log
-
-import numpy as np
-from numpy.typing import NDArray
 
 from gramspec.errors import OptionError
-from gramspec.validity.protocol import CompiledLanguage, Contract, GrammarState, Potential, Visit
+from gramspec.validity.protocol import CompiledLanguage, Potential
+from gramspec.validity.trie_file import load_tries, save_tries
+from gramspec.validity.trie_node import LearnedMass, TrieKey
 
-_STORED_ROW_ENTRIES = 4096  # larger untruncated rows are not kept: their h is published with a margin
-
-
-@dataclass(frozen=True, slots=True)
-class TrieKey:
-    """Everything that defines P*: learned mass is shared only between equal keys.
-
-    Parameters
-    ----------
-    model : str
-        Fingerprint of the target (weights, adapters, dtype, back-end).
-    prompt : tuple of int
-        Prompt ids.
-    temperature, top_k, top_p : float, int, float
-        What turns logits into p.
-    language : str
-        Fingerprint of the compiled grammar, its vocabulary included.
-    eos_ids : tuple of int
-        Tokens that end a sequence.
-    base : str
-        Name of the base potential.
-    budget : int
-        Largest number of new tokens, EOS included.
-    """
-
-    model: str
-    prompt: tuple[int, ...]
-    temperature: float
-    top_k: int
-    top_p: float
-    language: str
-    eos_ids: tuple[int, ...]
-    base: str
-    budget: int
+__all__ = ["LearnedMass", "PrefixTrie", "TrieKey"]
 
 
 class PrefixTrie:
@@ -82,6 +46,7 @@ class PrefixTrie:
         self.max_row_bytes = max_row_bytes
         self.max_keys = max_keys
         self._tries: OrderedDict[TrieKey, LearnedMass] = OrderedDict()
+        self._lock = threading.RLock()
 
     @property
     def compiled(self) -> CompiledLanguage:
@@ -104,283 +69,70 @@ class PrefixTrie:
         row_noise : float
             Bound on the relative difference between two evaluations of one row of the target.
         """
-        found = self._tries.get(key)
-        if found is None:
-            found = LearnedMass(
-                self.base,
-                key.budget,
-                row_noise=row_noise,
-                truncated=key.top_k > 0 or key.top_p < 1.0,
-                max_nodes=self.max_nodes,
-                max_row_bytes=self.max_row_bytes,
-            )
-            self._tries[key] = found
-            idle = [k for k, t in self._tries.items() if t.live == 0 and t is not found]
-            for k in idle[: max(0, len(self._tries) - self.max_keys)]:
-                del self._tries[k]
-        self._tries.move_to_end(key)
-        return found
+        with self._lock:
+            found = self._tries.get(key)
+            if found is None:
+                found = self._made(key, row_noise)
+                self._tries[key] = found
+                idle = [k for k, t in self._tries.items() if t.live == 0 and t is not found]
+                for k in idle[: max(0, len(self._tries) - self.max_keys)]:
+                    del self._tries[k]
+            self._tries.move_to_end(key)
+            return found
 
-
-class _TrieNode:
-    """One visited prefix; `slots` maps a visited child's token to its place in the arrays."""
-
-    __slots__ = (
-        "base",
-        "child_h",
-        "child_p",
-        "h",
-        "nodes",
-        "parent",
-        "row",
-        "slots",
-        "stamp",
-        "token",
-        "unvisited",
-    )
-
-    def __init__(self, parent: _TrieNode | None, token: int, base: float) -> None:
-        self.parent = parent
-        self.token = token
-        self.base = base
-        self.h = base
-        self.unvisited: float | None = None  # None: row never seen, h is the base
-        self.slots: dict[int, int] = {}
-        self.nodes: list[_TrieNode] = []
-        self.child_p: NDArray[np.float64] = np.empty(0)
-        self.child_h: NDArray[np.float64] = np.empty(0)
-        self.row: tuple[NDArray[np.int32], NDArray[np.float64]] | None = None
-        self.stamp = 0
-
-    def child(self, token: int) -> _TrieNode | None:
-        slot = self.slots.get(token)
-        return None if slot is None else self.nodes[slot]
-
-    def attach(self, token: int, p: float, base: float) -> _TrieNode:
-        node = _TrieNode(self, token, base)
-        slot = len(self.nodes)
-        if slot == len(self.child_p):
-            room = max(2, 2 * slot)
-            self.child_p = np.concatenate([self.child_p, np.empty(room - slot)])
-            self.child_h = np.concatenate([self.child_h, np.empty(room - slot)])
-        self.slots[token] = slot
-        self.nodes.append(node)
-        self.child_p[slot] = p
-        self.child_h[slot] = base
-        return node
-
-    def detach(self, child: _TrieNode) -> None:
-        """Forget a leaf: its mass counts as unvisited again."""
-        slot = self.slots.pop(child.token)
-        assert self.unvisited is not None
-        self.unvisited += float(self.child_p[slot]) * child.base
-        last = self.nodes.pop()
-        if last is not child:
-            self.nodes[slot] = last
-            self.slots[last.token] = slot
-            self.child_p[slot] = self.child_p[len(self.nodes)]
-            self.child_h[slot] = self.child_h[len(self.nodes)]
-
-    def mass(self) -> float:
-        """S(x) as far as it is known; every term is non-negative, so nothing cancels."""
-        assert self.unvisited is not None
-        k = len(self.nodes)
-        return self.unvisited + float(self.child_p[:k] @ self.child_h[:k])
-
-
-class LearnedMass:
-    """The learned potential of one key: contract of its base, values that only fall during attempts.
-
-    Parameters
-    ----------
-    base : Potential
-        Value of prefixes not visited yet.
-    budget : int
-        Largest number of new tokens, EOS included.
-    row_noise : float
-        Bound on the relative difference between two evaluations of one row.
-    truncated : bool
-        Whether p is cut by top-k or top-p; then a noisy row could change its support and is kept.
-    max_nodes, max_row_bytes : int
-        Memory bounds.
-    """
-
-    def __init__(
-        self,
-        base: Potential,
-        budget: int,
-        *,
-        row_noise: float = 0.0,
-        truncated: bool = False,
-        max_nodes: int = 100_000,
-        max_row_bytes: int = 1 << 28,
-    ) -> None:
-        self.base = base
-        self.budget = budget
-        self.row_noise = row_noise
-        self.truncated = truncated
-        self.max_nodes = max_nodes
-        self.max_row_bytes = max_row_bytes
-        self.live = 0
-        self.nodes = 1
-        self._row_bytes = 0
-        self._clock = 0
-        self._root = _TrieNode(None, -1, exp(base.log_h(base.compiled.matcher(), (), budget)))
-
-    @property
-    def name(self) -> str:
-        """Name of the function."""
-        return f"prefix-trie({self.base.name})"
-
-    @property
-    def contract(self) -> Contract:
-        """The contract of the base; learned values are bounds, so E becomes S."""
-        return "S"
-
-    @property
-    def compiled(self) -> CompiledLanguage:
-        """The language and vocabulary of the base."""
-        return self.base.compiled
-
-    @property
-    def root_h(self) -> float:
-        """h(ε), a certified upper bound on Φ(ε) (up to row noise)."""
-        return self._root.h
-
-    def log_h(self, state: GrammarState, prefix: Sequence[int], budget: int) -> float:
-        """Return log h at a prefix: learned where visited, the base elsewhere."""
-        node = self._find(prefix)
-        if node is None:
-            return self.base.log_h(state, prefix, budget)
-        return log(node.h) if node.h > 0 else -inf
-
-    def h_children(self, state: GrammarState, prefix: Sequence[int], budget: int) -> NDArray[np.float64]:
-        """h(xv) for every token: the base, overridden for visited children."""
-        h = self.base.h_children(state, prefix, budget)
-        node = self._find(prefix)
-        if node is not None and node.nodes:
-            k = len(node.nodes)
-            h[np.fromiter(node.slots.keys(), np.int64, k)] = node.child_h[
-                np.fromiter(node.slots.values(), np.int64, k)
-            ]
-        return h
-
-    def remembered_row(self, prefix: Sequence[int], width: int) -> NDArray[np.float64] | None:
-        """The law row first seen at `prefix`, on the tokens with h > 0; None where none is kept."""
-        node = self._find(prefix)
-        if node is None or node.row is None:
-            return None
-        row = np.zeros(width)
-        row[node.row[0]] = node.row[1]
-        return row
-
-    def begin(self) -> None:
-        """An attempt begins: nothing is evicted until it ends."""
-        self.live += 1
-
-    def end(self) -> None:
-        """An attempt has ended; with none alive, memory is brought back under its bound."""
-        if self.live < 1:
-            raise ValueError("end() without begin()")
-        self.live -= 1
-        if self.live == 0 and self.nodes > self.max_nodes:
-            self._evict(int(0.9 * self.max_nodes))
-
-    def observe(self, visits: Sequence[Visit]) -> None:
-        """Learn S(x) at each visited prefix and carry it to the root.
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything learned so far; it may go on learning meanwhile.
 
         Parameters
         ----------
-        visits : sequence of Visit
-            Prefixes in any order; a prefix is learned only below prefixes learned before it.
+        path : path
+            The file.
         """
-        self._clock += 1
-        learned = [self._learn(visit) for visit in sorted(visits, key=lambda v: len(v.prefix))]
-        for node in reversed(learned):
-            if node is not None:
-                self._publish(node)
+        with self._lock:
+            tries = list(self._tries.items())
+        save_tries(path, self.base, tries)
 
-    def _learn(self, visit: Visit) -> _TrieNode | None:
-        node = self._find(visit.prefix)
-        if node is None or not self._keep_row(node, visit):
-            return None
-        p = visit.p if node.row is None else self._dense(node.row, len(visit.p))
-        for token in visit.followed:
-            # An attempt may be longer than the bound allows; what does not fit stays at its base.
-            if token in node.slots or self.nodes >= 2 * self.max_nodes:
-                continue
-            if visit.children[token] > 0 and p[token] > 0:
-                node.attach(token, float(p[token]), float(visit.children[token]))
-                self.nodes += 1
-        rest = p * visit.children
-        if node.nodes:
-            rest[np.fromiter(node.slots.keys(), np.int64, len(node.nodes))] = 0.0
-        node.unvisited = float(rest.sum())
-        node.stamp = self._clock
-        return node
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        base: Potential,
+        *,
+        max_nodes: int = 100_000,
+        max_row_bytes: int = 1 << 28,
+        max_keys: int = 64,
+    ) -> PrefixTrie:
+        """Read what `save` wrote, for a base equal to the one it was learned on.
 
-    def _keep_row(self, node: _TrieNode, visit: Visit) -> bool:
-        """Keep a noisy row as p; False when the visit must not be learned for want of memory."""
-        if self.row_noise == 0.0 or node.row is not None:
-            return True
-        if node.unvisited is not None:  # learned from an unkept row: the margin covers it
-            return True
-        ids = np.flatnonzero((visit.p > 0) & (visit.children > 0)).astype(np.int32)
-        size = 12 * len(ids)
-        fits = self._row_bytes + size <= self.max_row_bytes
-        if fits and (self.truncated or len(ids) <= _STORED_ROW_ENTRIES):
-            node.row = (ids, visit.p[ids].copy())
-            self._row_bytes += size
-            return True
-        return not self.truncated
+        Parameters
+        ----------
+        path : path
+            The file.
+        base : Potential
+            Of the same name, grammar and vocabulary; each stored prefix is asked of it again.
+        max_nodes, max_row_bytes, max_keys : int
+            Memory bounds, as for a new trie.
 
-    @staticmethod
-    def _dense(row: tuple[NDArray[np.int32], NDArray[np.float64]], width: int) -> NDArray[np.float64]:
-        p = np.zeros(width)
-        p[row[0]] = row[1]
-        return p
+        Raises
+        ------
+        SerialisationError
+            If the file is damaged, or was learned on another base, grammar or vocabulary.
+        """
+        trie = cls(base, max_nodes=max_nodes, max_row_bytes=max_row_bytes, max_keys=max_keys)
+        tries = load_tries(path, base, max_nodes=max_nodes, max_row_bytes=max_row_bytes)
+        trie._tries.update(tries[-max_keys:])
+        return trie
 
-    def _publish(self, node: _TrieNode, *, may_rise: bool = False) -> None:
-        """Set h(x) to S(x) (with a margin for rows that are not kept) and carry it to the root."""
-        current: _TrieNode | None = node
-        while current is not None:
-            margin = 1.0 if current.row is not None else 1.0 + self.row_noise
-            h = min(current.base if may_rise else current.h, current.mass() * margin)
-            if h == current.h and current is not node:
-                return
-            current.h = h
-            if current.parent is not None:
-                current.parent.child_h[current.parent.slots[current.token]] = h
-            current = current.parent
-
-    def _find(self, prefix: Sequence[int]) -> _TrieNode | None:
-        node: _TrieNode | None = self._root
-        for token in prefix:
-            assert node is not None
-            node = node.child(token)
-            if node is None:
-                return None
-        return node
-
-    def _evict(self, target: int) -> None:
-        """Forget the leaves unseen for longest until `target` nodes are left; h rises to the base there."""
-        while self.nodes > target:
-            leaves = [n for n in self._walk() if not n.nodes and n.parent is not None]
-            leaves.sort(key=lambda n: n.stamp)
-            if not leaves:
-                return
-            for leaf in leaves[: self.nodes - target]:
-                parent = leaf.parent
-                assert parent is not None
-                parent.detach(leaf)
-                self.nodes -= 1
-                if leaf.row is not None:
-                    self._row_bytes -= 12 * len(leaf.row[0])
-                self._publish(parent, may_rise=True)
-
-    def _walk(self) -> Iterator[_TrieNode]:
-        stack = [self._root]
-        while stack:
-            node = stack.pop()
-            yield node
-            stack.extend(node.nodes)
+    def _made(self, key: TrieKey, row_noise: float) -> LearnedMass:
+        """A new key: cold, or from the next larger budget of the same law (never from a smaller one)."""
+        wider = [k for k in self._tries if key.wider(k)]
+        if wider and getattr(self.base, "grows_with_budget", False):
+            return self._tries[min(wider, key=lambda k: k.budget)].narrowed(key.budget)
+        return LearnedMass(
+            self.base,
+            key.budget,
+            row_noise=row_noise,
+            truncated=key.top_k > 0 or key.top_p < 1.0,
+            max_nodes=self.max_nodes,
+            max_row_bytes=self.max_row_bytes,
+        )

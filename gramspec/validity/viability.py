@@ -25,6 +25,7 @@ class Viability:
 
     name = "viability"
     contract: Contract = "S"
+    grows_with_budget = True  # what ends within a budget ends within a larger one
 
     def __init__(self, compiled: CompiledLanguage) -> None:
         self.compiled = compiled

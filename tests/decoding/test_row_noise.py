@@ -41,7 +41,7 @@ class NoisyModel(TabularModel):
 @pytest.mark.parametrize("stored", [True, False])
 def test_noise_within_its_bound_is_covered(noise, options, drafted, stored, monkeypatch):
     if not stored:
-        monkeypatch.setattr("gramspec.validity.prefix_trie._STORED_ROW_ENTRIES", 0)
+        monkeypatch.setattr("gramspec.validity.trie_node._STORED_ROW_ENTRIES", 0)
     language, exact, draft = world()
     model = NoisyModel(exact, noise, noise)
     [completions] = generate(

@@ -21,7 +21,7 @@ from gramspec.decoding.drafting.tree import DraftPlan, DraftTree
 from gramspec.decoding.kernel import KilledLaw, Node
 from gramspec.decoding.random import RandomSource
 from gramspec.decoding.round import Attempt, play_round
-from gramspec.decoding.samplers import restart as restart_module
+from gramspec.decoding.samplers import base as sampler_module
 from gramspec.decoding.verification.chain import ChainVerifier
 from gramspec.decoding.verification.token import Verdict, verify_token
 from gramspec.errors import BudgetExhaustedError
@@ -232,7 +232,7 @@ def _verify(replacement: Any) -> Callable[[], contextlib.AbstractContextManager[
 
 @contextlib.contextmanager
 def _attempts_stop_inside() -> Iterator[None]:
-    with mock.patch.object(restart_module, "Attempt", StopsInside):
+    with mock.patch.object(sampler_module, "Attempt", StopsInside):
         yield
 
 

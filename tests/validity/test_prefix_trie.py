@@ -161,7 +161,7 @@ def test_end_without_begin_is_refused():
 
 @pytest.mark.parametrize("seed", range(6))
 def test_row_noise_is_covered_by_a_margin(seed, monkeypatch):
-    monkeypatch.setattr("gramspec.validity.prefix_trie._STORED_ROW_ENTRIES", 0)
+    monkeypatch.setattr("gramspec.validity.trie_node._STORED_ROW_ENTRIES", 0)
     language, row, generator = setup(seed)
     noise = 0.01
     trie = LearnedMass(Viability(language), BUDGET, row_noise=noise)
@@ -212,7 +212,7 @@ def test_every_field_of_the_key_separates(name):
     assert taught.root_h < 1.0
     assert trie.at(KEY) is taught
     value = getattr(KEY, name)
-    other = {str: "other", tuple: (1, 2), float: 0.5, int: 3}[type(value)]
+    other = {str: "other", tuple: (1, 2), float: 0.5, int: 9}[type(value)]
     assert trie.at(replace(KEY, **{name: other})).root_h == 1.0
     assert trie.cold().at(KEY).root_h == 1.0
 

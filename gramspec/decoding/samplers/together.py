@@ -39,4 +39,6 @@ def play_together(
     with attempts[0].tally.phase("target"):
         answers = model.score_many(requests)
     for attempt, tree, rows, random in zip(attempts, trees, answers, randoms, strict=True):
-        attempt.finish(tree, rows, random)
+        attempt.settle(tree, rows, random)
+    for attempt in attempts:
+        attempt.learn()
