@@ -269,13 +269,13 @@ TASKS = {
 }
 
 
-def sample(target, prompt, schema, drafted, n=20):
+def sample(target, prompt, schema, drafted, n=20, make=model_free):
     compiled = gs.compile(gs.json_schema(schema), target.vocabulary)
     ids = target.encode(prompt)
     model = MemoModel(target) if drafted else target
     sequence = model.open(ids)
     begun = tuple(sequence.tokens)
-    drafter = model_free(compiled, ids) if drafted else None
+    drafter = make(compiled, ids) if drafted else None
     plan = AtTheFrontier(MODEL_FREE_PLAN, lambda x: model.remembers(begun + x)) if drafted else 0
     law = MaskedLaw(compiled, RowLaw(), budget=80, width=target.vocab_size)
     before = target.counters.forwards
@@ -297,6 +297,21 @@ def test_target_passes_are_at_least_halved_and_the_text_stays(pair, prompt):
     # A float32 row of a tree differs in the last bits, which may move a choice once in a long while.
     assert sum(a == b for a, b in zip(plain, drafted, strict=False)) >= 4
     assert sum(map(len, drafted)) >= 2.5 * fewer
+
+
+def test_fused_sources_beat_each_of_them_at_equal_nodes(pair):
+    """RASD's claim on one stream: fewer passes than the best single source."""
+    target, _ = pair
+    prompt, schema = next(iter(TASKS.items()))
+    eos = target.vocabulary.eos_ids
+    single = {
+        "ngram": lambda compiled, ids: NgramDrafter(ids, growth="best"),
+        "recycling": lambda compiled, ids: RecyclingDrafter(ids),
+        "retrieval": lambda compiled, ids: RetrievalDrafter(eos_ids=eos),
+    }
+    alone = {name: sample(target, prompt, schema, True, make=make)[1] for name, make in single.items()}
+    fused = sample(target, prompt, schema, True)[1]
+    assert fused < min(alone.values()), (fused, alone)
 
 
 def test_nothing_is_drafted_where_the_row_is_remembered():
@@ -321,7 +336,9 @@ def test_nothing_is_drafted_where_the_row_is_remembered():
 def test_retrieval_learns_whole_outputs_only():
     drafter = RetrievalDrafter(eos_ids=[0])
     assert not drafter.store.after([]).items
-    drafter.learn([], [1, 2])
+    drafter.learn([], [1, 2])  # goes on
+    assert len(drafter.store) == 0
     drafter.learn([], [1, 0])
-    assert len(drafter.store) == 0  # no prefix known: nothing to add
+    assert dict(drafter.store.after([1]).items).keys() == {0}
+    assert len(RetrievalDrafter(eos_ids=[0], online=False).store) == 0
     assert RecyclingDrafter([4]).table.after(None, 4).items == ()

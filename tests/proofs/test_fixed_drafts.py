@@ -123,10 +123,10 @@ class DropsDrawn(FusedDrafter):
 
 
 class ScoresAsRows(NgramDrafter):
-    """Declares the best token of a node to be a sample of the table's scores."""
+    """Declares the tokens of a chain to be samples of the table's scores."""
 
     def propose(self, law: Any, node: Any, plan: Any, random: Any) -> DraftTree:
-        tree = super().propose(law, node, plan, random)
+        tree = super().propose(law, node, DraftPlan(plan.length), random)
         branches = []
         for at, group in zip(tree.nodes, tree.branches, strict=True):
             if not group:
@@ -136,7 +136,7 @@ class ScoresAsRows(NgramDrafter):
             for token, share in self.suggest(at).items:
                 row[token] = share * (law.children(at)[token] > 0.0)
             row /= row.sum()
-            branches.append((Branch((max(group[0].tokens, key=lambda t: row[t]),), "iid", row),))
+            branches.append((Branch(group[0].tokens, "iid", row),))
         return DraftTree(tree.nodes, tree.parents, tree.tokens, branches)
 
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import exp
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from gramspec.decoding.drafting.protocol import Drafter, LearningDrafter
-from gramspec.decoding.drafting.sources import Grower, Seen, SourceDrafter, Suggestion, seen_in
+from gramspec.decoding.drafting.sources import Grower, Known, SourceDrafter, Suggestion, seen_in
 from gramspec.decoding.drafting.tree import DraftPlan, DraftTree
 from gramspec.decoding.kernel import Node, StepLaw
 from gramspec.decoding.random import RandomSource
@@ -24,6 +25,9 @@ from gramspec.errors import OptionError
 _STEP = 0.5  # of the gradient
 _BOUND = 1e3  # of a weight, up and down
 _MEMORY = 0.95  # of the share of drawn drafts that are kept
+
+
+Said = list[tuple[str, Suggestion]]
 
 
 class Trust:
@@ -137,6 +141,9 @@ class FusedDrafter:
         self._agree = agree
         self.trust = trust if trust is not None else Trust()
         self._least = least
+        self._known = Known()
+        # What the sources said while a tree grew, until its round is over; several trees may be open.
+        self._heard: WeakKeyDictionary[DraftTree, dict[tuple[int, ...], Said]] = WeakKeyDictionary()
 
     def propose(self, law: StepLaw, node: Node, plan: DraftPlan, random: RandomSource) -> DraftTree:
         """Draft a tree below `node`; see `Drafter.propose`."""
@@ -147,15 +154,19 @@ class FusedDrafter:
         else:
             tree = self._drawn.propose(law, node, self._drawn_plan(plan), random)
         allowed = self._agreed(tree)
+        heard: dict[tuple[int, ...], Said] = {}
 
         def candidates(at: Node) -> Sequence[tuple[int, float]]:
-            mixed = self.trust.mix(self._said(at))
+            heard[at.prefix] = self._said(at)
+            mixed = self.trust.mix(heard[at.prefix])
             agreed = allowed.get(id(at))
             if agreed is not None:
                 return [(t, p) for t, p in mixed.items() if t in agreed]
             return list(mixed.items())
 
-        return Grower(law, tree, plan, candidates, self.trust.kept).best_first(self._least)
+        tree = Grower(law, tree, plan, candidates, self.trust.kept).best_first(self._least)
+        self._heard[tree] = heard
+        return tree
 
     def _drawn_plan(self, plan: DraftPlan) -> DraftPlan:
         if plan.width == 1 and plan.nodes is None:  # a chain: the fixed sources continue it
@@ -175,13 +186,22 @@ class FusedDrafter:
                 allowed[id(node)] = set(np.argpartition(-rows[0], size - 1)[:size].tolist())
         return allowed
 
-    def _said(self, node: Node) -> list[tuple[str, Suggestion]]:
-        said = [(source.name, source.suggest(node)) for source in self._sources]
-        return [(name, suggestion) for name, suggestion in said if suggestion.items]
+    def _said(self, node: Node) -> Said:
+        said: Said = []
+        for source in self._sources:
+            suggestion = source.suggest(node)
+            if suggestion.items:
+                said.append((source.name, suggestion))
+                if suggestion.sure:
+                    break
+        return said
 
     def observe(self, tree: DraftTree, emitted: Sequence[int]) -> None:
         """Judge the sources along the path that was kept, then let each of them learn."""
-        seen = seen_in(tree)
+        root = tree.nodes[0]
+        assert root is not None
+        seen = seen_in(tree, self._known)
+        heard = self._heard.pop(tree, {})
         by_prefix = {one.prefix: one for one in seen}
         at: int | None = 0
         for token in (*emitted, None):
@@ -189,17 +209,15 @@ class FusedDrafter:
             if at is None or node is None:
                 break
             one = by_prefix.get(node.prefix)
-            if one is not None:
-                self._judge(node, one)
+            said = heard.get(node.prefix)
+            if one is not None and said:
+                self.trust.judge(said, dict(zip(one.tokens, one.shares, strict=True)))
             drawn = [t for b in tree.branches[at] if b.law != "fixed" for t in b.tokens]
             if drawn:
                 kept = float(token in drawn)
                 self.trust.kept = _MEMORY * self.trust.kept + (1.0 - _MEMORY) * kept
             at = tree.children(at).get(token) if token is not None else None
         for source in self._sources:
-            source.learn(seen, emitted)
+            source.learn(seen, (*root.prefix, *emitted))
         if isinstance(self._drawn, LearningDrafter):
             self._drawn.observe(tree, emitted)
-
-    def _judge(self, node: Node, one: Seen) -> None:
-        self.trust.judge(self._said(node), dict(zip(one.tokens, one.shares, strict=True)))

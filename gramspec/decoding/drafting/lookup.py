@@ -8,10 +8,10 @@ Source: prompt look-up decoding; RASD (2503.03434), several matches as one tree.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from gramspec.decoding.drafting.segmentation import Segmenter
-from gramspec.decoding.drafting.sources import NOTHING, Growth, SourceDrafter, Suggestion
+from gramspec.decoding.drafting.sources import NOTHING, Growth, SourceDrafter, Suggestion, state_class
 from gramspec.decoding.kernel import Node
 from gramspec.errors import OptionError
 from gramspec.vocabulary import Vocabulary
@@ -21,6 +21,7 @@ _KEY = 3  # bytes of a key
 _DEEPEST = 32  # bytes compared backwards
 _AHEAD = 48  # bytes of a continuation
 _TRIED = 8  # continuations cut into tokens per node
+_STATES = 4096  # grammar states whose beginnings are remembered
 _TAIL = 12  # tokens that hold the last bytes
 
 
@@ -123,6 +124,7 @@ class LookupDrafter(SourceDrafter):
         self._places: dict[tuple[int, int], list[int]] = {}
         self._text: list[int] = []
         self._extend(self._prompt)
+        self._begun: dict[Hashable, Suggestion] = {}
         self._starts: dict[int, float] = {}
         for text in self._index.texts:
             for token, share in self._segmenter.first(text):
@@ -181,9 +183,16 @@ class LookupDrafter(SourceDrafter):
         factors = node.children
         if factors is None or not self._starts:
             return NOTHING
-        usable = [(t, w) for t, w in self._starts.items() if t < len(factors) and factors[t] > 0.0]
-        total = sum(w for _, w in usable)
-        return Suggestion([(t, w / total) for t, w in usable], 0) if usable else NOTHING
+        key = state_class(node)
+        found = self._begun.get(key) if key is not None else None
+        if found is None:
+            usable = [(t, w) for t, w in self._starts.items() if t < len(factors) and factors[t] > 0.0]
+            total = sum(w for _, w in usable)
+            found = Suggestion([(t, w / total) for t, w in usable], 0) if usable else NOTHING
+            if len(self._begun) >= _STATES:
+                self._begun.clear()
+            self._begun[key] = found
+        return found
 
     def _copied(self, prefix: tuple[int, ...]) -> list[tuple[int, int]]:
         """Tokens that followed the last two in prompt and output, with the length of the match."""

@@ -104,10 +104,10 @@ def model_free(
     elif memory.compiled.fingerprint != compiled.fingerprint:
         raise OptionError("memory: it was made for another grammar or vocabulary")
     sources: list[SourceDrafter] = [
+        NgramDrafter(prompt, memory.table),  # asked first: where it is sure the others are not asked
         memory.forced,
-        LookupDrafter(prompt, compiled.vocabulary, memory.texts, segmenter=memory.segmenter),
-        NgramDrafter(prompt, memory.table),
         RetrievalDrafter(memory.store, eos_ids=compiled.vocabulary.eos_ids),
+        LookupDrafter(prompt, compiled.vocabulary, memory.texts, segmenter=memory.segmenter),
     ]
     return FusedDrafter(sources, drawn, trust=memory.trust, least=least)
 

@@ -25,6 +25,7 @@ from gramspec.errors import OptionError
 
 _CONTEXT_BYTES = 400  # key, entry and dictionary slots of a context
 _TOKEN_BYTES = 110  # one remembered token of it
+_SURE = 0.9  # share of the best token above which other sources need not be asked
 
 Context = tuple[Hashable, ...]
 
@@ -142,21 +143,31 @@ class NgramTable:
             Class of the grammar state.
         """
         mixed: dict[int, float] = {}
-        confidence = 0
-        for length in range(min(self.order, len(tokens) + 1)):
-            known = self._rows.get(self.context(tokens, state, length))
+        confidence = count = 0
+        rows = self._rows
+        n = len(tokens)
+        for length in range(min(self.order, n + 1)):
+            tail = tuple(tokens[n - length :])
+            known = rows.get((state, *tail) if self.by_state else tail)
             if known is None:
                 if length:  # no longer context is known either
+                    count = 0
                     break
                 continue
             count, entry = known
-            weight = count / (count + 1.0) if mixed else 1.0
-            for token in mixed:
-                mixed[token] *= 1.0 - weight
-            for token, share in entry.items():
-                mixed[token] = mixed.get(token, 0.0) + weight * share
+            if not mixed:
+                mixed = dict(entry)
+            else:
+                rest = 1.0 / (count + 1.0)
+                mixed = {token: rest * share for token, share in mixed.items()}
+                weight = count * rest
+                for token, share in entry.items():
+                    mixed[token] = mixed.get(token, 0.0) + weight * share
             confidence = 2 * length + (count > 1)
-        return Suggestion(list(mixed.items()), confidence) if mixed else NOTHING
+        if not mixed:
+            return NOTHING
+        # The longest context has been seen, and it left little open.
+        return Suggestion(list(mixed.items()), confidence, count > 0 and max(mixed.values()) > _SURE)
 
     def entries(self) -> Mapping[Context, Mapping[int, float]]:
         """The averages by context."""
@@ -200,7 +211,7 @@ class NgramDrafter(SourceDrafter):
         """The table's estimate after the last tokens."""
         return self.table.expect(self._context(node.prefix), state_class(node))
 
-    def learn(self, seen: Sequence[Seen], emitted: Sequence[int]) -> None:
+    def learn(self, seen: Sequence[Seen], text: Sequence[int]) -> None:
         """Every row of the round goes into the table, those of rejected tokens too."""
         for one in seen:
             self.table.update(self._context(one.prefix), one.state, one.tokens, one.shares)

@@ -110,7 +110,7 @@ class RecyclingDrafter(SourceDrafter):
         """Candidates after the last token."""
         return self.table.after(state_class(node), node.prefix[-1] if node.prefix else self._before)
 
-    def learn(self, seen: Sequence[Seen], emitted: Sequence[int]) -> None:
+    def learn(self, seen: Sequence[Seen], text: Sequence[int]) -> None:
         """Overwrite the candidates after every token whose row the round has shown."""
         for one in seen:
             if one.tokens:

@@ -204,7 +204,7 @@ class RetrievalDrafter(SourceDrafter):
         """What followed the longest matches in the store."""
         return self.store.after(node.prefix)
 
-    def learn(self, seen: Sequence[Seen], emitted: Sequence[int]) -> None:
+    def learn(self, seen: Sequence[Seen], text: Sequence[int]) -> None:
         """An output that has come to its end is added to the store."""
-        if emitted and emitted[-1] in self._eos and seen:
-            self.store.add((*seen[0].prefix, *emitted))
+        if text and text[-1] in self._eos:
+            self.store.add(text)

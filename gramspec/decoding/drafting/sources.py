@@ -27,6 +27,7 @@ Growth = Literal["best", "puct"]
 TOP = 12  # tokens of a row that are worth remembering
 _SMALLEST = 0.02  # share of a row below which a token is never remembered
 _PUCT = 1.0
+_REMEMBERED = 1 << 16  # prefixes
 
 
 class Suggestion(NamedTuple):
@@ -38,10 +39,13 @@ class Suggestion(NamedTuple):
         Tokens, each once, with estimated probabilities that sum to one at most.
     confidence : int
         Class of the evidence behind them; its reliability is learned class by class.
+    sure : bool
+        Whether other sources need not be asked.
     """
 
     items: Sequence[tuple[int, float]]
     confidence: int = 0
+    sure: bool = False
 
 
 NOTHING = Suggestion(())
@@ -77,17 +81,35 @@ def state_class(node: Node) -> Hashable:
     return getattr(node.matcher, "mask_key", None)
 
 
-def seen_in(tree: DraftTree) -> list[Seen]:
-    """What the target showed in a round, at every node that has its row; parents first.
+class Known:
+    """Prefixes whose rows have been learned: a row that is met again and again is learned once."""
+
+    def __init__(self) -> None:
+        self._prefixes: set[tuple[int, ...]] = set()
+
+    def add(self, prefix: tuple[int, ...]) -> bool:
+        """Whether the prefix is new."""
+        if prefix in self._prefixes:
+            return False
+        if len(self._prefixes) >= _REMEMBERED:
+            self._prefixes.clear()
+        self._prefixes.add(prefix)
+        return True
+
+
+def seen_in(tree: DraftTree, known: Known) -> list[Seen]:
+    """What the target showed in a round for the first time; parents first.
 
     Parameters
     ----------
     tree : DraftTree
         A tree whose nodes have been scored.
+    known : Known
+        What has been learned before; it grows.
     """
     found = []
     for node in tree.nodes:
-        if node is None or node.kernel is None or not node.mass > 0.0:
+        if node is None or node.kernel is None or not node.mass > 0.0 or not known.add(node.prefix):
             continue
         kernel = node.kernel
         alive = 1.0 - float(kernel[-1])
@@ -163,7 +185,8 @@ class Grower:
             if self._full(parent):
                 continue
             child = self._add(parent, token)
-            order = self._open(child, -value, heap, order, least)
+            if len(self._nodes) - 1 < self._plan.most:
+                order = self._open(child, -value, heap, order, least)
         return self._build()
 
     def _open(
@@ -289,6 +312,7 @@ class SourceDrafter(ABC):
             raise OptionError(f"least={least!r}: a probability is needed")
         self._growth = growth
         self._least = least
+        self._known = Known()
 
     @abstractmethod
     def suggest(self, node: Node) -> Suggestion:
@@ -304,15 +328,15 @@ class SourceDrafter(ABC):
         """A round begins at `node`; called before its candidates are asked for."""
         return None
 
-    def learn(self, seen: Sequence[Seen], emitted: Sequence[int]) -> None:
+    def learn(self, seen: Sequence[Seen], text: Sequence[int]) -> None:
         """Learn from a round, after all of its verdicts.
 
         Parameters
         ----------
         seen : sequence of Seen
-            What the target showed, the root first.
-        emitted : sequence of int
-            Tokens that the round appended.
+            What the target showed for the first time, parents first.
+        text : sequence of int
+            All tokens after the prompt, those of the round included.
         """
         return None
 
@@ -327,4 +351,6 @@ class SourceDrafter(ABC):
 
     def observe(self, tree: DraftTree, emitted: Sequence[int]) -> None:
         """Learn from a round; see `LearningDrafter.observe`."""
-        self.learn(seen_in(tree), emitted)
+        root = tree.nodes[0]
+        assert root is not None
+        self.learn(seen_in(tree, self._known), (*root.prefix, *emitted))
