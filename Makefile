@@ -15,6 +15,7 @@ FLAGS_batch ?= --out $(RESULTS)
 FLAGS_masks ?= --out $(RESULTS)
 FLAGS_sweeps ?= --out $(RESULTS)
 FLAGS_faithful ?= --out $(RESULTS)
+FLAGS_speculation ?= --out $(RESULTS)
 SECONDS ?= 600
 # Fuzz harnesses, all by default; rooms whose tests run the native core.
 HARNESSES ?=
