@@ -18,7 +18,7 @@ from typing import Any
 import gramspec as gs
 from benchmarks.faithfulness import figures as fig
 from benchmarks.faithfulness.laws import cold_draws, compare, law_of
-from benchmarks.faithfulness.methods import GUARANTEE, METHODS, Pair, Run
+from benchmarks.faithfulness.methods import GUARANTEE, LEARNS, METHODS, Pair, Run
 from benchmarks.faithfulness.pair import trained_pair
 from benchmarks.faithfulness.tasks import TASKS, Task
 
@@ -38,17 +38,29 @@ def measure(
     pair: Pair, task: Task, methods: Sequence[str], args: argparse.Namespace, bar: Any
 ) -> dict[str, list[Run]]:
     """Every method on one task, repeat by repeat; a method that is always capped is not repeated further."""
+    store = args.out / "faithful-runs" / f"{task.pair} {task.name}.json"
+    key = (
+        f"{gs.__version__} {methods} {args.repeats} {args.rival_repeats} {args.draws} {args.cap} {args.seed}"
+    )
+    if args.resume and store.is_file():
+        kept = json.loads(store.read_text("utf-8"))
+        if kept["key"] == key:
+            bar.update(args.repeats)
+            return {name: [Run.read(each) for each in found] for name, found in kept["runs"].items()}
     runs: dict[str, list[Run]] = {name: [] for name in methods}
     for repeat in range(args.repeats):
         for name in methods:
-            slow = name not in ("cars", *(m for m in methods if m.startswith("gramspec")))
-            if slow and repeat >= args.rival_repeats:
+            if name not in ("cars", args.ours) and repeat >= args.rival_repeats:
                 continue
-            run = METHODS[name](pair, task, args.draws, args.seed + repeat, args.cap)
+            draws = args.draws if name in LEARNS else min(args.draws, 20)  # the others' draws cost alike
+            run = METHODS[name](pair, task, draws, args.seed + repeat, args.cap)
             if run.capped and name.startswith("gramspec") and not run.costs:
                 raise SystemExit(f"{task.name}: {name} spent {run.spent} forwards; raise --cap")
             runs[name].append(run)
         bar.update(1)
+    store.parent.mkdir(parents=True, exist_ok=True)
+    written = {name: [run.written() for run in found] for name, found in runs.items()}
+    store.write_text(json.dumps({"key": key, "runs": written}), "utf-8")
     return runs
 
 
@@ -120,6 +132,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--cap", type=int, default=20_000, help="forwards after which a run is given up")
     parser.add_argument("--law-draws", type=int, default=3000, help="cold draws per law and method; 0: none")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--resume", action="store_true", help="take tasks that --out holds with equal settings"
+    )
     parser.add_argument("--quick", action="store_true", help="a few minutes: 3 repeats of 20 draws")
     args = parser.parse_args(argv)
     if args.quick:
@@ -147,7 +162,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     found = {
         task: {name: fig.figure(each, args.draws) for name, each in row.items()} for task, row in runs.items()
     }
-    outcomes = [bar for name in methods if name.startswith("gramspec") for bar in fig.bars(found, name)]
+    outcomes = fig.bars(found, args.ours)
     title = (
         f"{len(tasks)} tasks, {args.repeats} repeats of {args.draws} draws, cold trie each;"
         f" seed {args.seed}, cap {args.cap} forwards, gramspec {gs.__version__}"

@@ -7,8 +7,8 @@ is in the positions. A run that has spent `cap` forwards ends after the draw or 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import gramspec as gs
@@ -41,6 +41,17 @@ class Run:
     capped: bool = False
     spent: int = 0
     spent_fresh: int = 0
+
+    def written(self) -> dict[str, Any]:
+        """For a file; tokens are left out."""
+        costs = [list(astuple(cost)) for cost in self.costs]
+        return {"costs": costs, "capped": self.capped, "spent": self.spent, "fresh": self.spent_fresh}
+
+    @classmethod
+    def read(cls, data: dict[str, Any]) -> Run:
+        """What `written` gave."""
+        costs = [Cost(*values) for values in data["costs"]]
+        return cls(costs, [], data["capped"], data["spent"], data["fresh"])
 
 
 class Pair:
@@ -151,8 +162,10 @@ def gramspec(*, draft: bool = True, **settings: Any) -> Method:
 
 
 METHODS: dict[str, Method] = {
-    "gramspec": gramspec(),
-    "gramspec no draft": gramspec(draft=False),
+    "gramspec": gramspec(sampler="restart"),
+    "gramspec chain": gramspec(sampler="restart", options={"drafter": "model"}),
+    "gramspec model-free": gramspec(draft=False, sampler="restart"),
+    "gramspec no draft": gramspec(draft=False, sampler="restart", options={"drafter": "none"}),
     "cars": baseline(lambda problem, cap: Cars(problem, max_forwards=cap)),
     "ars": baseline(lambda problem, cap: Ars(problem, max_forwards=cap)),
     "rsft": baseline(lambda problem, cap: Rsft(problem, max_forwards=cap)),
@@ -170,11 +183,4 @@ GUARANTEE = {
 }
 
 
-def option_names() -> set[str]:
-    """Options that this version of gramspec has."""
-    return {field.name for field in fields(gs.DecodingOptions)}
-
-
-def seeds(first: int, count: int) -> Sequence[int]:
-    """Seeds of the repeats."""
-    return range(first, first + count)
+LEARNS = frozenset({"cars", "ars", "asap", *(name for name in METHODS if name.startswith("gramspec"))})
