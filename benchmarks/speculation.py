@@ -246,7 +246,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="a few minutes: 6 prompts, no sweep")
     args = parser.parse_args(argv)
     if args.quick:
-        args.prompts, args.sweep_prompts, args.law_draws = 6, 0, min(args.law_draws, 100)
+        args.prompts, args.sweep_prompts, args.law_draws = min(args.prompts, 6), 0, min(args.law_draws, 100)
     import torch
     from tqdm import tqdm
 
