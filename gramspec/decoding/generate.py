@@ -23,6 +23,7 @@ from gramspec.decoding.checks import (
 )
 from gramspec.decoding.completion import Completion
 from gramspec.decoding.drafting import DraftMemory
+from gramspec.decoding.lockstep import in_lockstep
 from gramspec.decoding.options import DecodingOptions, check_whole
 from gramspec.decoding.random import NumpyRandomSource, RandomSource
 from gramspec.decoding.rows import RowLaw
@@ -157,10 +158,13 @@ def generate(
     if needs_memory(call):
         call = call._replace(memory=DraftMemory(compiled))
 
-    results: list[list[Completion]] = []
-    for i, prompt in enumerate(ids):
+    made = 0
+
+    def draw_all(i: int, mine: Call) -> list[Completion]:
+        nonlocal made
+        prompt = ids[i]
         bound = _bind(potential, target, prompt, rows, compiled, max_new_tokens) if law != "masked" else None
-        one = sampler_of(call, sampler, bound, prompt)
+        one = sampler_of(mine, sampler, bound, prompt)
         at_once = _certain_at_once(one, compiled)
         completions = []
         try:
@@ -173,12 +177,28 @@ def generate(
                 data = b"".join(vocabulary.tokens[t] or b"" for t in draw.tokens)
                 text = data.decode("utf-8", errors="replace")
                 completions.append(Completion(draw.tokens, text, draw.logprob, draw.report))
+                made += 1
                 if progress is not None:
-                    progress(i * n + k + 1, n * len(ids))
+                    progress(made, n * len(ids))
         finally:
             one.close()
-        results.append(completions)
-    return results
+        return completions
+
+    lanes = min(options.lanes, len(ids))
+    if lanes < 2 or not getattr(target, "batches", False):
+        return [draw_all(i, call) for i in range(len(ids))]
+
+    def lane_of(i: int) -> Callable[[LanguageModel, LanguageModel | None], list[Completion]]:
+        def run(lane: LanguageModel, lane_draft: LanguageModel | None) -> list[Completion]:
+            share = options.memo_bytes // lanes
+            if share:
+                lane = MemoModel(lane, max_bytes=share)
+                lane_draft = MemoModel(lane_draft, max_bytes=share) if lane_draft is not None else None
+            return draw_all(i, call._replace(model=lane, draft=lane_draft))
+
+        return run
+
+    return in_lockstep([lane_of(i) for i in range(len(ids))], target, draft, lanes=lanes)
 
 
 def _certain_at_once(sampler: Sampler[Any], compiled: CompiledLanguage) -> bool:

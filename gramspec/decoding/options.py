@@ -46,6 +46,10 @@ class DecodingOptions:
     controller : str
         Who decides how much each round drafts: "auto" drafts only where the target's row is not remembered,
         "fixed" always.
+    lanes : int
+        Prompts decoded side by side, their rows asked for in one forward, where the target can score
+        several sequences at once (`TransformersModel.batches`); 1: one after the other. Each takes its
+        share of `memo_bytes`, and what a sample takes in seconds counts the others' turns too.
     parallel : int
         Attempts of one prompt under way at a time ("restart").
     auto_attempts : int
@@ -79,6 +83,7 @@ class DecodingOptions:
     drafter: str = field(default="auto", kw_only=True)
     verifier: str = field(default="auto", kw_only=True)
     controller: str = field(default="auto", kw_only=True)
+    lanes: int = field(default=8, kw_only=True)
     parallel: int = field(default=1, kw_only=True)
     auto_attempts: int = field(default=1_000, kw_only=True)
     particles: int = field(default=16, kw_only=True)
@@ -113,6 +118,7 @@ _LEAST = {
     "memo_bytes": 0,
     "width": 1,
     "nodes": 1,
+    "lanes": 1,
     "parallel": 1,
     "auto_attempts": 0,
     "particles": 1,

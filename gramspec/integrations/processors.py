@@ -228,6 +228,11 @@ class ProcessedModel:
         return self.model.row_noise * factor
 
     @property
+    def batches(self) -> bool:
+        """Whether the inner model scores several sequences in one forward."""
+        return bool(getattr(self.model, "batches", False))
+
+    @property
     def truncates(self) -> bool:
         """Whether a processor may cut a row, so that noise could change its support."""
         return any(type(processor) not in _SMOOTH for processor in self.processors)

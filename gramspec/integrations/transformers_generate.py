@@ -30,6 +30,7 @@ from gramspec.decoding.generate import generate as generate_core
 from gramspec.decoding.greedy import greedy
 from gramspec.decoding.options import DecodingOptions
 from gramspec.decoding.report import Report
+from gramspec.decoding.streaming import Chunk
 from gramspec.errors import OptionError, VocabularyError
 from gramspec.grammar.core import Grammar
 from gramspec.integrations.processors import ProcessedModel, RowOptions, row_options
@@ -213,9 +214,6 @@ class GrammarGeneration:
             repeats,
             config.max_length - length,
         )
-        if self.streamer is not None:
-            for completion in completions:
-                self.streamer.put(torch.tensor(completion.token_ids))
         sequences: Any = _padded(input_ids, completions, pad_id)
         if not config.return_dict_in_generate:
             return cast(torch.Tensor, sequences)
@@ -254,6 +252,8 @@ class GrammarGeneration:
                 # Keeps every token, and says that the support of a row can change with its noise.
                 rows = replace(rows, top_k=target.vocab_size)
             settings = dict(self.settings)
+            if self.streamer is not None:
+                settings["stream"] = self._forward_to(self.streamer, settings.get("stream"))
             results = generate_core(
                 target,
                 prompts,
@@ -282,7 +282,19 @@ class GrammarGeneration:
         check_budget(compiled, budget)
         options: DecodingOptions | None = self.settings.get("options")
         found = greedy(target, prompts, compiled, draft=draft, max_new_tokens=budget, options=options)
+        if self.streamer is not None:
+            self.streamer.put(torch.tensor(found[0].token_ids))
         return [completion for completion in found for _ in range(repeats)]
+
+    @staticmethod
+    def _forward_to(streamer: Any, stream: Callable[[Chunk], None] | None) -> Callable[[Chunk], None]:
+        def show(chunk: Chunk) -> None:
+            if chunk.token_ids:
+                streamer.put(torch.tensor(chunk.token_ids))
+            if stream is not None:
+                stream(chunk)
+
+        return show
 
     def _seed(self) -> int | None:
         """The seed given, else one from torch's generator, so that `transformers.set_seed` is heard.

@@ -144,6 +144,11 @@ class TransformersModel:
         return self._network.trees
 
     @property
+    def batches(self) -> bool:
+        """Whether several sequences share one forward."""
+        return self._network.batches
+
+    @property
     def model(self) -> PreTrainedModel:
         """The wrapped model."""
         return self._model
@@ -203,7 +208,7 @@ class TransformersModel:
     ) -> tuple[list[NDArray[np.float64]], list[Counters]]:
         """`score_many`, and the work that each request has caused."""
         found: list[tuple[NDArray[np.float64], Counters] | None] = [None] * len(requests)
-        if len(requests) > 1 and self._network.batches:
+        if len(requests) > 1 and self.batches:
             self._score_together(requests, found)
         for k, (sequence, tokens, parents) in enumerate(requests):
             if found[k] is None:

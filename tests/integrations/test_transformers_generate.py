@@ -62,8 +62,13 @@ def test_law_with_every_choice_enumerated(name: str, drafted: bool, compiled: gs
     """Two attempts, learning between them; recurrent states are copied and replayed under drafts."""
     model = network(name).double()
     draft = network("llama", seed=3).double() if drafted else None
-    options = gs.DecodingOptions(gamma=1, max_attempts=2, memo_bytes=1 << 20 if name == "llama" else 0)
-    call = gs.transformers.generate(compiled, draft=draft, options=options)
+    options = gs.DecodingOptions(
+        gamma=1,
+        max_attempts=2,
+        memo_bytes=1 << 20 if name == "llama" else 0,
+        drafter="model" if drafted else "none",
+    )
+    call = gs.transformers.generate(compiled, draft=draft, options=options, sampler="restart")
 
     def run(random: Any) -> tuple[int, ...]:
         found = enumerated(
@@ -387,3 +392,50 @@ def test_cut_rows_keep_their_support() -> None:
     assert smooth.rows.top_k == 3
     model = ProcessedModel(Flat(), smooth.processors)
     assert not model.truncates and np.isclose(model.row_noise, 2e-4)
+
+
+# ------------------------------------------------------------------------------------------- lanes
+
+
+def test_prompts_of_a_batch_share_forwards(llama: transformers.PreTrainedModel) -> None:
+    """Four prompts side by side: the same texts as one after the other, in fewer calls of the network."""
+    compiled = language()
+    prompts = {"input_ids": torch.tensor([[7, 9], [11, 13], [15, 8], [20, 21]])}
+    calls: list[int] = []
+    forward = llama.forward
+
+    def watched(*args: Any, **options: Any) -> Any:
+        calls.append(len(options["input_ids"]))
+        return forward(*args, **options)
+
+    found = {}
+    for lanes in (1, 4):
+        options = gs.DecodingOptions(lanes=lanes, drafter="model", gamma=2)
+        call = gs.transformers.generate(
+            compiled, seed=3, draft=network("llama", seed=3), options=options, sampler="restart"
+        )
+        llama.generate(**prompts, custom_generate=call, do_sample=True, temperature=3.0, max_new_tokens=N)
+        calls.clear()
+        llama.forward = watched
+        try:
+            out = llama.generate(
+                **prompts,
+                custom_generate=call,
+                do_sample=True,
+                temperature=3.0,
+                top_k=0,
+                max_new_tokens=N,
+                return_dict_in_generate=True,
+            )
+        finally:
+            del llama.forward
+        found[lanes] = (
+            [c.token_ids for c in out.completions],
+            [(r.attempts, r.target_forwards, r.draft_forwards) for r in out.reports],
+            list(calls),
+        )
+    alone, together = found[1], found[4]
+    assert together[:2] == alone[:2]
+    assert set(alone[2]) == {1} and max(together[2]) == 4
+    assert sum(together[2]) == sum(alone[2]) == sum(forwards for _, forwards, _ in alone[1])
+    assert len(together[2]) < 0.7 * len(alone[2])

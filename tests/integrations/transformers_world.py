@@ -82,8 +82,7 @@ def batch_logprobs(
 def enumerated(run: Any, random: Any) -> Any:
     """`run()` with every choice of `gramspec.generate` taken from `random`."""
     module = importlib.import_module("gramspec.decoding.generate")
-    name = "source_of" if hasattr(module, "source_of") else "stream"
-    with mock.patch.object(module, name, lambda *_: lambda _: random):
+    with mock.patch.object(module, "source_of", lambda *_: lambda _: random):
         return run()
 
 
