@@ -185,11 +185,11 @@ def test_acceptance_is_counted_by_state() -> None:
                 plan,
             )
             while not attempt.over:
-                before, accepted = len(attempt.tokens), attempt._tally.accepted
+                before, accepted = len(attempt.tokens), attempt.tally.accepted
                 tree = attempt.begin(random)
                 _, tokens, parents = tree.to_score()
                 attempt.finish(tree, attempt.sequence.score(tokens, parents), random)
-                levels = attempt._tally.accepted - accepted
+                levels = attempt.tally.accepted - accepted
                 kept += levels
                 emitted = attempt.tokens[before:]
                 further = tree.tokens[1:][levels : levels + 1]

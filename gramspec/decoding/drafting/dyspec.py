@@ -8,7 +8,8 @@ draft is asked once for all nodes whose row is missing. Source: DySpec (2410.117
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from math import isnan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +56,8 @@ class Growth:
     """Grows the most valuable node next, until the budget is spent.
 
     The value of a place is the probability that it is reached if acceptance equals the draft's
-    probability: that of its path, times what the elder siblings have left over.
+    probability: that of its path, times what the elder siblings have left over. Under a law with † it
+    also counts that the attempt may die on the way, by the draft's estimate of S or a better one.
 
     Parameters
     ----------
@@ -65,12 +67,22 @@ class Growth:
         The tree.
     stop : StopRule or None
         Ends paths.
+    survival : callable, optional
+        ``survival(index, proposal)``: probability that no † comes at a node. By default the mass that the
+        draft sees there over h.
     """
 
-    def __init__(self, rows: DraftRows, builder: TreeBuilder, stop: StopRule | None = None) -> None:
+    def __init__(
+        self,
+        rows: DraftRows,
+        builder: TreeBuilder,
+        stop: StopRule | None = None,
+        survival: Callable[[int, Proposal], float] | None = None,
+    ) -> None:
         self._rows = rows
         self._builder = builder
         self._stop = stop
+        self._survival = survival if survival is not None else self._mass_left
         self._heap: list[tuple[float, int, int, Row | None]] = []
         self._depths: dict[int, int] = {}
         self._pushed = 0
@@ -108,26 +120,26 @@ class Growth:
         random : RandomSource
             Source of every choice.
         """
-        while self._heap and self._builder.drafted < most:
+        while self._heap and self._builder.drafted < most and -self._heap[0][0] >= floor:
             value, _, index, left = heapq.heappop(self._heap)
-            value = -value
-            if value < floor:
-                return
             proposal = self._rows.at(self._builder, index)
             if proposal is None:
                 continue
-            self._draw(value, index, proposal, left, plan, random)
+            if left is None:  # its row is known now: what it is worth, among the others
+                kept = self._survival(index, proposal) if self._builder.law.name == "conditional" else 1.0
+                self._push(-value * kept, index, proposal.row)
+            else:
+                self._draw(-value, index, proposal, left, plan, random)
 
     def _draw(
         self,
         value: float,
         index: int,
         proposal: Proposal,
-        left: Row | None,
+        row: Row,
         plan: DraftPlan,
         random: RandomSource,
     ) -> None:
-        row = proposal.row if left is None else left
         token = random.choose(row)
         share = min(1.0, float(row[token]))
         child = add_sibling(self._builder, index, token, proposal.row)
@@ -142,6 +154,11 @@ class Growth:
             total = float(rest.sum())
             if total > 0.0:
                 self._push(value * (1.0 - share), index, rest / total)
+
+    def _mass_left(self, index: int, proposal: Proposal) -> float:
+        node = self._builder.nodes[index]
+        assert node is not None
+        return 1.0 if isnan(proposal.mass) else min(1.0, proposal.mass / node.h)
 
     def _push(self, value: float, index: int, left: Row | None) -> None:
         self._pushed += 1  # ties go to what came first, never to a comparison of rows

@@ -9,14 +9,16 @@ Source: laws, "PrefixTrie(base)", "match"; DySpec (2410.11744); token recycling 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from math import isnan
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gramspec.decoding.drafting.draft_rows import DraftRows
+from gramspec.decoding.drafting.draft_rows import DraftRows, Proposal
 from gramspec.decoding.drafting.dyspec import Growth
-from gramspec.decoding.drafting.seen import Seen, SeenPrefixes
+from gramspec.decoding.drafting.seen import Place, Seen, SeenPrefixes
 from gramspec.decoding.drafting.tree import Branch, DraftPlan, DraftTree, TreeBuilder
 from gramspec.decoding.kernel import Node, StepLaw
 from gramspec.decoding.random import RandomSource
@@ -43,10 +45,11 @@ class ProbingDrafter:
         Prompt ids, as the target gets them.
     rows : RowLaw
         The row law of the target.
-    probe_share : float
-        Share of the nodes beyond the walk that is kept for probes once an attempt has died.
     floor : float
-        Places that the draft reaches with less probability are not drafted.
+        Places that the draft reaches with less probability come after the probes, those with less than a
+        tenth of it not at all.
+    least : float
+        Probes that are expected to lower h by a smaller share come last.
     seen : SeenPrefixes, optional
         Memory to share between drafters of one prompt and law; a fresh one otherwise.
 
@@ -63,17 +66,15 @@ class ProbingDrafter:
         prompt: Sequence[int],
         rows: RowLaw,
         *,
-        probe_share: float = 0.5,
         floor: float = 0.02,
+        least: float = 0.002,
         seen: SeenPrefixes | None = None,
     ) -> None:
-        if not 0.0 <= probe_share <= 1.0 or not 0.0 <= floor <= 1.0:
-            raise OptionError(
-                f"probe_share={probe_share!r}, floor={floor!r}: shares between 0 and 1 are needed"
-            )
+        if not 0.0 <= floor <= 1.0 or not 0.0 <= least <= 1.0:
+            raise OptionError(f"floor={floor!r}, least={least!r}: shares between 0 and 1 are needed")
         self.model = model
-        self.probe_share = probe_share
         self.floor = floor
+        self.least = least
         self.seen = seen if seen is not None else SeenPrefixes()
         self._rows = DraftRows(model, prompt, rows) if model is not None else None
 
@@ -83,13 +84,22 @@ class ProbingDrafter:
         most = min(plan.nodes if plan.nodes is not None else plan.length * plan.width, plan.most)
         start = self.seen.find(node.prefix)
         end, depth = self._walk(builder, start, plan.length, most, random)
-        if end is not None and depth < plan.length:
-            left = most - builder.drafted
-            probes = int(self.probe_share * left) if start is not None else 0
-            self._draft(builder, end, depth, plan, most - probes, random)
-        # A walk to its end needs no forward, and probes would cost one.
-        if start is not None and end is not None:
-            self._probe(builder, start, plan.length, most)
+        if (
+            end is None
+        ):  # known to its end, or as far as one round goes: no forward, and probes would cost one
+            return builder.build()
+        growth = self._growth(builder, end, depth) if depth < plan.length else None
+        if growth is not None:
+            growth.grow(plan, most, self.floor, random)
+        elif depth < plan.length:
+            self._recycle(builder, end, depth, plan.length, most, random)
+        wanted, others = self._places(builder, start, plan.length, most)
+        if growth is not None:
+            growth.grow(plan, most - len(wanted), 0.1 * self.floor, random)
+        for place in chain(wanted, others):  # last, as fixed candidates end a node
+            if builder.drafted >= most:
+                break
+            self._add(builder, place.path, most - builder.drafted)
         return builder.build()
 
     def observe(self, tree: DraftTree, emitted: Sequence[int]) -> None:
@@ -99,13 +109,17 @@ class ProbingDrafter:
     def _walk(
         self, builder: TreeBuilder, seen: Seen | None, length: int, most: int, random: RandomSource
     ) -> tuple[int | None, int]:
-        """Draw from remembered rows; the node where they end (None: at an ending) and its depth."""
+        """Draw from remembered rows; the node where they end and its depth.
+
+        No node comes back from a walk that has seen no unknown prefix: to an ending, or through half of the
+        nodes, so that enough are left where the rows end.
+        """
         index, depth = 0, 0
-        while seen is not None and depth < length and builder.drafted < most:
+        while seen is not None and depth < length:
             node = builder.nodes[index]
             assert node is not None
             row = self._known(builder.law, node, seen)
-            if row is None:
+            if row is None or (depth > 0 and 2 * builder.drafted >= most):
                 return None, depth
             token = random.choose(row)
             index = builder.grow(index, Branch((token,), "iid", row))[0]
@@ -119,37 +133,48 @@ class ProbingDrafter:
         """The row q ∝ p·h on the kept tokens of a row; None where nothing of it may follow."""
         factors = law.children(node)
         row = np.zeros(law.width)
-        tokens = np.array(seen.tokens, dtype=np.int64)
-        row[tokens] = np.array(seen.p) * factors[tokens]
+        row[seen.tokens] = seen.p * factors[seen.tokens]
         total = float(row.sum())
         return row / total if total > 0.0 else None
 
-    def _draft(
-        self,
-        builder: TreeBuilder,
-        index: int,
-        depth: int,
-        plan: DraftPlan,
-        most: int,
-        random: RandomSource,
-    ) -> None:
-        if self._rows is not None:
-            self._rows.begin(builder)
-            growth = Growth(self._rows, builder)
-            growth.start(index, depth)
-            growth.grow(plan, most, self.floor, random)
-            return
+    def _lost(self, node: Node) -> tuple[Seen | None, float]:
+        """What is known before a node, and the share of h it is expected to lose."""
+        before = self.seen.find(node.prefix[:-1]) if node.prefix else None
+        return before, self.seen.loss(before, node.prefix[-1]) if before is not None else 0.0
+
+    def _growth(self, builder: TreeBuilder, index: int, depth: int) -> Growth | None:
+        if self._rows is None:
+            return None
         node = builder.nodes[index]
         assert node is not None
-        if builder.parents[index] < 0 and not node.prefix:
-            return
-        before = self.seen.find(node.prefix[:-1])
-        like = self.seen.like(before, node.prefix[-1]) if before is not None and node.prefix else None
-        reach = 1.0
-        while like is not None and depth < plan.length and builder.drafted < most and reach >= self.floor:
-            node = builder.nodes[index]
-            assert node is not None
-            row = self._known(builder.law, node, like)
+        _, lost = self._lost(node)
+
+        def survival(at: int, proposal: Proposal) -> float:
+            """What places like the first unknown one have kept; the draft's estimate elsewhere."""
+            if at == index:
+                return 1.0 - lost
+            found = builder.nodes[at]
+            assert found is not None
+            return 1.0 if isnan(proposal.mass) else min(1.0, proposal.mass / found.h)
+
+        self._rows.begin(builder)
+        growth = Growth(self._rows, builder, survival=survival)
+        growth.start(index, depth)
+        return growth
+
+    def _recycle(
+        self, builder: TreeBuilder, index: int, depth: int, length: int, most: int, random: RandomSource
+    ) -> None:
+        """Draw a chain from the rows of like places."""
+        node = builder.nodes[index]
+        assert node is not None
+        before, lost = self._lost(node)
+        like = self.seen.like(before, node.prefix[-1]) if before is not None else None
+        reach = 1.0 - lost
+        while like is not None and depth < length and builder.drafted < most and reach >= self.floor:
+            at = builder.nodes[index]
+            assert at is not None
+            row = self._known(builder.law, at, like)
             if row is None:
                 return
             token = random.choose(row)
@@ -160,37 +185,48 @@ class ProbingDrafter:
                 return
             like = self.seen.like(like, token)
 
-    def _probe(self, builder: TreeBuilder, start: Seen, length: int, most: int) -> None:
-        """Fixed candidates, best first, until the nodes are spent."""
-        room = most - builder.drafted
-        if room < 1:
-            return
-        eos = builder.law.eos_ids
-        fixed: dict[int, list[int]] = {}
-        for place in self.seen.places(start, eos, length, 8 * most + 64):
-            room = most - builder.drafted
-            if room < 1:
-                break
-            self._add(builder, place.path, room, fixed)
+    def _places(
+        self, builder: TreeBuilder, start: Seen | None, length: int, most: int
+    ) -> tuple[list[Place], Iterator[Place]]:
+        """Places worth a node before unlikely drafts, and the others."""
+        if start is None:
+            return [], iter(())
+        wanted: list[Place] = []
+        places = self.seen.places(start, builder.law.eos_ids, length, 2 * most + 32)
+        for place in places:
+            if place.gain < self.least * start.mass or len(wanted) >= most - builder.drafted:
+                return wanted, chain((place,), places)
+            if _missing(builder, place.path):
+                wanted.append(place)
+        return wanted, places
 
-    def _add(
-        self, builder: TreeBuilder, path: tuple[int, ...], room: int, fixed: dict[int, list[int]]
-    ) -> None:
+    def _add(self, builder: TreeBuilder, path: tuple[int, ...], room: int) -> None:
         """Add a path where it fits and may follow."""
-        index, missing = 0, 0
-        for k, token in enumerate(path):
-            child = builder.child(index, token)
-            if child is None:
-                missing = len(path) - k
-                break
-            index = child
+        missing = _missing(builder, path)
         if not 0 < missing <= room:
             return
-        for token in path[len(path) - missing :]:
+        index = 0
+        for k, token in enumerate(path):
             node = builder.nodes[index]
-            if node is None or node.remaining < 1 or not builder.law.children(node)[token] > 0.0:
+            if k < len(path) - missing:
+                known = builder.child(index, token)
+                assert known is not None
+                index = known
+            elif node is None or node.remaining < 1 or not builder.law.children(node)[token] > 0.0:
                 return
-            index = fix(builder, index, token)
+            else:
+                index = fix(builder, index, token)
+
+
+def _missing(builder: TreeBuilder, path: tuple[int, ...]) -> int:
+    """Tokens at the end of a path that the tree does not hold."""
+    index = 0
+    for k, token in enumerate(path):
+        child = builder.child(index, token)
+        if child is None:
+            return len(path) - k
+        index = child
+    return 0
 
 
 def fix(builder: TreeBuilder, index: int, token: int) -> int:

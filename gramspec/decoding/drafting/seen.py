@@ -1,7 +1,8 @@
 """`SeenPrefixes`: what a drafter remembers of the target's rows, and where they say mass will be lost.
 
 Law: none; a memory of rows p and of h as they were read, for proposals only.
-Cost: a visit is O(V) once and O(depth) sums of the kept tokens. Source: laws, "PrefixTrie(base)", "Rows of
+Cost: a visit is O(V) once and a sum of the kept tokens for each prefix above.
+Source: laws, "PrefixTrie(base)", "Rows of
 rejected draft positions are free observations"; token recycling (2408.08696), keyed by automaton state.
 """
 
@@ -19,19 +20,22 @@ from gramspec.decoding.kernel import Node
 
 Row = NDArray[np.float64]
 Class = int  # prefixes after which the same tokens may follow
+_BRANCHES = 64  # tokens of one row that a search goes on with
 
 
 class Seen:
-    """A prefix whose law row is known, on the tokens that hold nearly all of p·h.
+    """A prefix whose law row is known, on the tokens that may follow.
 
     Attributes
     ----------
-    tokens : tuple of int
-        Kept tokens, falling in p·h.
-    p, h : tuple of float
+    tokens : ndarray of int32
+        Kept tokens, ascending.
+    p, h : ndarray of float64
         Their p, and h as it was read.
+    now : ndarray of float64
+        What is assumed of them by now: S where the prefix is known, else h.
     rest : float
-        Σ p·h of the other tokens.
+        Σ p·h of the tokens that were not kept.
     kind : int
         Class of the prefix.
     children : dict of int to Seen
@@ -40,33 +44,37 @@ class Seen:
         S as far as it is known.
     """
 
-    __slots__ = ("children", "h", "kind", "mass", "p", "rest", "tokens")
+    __slots__ = ("before", "children", "h", "kind", "mass", "now", "p", "place", "rest", "tokens")
 
-    def __init__(self, node: Node, kind: Class, keep: float, most: int) -> None:
+    def __init__(self, node: Node, kind: Class, most: int, before: Seen | None, token: int) -> None:
         assert node.p is not None and node.children is not None
         product = node.p * node.children
-        some = np.flatnonzero(product)
-        order = some[np.argsort(-product[some], kind="stable")][:most]
-        reached = np.cumsum(product[order])
+        kept = np.flatnonzero(product)
         total = float(product.sum())
-        if len(order):
-            order = order[: int(np.searchsorted(reached, keep * total, side="left")) + 1]
-        self.tokens = tuple(int(t) for t in order)
-        self.p = tuple(float(x) for x in node.p[order])
-        self.h = tuple(float(x) for x in node.children[order])
-        self.rest = max(0.0, total - sum(a * b for a, b in zip(self.p, self.h, strict=True)))
+        self.rest = 0.0
+        if len(kept) > most:
+            kept = np.sort(kept[np.argpartition(-product[kept], most)[:most]])
+            self.rest = max(0.0, total - float(product[kept].sum()))
+        self.tokens = kept.astype(np.int32)
+        self.p = node.p[kept]
+        self.h = node.children[kept]
+        self.now = self.h.copy()
         self.kind = kind
         self.children: dict[int, Seen] = {}
         self.mass = total
+        self.before = before
+        self.place = -1 if before is None else before.find(token)
 
-    def value(self, k: int) -> float:
-        """What is assumed after the k-th kept token: S where the prefix is known, else as it was read."""
-        child = self.children.get(self.tokens[k])
-        return self.h[k] if child is None else min(child.mass, self.h[k])
+    def find(self, token: int) -> int:
+        """Index of a kept token; -1 for another."""
+        k = int(np.searchsorted(self.tokens, token))
+        return k if k < len(self.tokens) and self.tokens[k] == token else -1
 
     def settle(self) -> None:
-        """Bring `mass` up to date."""
-        self.mass = self.rest + sum(self.p[k] * self.value(k) for k in range(len(self.tokens)))
+        """Bring `mass` up to date, and tell the prefix before."""
+        self.mass = self.rest + float(self.p @ self.now)
+        if self.before is not None and self.place >= 0:
+            self.before.now[self.place] = min(self.mass, float(self.before.h[self.place]))
 
 
 class Place(NamedTuple):
@@ -104,16 +112,14 @@ class SeenPrefixes:
 
     Parameters
     ----------
-    keep : float
-        Share of p·h whose tokens are kept of a row.
     most : int
-        Tokens kept of a row at most.
+        Tokens kept of a row at most. Where much of the likely mass turns out to be lost, what was unlikely
+        at first is all that counts.
     max_entries : int
-        Kept tokens in memory; when there are more, all is forgotten but the mean losses.
+        Kept tokens in memory (28 bytes each); beyond, all is forgotten but the mean losses.
     """
 
-    def __init__(self, *, keep: float = 0.999, most: int = 256, max_entries: int = 2_000_000) -> None:
-        self.keep = keep
+    def __init__(self, *, most: int = 8192, max_entries: int = 4_000_000) -> None:
         self.most = most
         self.max_entries = max_entries
         self.entries = 0
@@ -200,8 +206,8 @@ class SeenPrefixes:
         if known is not None:
             return known
         assert node.children is not None
-        found = Seen(node, hash(np.packbits(node.children > 0.0).tobytes()), self.keep, self.most)
-        self.entries += len(found.tokens) + 8
+        found = Seen(node, hash(np.packbits(node.children > 0.0).tobytes()), self.most, before, token)
+        self.entries += len(found.tokens) + 16
         if before is None:
             self.root = found
             return found
@@ -229,7 +235,6 @@ class SeenPrefixes:
         """
         count = 0
         # Entries: bound on the gain below, tie, path, reach, row (known, or of a like prefix), whether known.
-        below: Seen | None
         heap: list[tuple[float, int, tuple[int, ...], float, Seen | None, bool]] = [
             (-start.mass, 0, (), 1.0, start, True)
         ]
@@ -240,16 +245,22 @@ class SeenPrefixes:
                 yield Place(path, -bound)
             if row is None or len(path) >= deepest:
                 continue
-            for k, token in enumerate(row.tokens[:32]):
-                if token in eos:
+            worth = reach * row.p * (row.now if known else 1.0)
+            best = (
+                np.argpartition(-worth, _BRANCHES)[:_BRANCHES]
+                if len(worth) > _BRANCHES
+                else range(len(worth))
+            )
+            for k in best:
+                token = int(row.tokens[k])
+                value = float(worth[k])
+                if token in eos or not value > 0.0:
                     continue
-                further = reach * row.p[k]
-                child = row.children.get(token) if known else None
-                if child is not None:
-                    worth, below = further * min(child.mass, row.h[k]), child
-                else:
-                    worth = further * (row.h[k] if known else 1.0) * self.loss(row, token)
+                below = row.children.get(token) if known else None
+                seen = below is not None
+                if below is None:
+                    value *= self.loss(row, token)
                     below = self.like(row, token)
-                if worth > 0.0:  # paths differ: rows are never compared
-                    entry = (-worth, count, (*path, token), further, below, child is not None)
-                    heapq.heappush(heap, entry)
+                # Paths differ: rows are never compared.
+                entry = (-value, count, (*path, token), reach * float(row.p[k]), below, seen)
+                heapq.heappush(heap, entry)
