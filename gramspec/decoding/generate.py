@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, cast
 
+from gramspec.decoding.binding import potential_of_prompt, shared_potential
 from gramspec.decoding.checks import (
     check_budget,
     check_draft,
@@ -35,7 +36,7 @@ from gramspec.grammar.core import Grammar
 from gramspec.limits import Limits
 from gramspec.models.memo import MemoModel
 from gramspec.models.protocol import LanguageModel
-from gramspec.validity import LearnedMass, Potential, PrefixTrie, TrieKey, Viability
+from gramspec.validity import Potential, PrefixTrie, Recipe
 from gramspec.validity.protocol import CompiledLanguage
 
 
@@ -53,7 +54,7 @@ def generate(
     top_p: float = 1.0,
     top_k: int = 0,
     seed: int | None = None,
-    potential: Potential | PrefixTrie | None = None,
+    potential: Potential | PrefixTrie | Recipe | None = None,
     vocabulary: Any = None,
     options: DecodingOptions | None = None,
     limits: Limits = Limits(),
@@ -90,10 +91,11 @@ def generate(
         Turn the target's logits into its law, in the order temperature, top-k, top-p.
     seed : int, optional
         Makes the call reproducible; it then shares nothing it has learned with other calls.
-    potential : Potential or PrefixTrie, optional
+    potential : Potential, PrefixTrie or Recipe, optional
         What is known of Φ, for the conditional law; "restart" needs contract E or S, the others take W
         too. None: a `PrefixTrie` over `Viability`, cold at the beginning of the call. A `PrefixTrie` is
-        shared between calls without a seed.
+        shared between calls without a seed. A `Recipe` makes one for each prompt, from the call's own rows;
+        a bound that it makes learns in a cold trie.
     vocabulary : Vocabulary, optional
         None: that of the compiled grammar, or of the target's tokenizer.
     options : DecodingOptions, optional
@@ -148,7 +150,7 @@ def generate(
     check_lengths(target, draft, ids, max_new_tokens)
     compiled = compile_for(grammar, vocabulary, limits)
     check_budget(compiled, max_new_tokens)
-    potential = _shared_potential(potential, compiled, options, seed)
+    shared = shared_potential(potential, compiled, options, seed)
     model, drafting = target, draft
     if options.memo_bytes:
         model = MemoModel(target, max_bytes=options.memo_bytes)
@@ -163,7 +165,18 @@ def generate(
     def draw_all(i: int, mine: Call) -> list[Completion]:
         nonlocal made
         prompt = ids[i]
-        bound = _bind(potential, target, prompt, rows, compiled, max_new_tokens) if law != "masked" else None
+        bound = None
+        if law != "masked":
+            bound = potential_of_prompt(
+                shared,
+                mine.model,
+                mine.draft,
+                tuple(prompt),
+                rows,
+                compiled,
+                max_new_tokens,
+                options,
+            )
         one = sampler_of(mine, sampler, bound, prompt)
         at_once = _certain_at_once(one, compiled)
         completions = []
@@ -249,44 +262,3 @@ def compile_for(grammar: Grammar | CompiledLanguage, vocabulary: Any, limits: Li
     from gramspec.matching import compile as compile_grammar
 
     return cast(CompiledLanguage, compile_grammar(grammar, vocabulary, limits=limits))
-
-
-def _shared_potential(
-    potential: Potential | PrefixTrie | None,
-    compiled: CompiledLanguage,
-    options: DecodingOptions,
-    seed: int | None,
-) -> Potential | PrefixTrie:
-    if potential is None:
-        return PrefixTrie(Viability(compiled), max_nodes=options.trie_nodes)
-    if isinstance(potential, LearnedMass):
-        raise OptionError("potential: learned mass belongs to one prompt and one law; pass its PrefixTrie")
-    if not isinstance(potential, (PrefixTrie, Potential)):
-        raise OptionError(f"potential={potential!r}: a Potential or a PrefixTrie is needed")
-    if potential.compiled.fingerprint != compiled.fingerprint:
-        raise OptionError("potential: it was made for another grammar or vocabulary")
-    return potential.cold() if isinstance(potential, PrefixTrie) and seed is not None else potential
-
-
-def _bind(
-    potential: Potential | PrefixTrie,
-    target: LanguageModel,
-    prompt: Sequence[int],
-    rows: RowLaw,
-    compiled: CompiledLanguage,
-    max_new_tokens: int,
-) -> Potential:
-    if not isinstance(potential, PrefixTrie):
-        return potential
-    key = TrieKey(
-        model=target.fingerprint,
-        prompt=tuple(prompt),
-        temperature=float(rows.temperature),
-        top_k=rows.top_k,
-        top_p=float(rows.top_p),
-        language=compiled.fingerprint,
-        eos_ids=tuple(compiled.vocabulary.eos_ids),
-        base=potential.base.name,
-        budget=max_new_tokens,
-    )
-    return potential.at(key, row_noise=target.row_noise)

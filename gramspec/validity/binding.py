@@ -59,7 +59,9 @@ class Call(NamedTuple):
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to make a potential for each prompt of a call.
+    """How to make a potential for each prompt of a call: ``gs.generate(..., potential=Recipe.exact())``.
+
+    Rows that making it asks for are remembered and so free later; reports begin to count at the first draw.
 
     Parameters
     ----------
