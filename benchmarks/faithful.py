@@ -96,14 +96,25 @@ def law_section(
     return fig.table(header, lines), data
 
 
-def positions_table(runs: dict[str, dict[str, list[Run]]], methods: Sequence[str]) -> str:
-    """Per sample: positions scored, draft forwards, attempts, CPU milliseconds of a method's own work."""
+def positions_table(
+    runs: dict[str, dict[str, list[Run]]],
+    methods: Sequence[str],
+    pairs: dict[str, Pair],
+    tasks: Sequence[Task],
+) -> str:
+    """Per sample: positions scored, draft forwards, attempts, CPU time alone and with the models."""
     lines = []
-    for task, row in runs.items():
+    costs_of = {name: pair.forward_seconds() for name, pair in pairs.items()}
+    for (task, row), of in zip(runs.items(), tasks, strict=True):
+        base, slope, drafting = costs_of[of.pair]
         for name in methods:
             costs = [cost for run in row[name] for cost in run.costs]
             if costs:
                 n = len(costs)
+                own = sum(c.seconds for c in costs)
+                model = sum(
+                    base * c.forwards + slope * c.positions + drafting * c.draft_forwards for c in costs
+                )
                 lines.append(
                     [
                         task,
@@ -111,10 +122,13 @@ def positions_table(runs: dict[str, dict[str, list[Run]]], methods: Sequence[str
                         sum(c.positions for c in costs) / n,
                         sum(c.draft_forwards for c in costs) / n,
                         sum(c.attempts for c in costs) / n,
-                        1e3 * sum(c.seconds for c in costs) / n,
+                        1e3 * own / n,
+                        1e3 * (own + model) / n,
                     ]
                 )
-    return fig.table(["task", "method", "positions", "draft forwards", "attempts", "own CPU ms"], lines)
+    return fig.table(
+        ["task", "method", "positions", "draft forwards", "attempts", "own CPU ms", "with models"], lines
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -193,7 +207,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ]
         head = ["task", f"{args.ours} / CARS", "95% upper", f"{args.ours} / CARS + memo", "95% upper"]
         parts.append(fig.table(head, lines))
-    parts.append("## Beside it, per sample\n\n" + positions_table(runs, methods))
+    parts.append("## Beside it, per sample\n\n" + positions_table(runs, methods, pairs, tasks))
     law_data: list[Any] = []
     if args.law_draws:
         text, law_data = law_section(pairs, tasks, args.law_draws, args.seed + 1_000_000)

@@ -62,6 +62,14 @@ class Pair:
         self.draft = ChargedModel(draft, max_bytes=max_bytes // 4)
         self.vocabulary = target.vocabulary
         self._compiled: dict[str, Any] = {}
+        self._models = (target, draft)
+
+    def forward_seconds(self) -> tuple[float, float, float]:
+        """CPU seconds of a target forward without and for each new position, and of a draft forward."""
+        target, draft = self._models
+        one, many = _seconds(target, 1), _seconds(target, 33)
+        slope = max(0.0, (many - one) / 32)
+        return one - slope, slope, _seconds(draft, 1)
 
     def compiled(self, task: Task) -> Any:
         if task.name not in self._compiled:
@@ -74,6 +82,19 @@ class Pair:
     def problem(self, task: Task) -> Problem:
         rows = RowLaw(task.temperature)
         return Problem(self.target.again(), self.compiled(task), self.prompt(task), task.max_new_tokens, rows)
+
+
+def _seconds(model: Any, positions: int, times: int = 12) -> float:
+    """Median CPU seconds of one forward of new positions after a short prompt."""
+    found = []
+    sequence = model.open(model.encode("SQL: names of all customers"))
+    sequence.score()
+    for k in range(times):
+        tokens = [(7 * k + i) % 200 + 5 for i in range(positions)]
+        begun = time.process_time()
+        sequence.score(tokens)
+        found.append(time.process_time() - begun)
+    return sorted(found)[times // 2]
 
 
 Method = Callable[[Pair, Task, int, int, int], Run]  # pair, task, draws, seed, cap
