@@ -10,7 +10,7 @@ the automaton from rows of a model (a draft model's running averages), with a pr
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final, Protocol
@@ -20,6 +20,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from gramspec import _native
 from gramspec.errors import OptionError
+from gramspec.kernels.inverse_cdf import pick
+from gramspec.models.protocol import LanguageModel
+from gramspec.validity.graded import check_number
+from gramspec.validity.protocol import CompiledLanguage
+from gramspec.validity.reading import RowFunction, RowReader, softmax
 
 Floats = NDArray[np.float64]
 Arcs = tuple[tuple[int, int, int], ...]
@@ -264,6 +269,63 @@ class StateWeights:
                 one = np.zeros(_BYTES)
                 one[byte] = row[token]
                 self._add(core, at, one, float(row[token]))
+
+    def fit(
+        self,
+        compiled: CompiledLanguage,
+        model: LanguageModel,
+        prompts: Sequence[Sequence[int]],
+        *,
+        runs: int = 20,
+        max_tokens: int = 256,
+        row: RowFunction = softmax,
+        seed: int = 0,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> StateWeights:
+        """Learn from the rows along runs of a model under the mask.
+
+        Parameters
+        ----------
+        compiled : CompiledGrammar
+        model : LanguageModel
+            The draft model, or the target.
+        prompts : sequence of sequence of int
+            Prompt ids.
+        runs : int
+            Runs after each prompt.
+        max_tokens : int
+            Longest run.
+        row : callable
+            From logits to probabilities.
+        seed : int
+        progress : callable, optional
+            Called as ``progress(done, total)`` with runs.
+
+        Returns
+        -------
+        StateWeights
+            This one.
+        """
+        check_number("runs", runs, 1)
+        check_number("max_tokens", max_tokens, 1)
+        for j, prompt in enumerate(prompts):
+            reader = RowReader(model, prompt, row)
+            for i in range(runs):
+                random, state = np.random.default_rng([seed, j, i]), compiled.matcher()
+                prefix: tuple[int, ...] = ()
+                while len(prefix) < max_tokens and not state.is_finished:
+                    p = reader.row(prefix)
+                    self.observe_row(state, p)
+                    viable = state.viable(max_tokens - len(prefix))
+                    allowed = p[: len(viable)] * viable  # heads may be wider than the vocabulary
+                    if not allowed.any():
+                        break  # the model gives no ending any chance
+                    token = pick(allowed, float(random.random()))
+                    state.advance(token)
+                    prefix = (*prefix, token)
+                if progress is not None:
+                    progress(j * runs + i + 1, runs * len(prompts))
+        return self
 
     def _add(self, core: Any, config: int, bytes_: Floats, seen: float) -> None:
         for state in _native.partition_reading(core, config):

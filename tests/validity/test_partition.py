@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import pytest
@@ -334,10 +334,51 @@ def test_weights_by_state_follow_the_rows_seen() -> None:
         learned.observe_row(start, [1.0])
 
 
+def test_weights_by_state_are_fitted_along_runs() -> None:
+    """A target that writes "ab" or "abab" for sure: where it stands, its own bytes have nearly all mass."""
+    from gramspec.models.tabular import TabularModel
+
+    def rows(prefix: Sequence[int]) -> np.ndarray:
+        n = len(prefix)
+        p = np.array([0.98, 0.01, 0.01] if n % 2 == 0 else [0.01, 0.98, 0.01])
+        if n >= 2 and n % 2 == 0:
+            p = np.array([0.3, 0.01, 0.69])
+        return np.log(p)
+
+    model = TabularModel(rows, 3, 2)
+    compiled = gs.compile(gs.regex("[ab]*"), bytes_vocabulary(b"ab"))
+    done: list[tuple[int, int]] = []
+    learned = StateWeights(ByteWeights.uniform(alphabet=b"ab", stop=0.5), prior=0.1).fit(
+        compiled, model, [()], runs=12, max_tokens=30, progress=lambda i, n: done.append((i, n))
+    )
+    assert done[-1] == (12, 12)
+    # Three positions in five of the automaton's one state are odd or first; EOS comes after even ones.
+    assert 0.1 < learned.stop < 0.6
+    again = StateWeights(ByteWeights.uniform(alphabet=b"ab", stop=0.5), prior=0.1)
+    assert again.fit(compiled, model, [()], runs=12, max_tokens=30).fingerprint == learned.fingerprint
+    with pytest.raises(OptionError, match="runs"):
+        again.fit(compiled, model, [()], runs=0)
+
+
+def test_a_power_flattens_h() -> None:
+    compiled = gs.compile(dyck(), bytes_vocabulary(b"()[]"))
+    weights = some_weights(b"()[]")
+    matcher = compiled.matcher()
+    matcher.advance(0)
+    plain = Partition(compiled, weights).h_children(matcher, (0,), 30)
+    half = Partition(compiled, weights, power=0.5)
+    h = half.h_children(matcher, (0,), 30)
+    assert np.allclose(h[:4], np.sqrt(plain[:4])) and h[4] == plain[4] == 0.0
+    child = matcher.fork()
+    child.advance(1)
+    assert half.log_h(child, (0, 1), 29) == pytest.approx(np.log(h[1]))
+    assert half.name != Partition(compiled, weights).name
+
+
 def test_options_are_checked() -> None:
     compiled = gs.compile(dyck(), bytes_vocabulary(b"()[]"))
     weights = some_weights(b"()[]")
-    for bad in ({"floor": 0.0}, {"floor": 1.0}, {"max_bytes": 0}):
+    for bad in ({"floor": 0.0}, {"floor": 1.0}, {"max_bytes": 0}, {"power": 0.0}, {"power": 1.5}):
         with pytest.raises(OptionError):
             Partition(compiled, weights, **bad)
     with pytest.raises(OptionError, match="max_variables"):
