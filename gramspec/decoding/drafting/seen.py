@@ -9,7 +9,7 @@ rejected draft positions are free observations"; token recycling (2408.08696), k
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ from gramspec.decoding.drafting.tree import DraftTree
 from gramspec.decoding.kernel import Node
 
 Row = NDArray[np.float64]
-Class = int  # prefixes after which the same tokens may follow
+Class = Hashable  # equal for prefixes after which the same tokens may follow
 _BRANCHES = 64  # tokens of one row that a search goes on with
 
 
@@ -36,7 +36,7 @@ class Seen:
         What is assumed of them by now: S where the prefix is known, else h.
     rest : float
         Σ p·h of the tokens that were not kept.
-    kind : int
+    kind : hashable
         Class of the prefix.
     children : dict of int to Seen
         Known prefixes one token further.
@@ -206,7 +206,7 @@ class SeenPrefixes:
         if known is not None:
             return known
         assert node.children is not None
-        found = Seen(node, hash(np.packbits(node.children > 0.0).tobytes()), self.most, before, token)
+        found = Seen(node, _class(node), self.most, before, token)
         self.entries += len(found.tokens) + 16
         if before is None:
             self.root = found
@@ -264,3 +264,11 @@ class SeenPrefixes:
                 # Paths differ: rows are never compared.
                 entry = (-value, count, (*path, token), reach * float(row.p[k]), below, seen)
                 heapq.heappush(heap, entry)
+
+
+def _class(node: Node) -> Class:
+    key: Class = getattr(node.matcher, "mask_key", None)
+    if key is not None:
+        return key
+    assert node.children is not None
+    return np.packbits(node.children > 0.0).tobytes()
