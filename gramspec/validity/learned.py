@@ -251,7 +251,15 @@ class Learned(GradedPotential):
         for name in ("values", "coarse_values"):
             inside = (found[name] >= 0.0).all() and (found[name] <= 1.0).all()
             require(bool(inside), f"{place}, {name}", "has values outside 0..1")
-        require(bool((found["seen"] >= 0.0).all()), f"{place}, seen", "has negative masses")
+        known = len(compiled.vocabulary)
+        for name, most in (
+            ("seen", np.inf),
+            ("counts", np.inf),
+            ("coarse_counts", np.inf),
+            ("tokens", known - 1),
+        ):
+            inside = (found[name] >= 0).all() and (found[name] <= most).all()
+            require(bool(inside), f"{place}, {name}", "has entries out of range")
         runs = header.get("runs")
         if not isinstance(runs, int) or runs < 0:
             raise SerialisationError(f"{place}, runs", f"is {runs!r}")

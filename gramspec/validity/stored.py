@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from gramspec.errors import SerialisationError
 
 _VERSION = 1
 _HEADER = "header"
+_MOST_BYTES = 1 << 33  # of all arrays together: a small file must not unpack to any size
 
 
 def save_arrays(
@@ -65,9 +67,23 @@ def load_arrays(
     """
     place = str(path)
     try:
+        with zipfile.ZipFile(Path(path)) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+        if unpacked > _MOST_BYTES:
+            raise SerialisationError(place, f"unpacks to {unpacked} bytes; at most {_MOST_BYTES} are read")
         with np.load(Path(path), allow_pickle=False) as data:
             found = {name: data[name] for name in data.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except SerialisationError:
+        raise
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        KeyError,
+        NotImplementedError,
+        zlib.error,
+        zipfile.BadZipFile,
+    ) as error:
         raise SerialisationError(place, f"cannot be read: {error}") from None
     words = found.pop(_HEADER, None)
     try:

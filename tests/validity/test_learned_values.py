@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import replace
 from typing import Any
@@ -150,6 +151,43 @@ def test_files_bring_back_the_same_values(tmp_path: Any) -> None:
     path.write_bytes(b"PK\x03\x04 no archive")
     with pytest.raises(SerialisationError, match="cannot be read"):
         Learned.load(path, bench.compiled)
+
+
+def test_a_damaged_file_is_refused_whatever_was_damaged(tmp_path: Any) -> None:
+    bench = native(found(41, 12, False)[0])
+    path = tmp_path / "values.npz"
+    learned(bench, 8, features=lambda prefix: np.ones(2)).save(path)
+    with np.load(path) as data:
+        whole = {name: data[name] for name in data.files}
+    random = np.random.default_rng(0)
+    refusals = 0
+    for _ in range(60):
+        name = sorted(whole)[int(random.integers(len(whole)))]
+        bent = np.array(whole[name])
+        if bent.size == 0:
+            continue
+        kind = int(random.integers(4))
+        if kind == 0:
+            bent = bent[:-1]
+        elif kind == 1:
+            bent = bent.astype(np.float32 if bent.dtype != np.float32 else np.int8)
+        elif kind == 2:
+            bent.flat[int(random.integers(bent.size))] = 127
+        else:
+            bent = -bent if bent.dtype != np.uint8 else bent[::-1]
+        np.savez(path, **{**whole, name: bent})
+        try:
+            Learned.load(path, bench.compiled, features=lambda prefix: np.ones(2))
+        except SerialisationError:
+            refusals += 1
+    assert refusals > 30
+    data = bytearray(path.read_bytes())
+    for place in range(0, len(data), max(1, len(data) // 60)):
+        bent_bytes = bytearray(data)
+        bent_bytes[place] ^= 0x5A
+        path.write_bytes(bent_bytes)
+        with contextlib.suppress(SerialisationError):
+            Learned.load(path, bench.compiled, features=lambda prefix: np.ones(2))
 
 
 def test_bad_options_are_refused() -> None:
