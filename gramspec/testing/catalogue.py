@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from gramspec.decoding.drafting import (
     FixedPlan,
     ForcedDrafter,
@@ -30,7 +32,20 @@ from gramspec.decoding.round import Attempt
 from gramspec.decoding.verification.registry import VERIFIERS, by_name
 from gramspec.testing.proofs import Bench, Pieces
 from gramspec.testing.worlds import World
-from gramspec.validity import Exact, Minimum, Mixture, OneStep, Restricted, Viability
+from gramspec.validity import (
+    ByteWeights,
+    Exact,
+    Hmm,
+    Learned,
+    Minimum,
+    Mixture,
+    OneStep,
+    Partition,
+    Product,
+    Restricted,
+    Rollout,
+    Viability,
+)
 
 Make = Callable[[Bench], Any]
 
@@ -165,6 +180,34 @@ POTENTIALS: dict[str, Callable[[World, Any], Any]] = {
 }
 
 
+def _learned(world: World, compiled: Any) -> Any:
+    learned = Learned(compiled)
+    learned.fit(
+        world.target, [world.prompt], row=_row(world), budget=world.max_new_tokens, runs=4, seed=world.seed
+    )
+    return learned
+
+
+def _partition(world: World, compiled: Any) -> Any:
+    return Partition(compiled, ByteWeights(np.ones(256), 0.2))
+
+
+def _rollout(world: World, compiled: Any) -> Any:
+    return Rollout(compiled, world.draft, world.prompt, runs=2, seed=world.seed)  # type: ignore[arg-type]
+
+
+WEIGHTED: dict[str, Callable[[World, Any], Any]] = {
+    "one step of the draft": lambda world, compiled: OneStep(compiled, world.draft, world.prompt),  # type: ignore[arg-type]
+    "rollout": _rollout,
+    "partition": _partition,
+    "hidden Markov": lambda world, compiled: Hmm.fit(compiled, world.members[:6], states=2, iterations=2),
+    "learned": _learned,
+    "product": lambda world, compiled: Product(_partition(world, compiled), _one_step(world, compiled)),
+    "exact": _exact,
+    "viability": POTENTIALS["viability"],
+}
+
+
 class Combination(NamedTuple):
     """One cell of the table.
 
@@ -189,7 +232,7 @@ class Combination(NamedTuple):
             Its grammar.
         """
         draft = DRAFTS[self.draft]
-        base = POTENTIALS[self.potential]
+        base = POTENTIALS.get(self.potential) or WEIGHTED[self.potential]
         plain = Bench(world, compiled)
         pieces = Pieces(
             drafter=lambda *_: draft.make(plain),
@@ -200,11 +243,17 @@ class Combination(NamedTuple):
         return Bench(world, compiled, pieces)
 
 
-def combinations() -> Iterator[Combination]:
-    """All cells, potentials first, so that neighbours differ in them."""
+def combinations(*, weighted: bool = False) -> Iterator[Combination]:
+    """All cells, potentials first, so that neighbours differ in them.
+
+    Parameters
+    ----------
+    weighted : bool
+        Potentials of any contract, for draws with a weight; otherwise those that make draws exact.
+    """
     for draft, way in DRAFTS.items():
         for verifier in way.verifiers:
-            for potential in POTENTIALS:
+            for potential in WEIGHTED if weighted else POTENTIALS:
                 yield Combination(draft, verifier, potential)
 
 

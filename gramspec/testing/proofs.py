@@ -20,7 +20,7 @@ from gramspec.audit.law import Law, Outcome
 from gramspec.decoding.drafting.model_drafter import ModelDrafter
 from gramspec.decoding.drafting.protocol import Drafter
 from gramspec.decoding.drafting.tree import DraftPlan
-from gramspec.decoding.kernel import KilledLaw, MaskedLaw, Node, StepLaw, child_node
+from gramspec.decoding.kernel import KilledLaw, MaskedLaw, Node, StepLaw, TwistedLaw, child_node
 from gramspec.decoding.options import DecodingOptions
 from gramspec.decoding.random import NumpyRandomSource, RandomSource
 from gramspec.decoding.round import Attempt, play_round
@@ -213,6 +213,34 @@ def prove_frozen(bench: Bench, law: KilledLaw) -> float:
         worst = max(worst, abs(found.get(outcome, 0.0) - world.weights.get(outcome, 0.0) / h))
     if not worst <= TOLERANCE:
         raise bench.fail(f"round law is off by {worst:.3g} (h(ε) = {h:.6g})")
+    return worst
+
+
+def prove_weighted(bench: Bench, law: TwistedLaw) -> float:
+    """Rounds of a law with weights: P(y) = p(y)/(h(ε)·∏ρ) for all y in L, whatever the potential promises."""
+    world = bench.world
+    weights: dict[Outcome, float] = {}
+    for y, probability in world.weights.items():
+        node = law.root()
+        weight = node.h
+        for token in y:
+            h = law.children(node)
+            weight *= math.fsum((world.row(node.prefix) * h).tolist()) / node.h if node.h > 0.0 else 0.0
+            if token not in law.eos_ids:
+                node = child_node(law, node, token)
+        weights[y] = weight
+        if probability > 0.0 and not weight > 0.0:
+            raise bench.fail(f"h = 0 loses {y}")
+    found = attempt_law(bench, law)
+    if set(found) - set(weights) - {DEAD}:
+        raise bench.fail("a text outside the grammar was emitted")
+    worst = abs(math.fsum(found.values()) - 1.0)
+    for y, weight in weights.items():
+        # A potential with a floor of 1e-20 has weights of 1e20; float64 has no such digits in P(y) to offer.
+        off = abs(found.get(y, 0.0) * weight - world.weights[y])
+        worst = max(worst, off / max(1.0, weight))
+    if not worst <= TOLERANCE:
+        raise bench.fail(f"weighted round law is off by {worst:.3g}")
     return worst
 
 

@@ -1,17 +1,20 @@
-"""A thousand fresh worlds: every drafter under every rule that may verify it, over every exact potential."""
+"""Fresh worlds: every drafter under every rule that may verify it, over every potential."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from gramspec.decoding.kernel import TwistedLaw
 from gramspec.matching import compile as compile_grammar
 from gramspec.testing.catalogue import combinations, every_verifier_is_listed
-from gramspec.testing.proofs import prove_frozen, prove_learned, prove_masked
+from gramspec.testing.proofs import prove_frozen, prove_learned, prove_masked, prove_weighted
 from gramspec.testing.worlds import worlds
 
 PARTS, WORLDS_PER_PART = 20, 52  # 1,040 worlds
 CELLS = list(combinations())
+WEIGHTED = list(combinations(weighted=True))
+WEIGHTED_PER_PART = 12
 
 
 def test_the_table_is_whole() -> None:
@@ -41,6 +44,23 @@ def test_every_combination_keeps_the_law(part: int, seed: int) -> None:
                 assert learned <= 1e-12
             if i % 13 == 0:
                 assert prove_masked(b) <= 1e-12
+        except Exception as error:
+            error.add_note(f"{cell} in {world}")
+            raise
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_weight_corrects_its_draw(part: int, seed: int) -> None:
+    """Potentials of any contract: the law of a round times its weight is p."""
+    picks = np.random.default_rng([seed, 10, part]).permutation(len(WEIGHTED))
+    found = worlds(seed * 37 + 100 + part, WEIGHTED_PER_PART, draft=True, size=3, max_sequences=40)
+    for cell_index, world in zip(picks.tolist(), found, strict=False):
+        cell = WEIGHTED[cell_index]
+        b = cell.bench(world, compile_grammar(world.grammar, world.vocabulary))
+        try:
+            potential = b.pieces.base(b.compiled)
+            law = TwistedLaw(potential, b.rows(), budget=world.max_new_tokens, width=world.width)  # type: ignore[arg-type]
+            assert prove_weighted(b, law) <= 1e-12
         except Exception as error:
             error.add_note(f"{cell} in {world}")
             raise
