@@ -199,7 +199,7 @@ class Partition:
             algebra = Series(self.max_bytes, self._lengths)
         system = ExpressionSystem(
             core,
-            lambda expr, arcs: weights.at(serial, expr, arcs),
+            lambda expr, arcs, forced: weights.at(serial, expr, arcs, forced),
             weights.edge,
             edge_length=mean,
             explore=self._explore,

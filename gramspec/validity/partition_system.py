@@ -30,8 +30,8 @@ from gramspec.validity.partition_solve import Component, PolynomialSystem, Solve
 EMPTY_TEXT: Final = 1  # the native expression of the empty text
 
 Floats = NDArray[np.float64]
-ByteWeightsOf = Callable[[int, "tuple[tuple[int, int, int], ...]"], Floats]
-"""Weights of the 256 bytes in a state, from the native expression and its arcs."""
+ByteWeightsOf = Callable[[int, "tuple[tuple[int, int, int], ...]", bool], Floats]
+"""Weights of the 256 bytes in a state: native expression, its arcs, whether nothing else may come."""
 
 KeyParts = list[tuple[int, bool, list[tuple[int, int]]]]
 
@@ -93,6 +93,7 @@ class ExpressionSystem:
         self._edge_length = edge_length
         self._variables: dict[int, int] = {}
         self._cut: set[int] = set()
+        self._inside: set[int] = set()  # the only way on where they are reached
         self._heap: list[tuple[float, int]] = []  # minus the chance to be reached, expression
         self._keys: list[tuple[int, KeyParts]] = []
         one = self._variables[EMPTY_TEXT] = self.system.variable()
@@ -160,7 +161,7 @@ class ExpressionSystem:
         self._heap.clear()
 
     def _mean_weight(self) -> float:
-        weights = self._weights_of(EMPTY_TEXT, ())
+        weights = self._weights_of(EMPTY_TEXT, (), False)
         total = float(weights.sum())
         return float((weights**2).sum()) / total if total > 0.0 else 0.0
 
@@ -177,14 +178,21 @@ class ExpressionSystem:
             self._keys.append((expr, parts))
             return
         monomials = _native.partition_expansion(self.core, expr)
+        inside = expr in self._inside
         if monomials != [[expr]]:
+            if inside and len(monomials) == 1:
+                self._inside.update(monomials[0][:1])
             for word in monomials:
                 system.add(variable, 1.0, [self._of(e, reach / len(monomials)) for e in word])
             return
         nullable, arcs, calls, tokens = _native.partition_head(self.core, expr)
         if nullable:
             system.add(variable, 1.0)
-        weights = self._weights_of(expr, tuple(arcs))
+        forced = inside and not (nullable or calls or tokens)
+        weights = self._weights_of(expr, tuple(arcs), forced)
+        self._inside.update(target for _, _, target in arcs)
+        if inside and len(calls) == 1 and not (nullable or arcs or tokens):
+            self._inside.add(calls[0][0])
         to: dict[int, float] = {}
         for low, high, target in arcs:
             to[target] = to.get(target, 0.0) + float(weights[low : high + 1].sum())

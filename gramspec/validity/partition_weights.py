@@ -47,8 +47,11 @@ class Weights(Protocol):
         """Tells the weights apart."""
         ...
 
-    def at(self, serial: int, state: int, arcs: Arcs) -> Floats:
-        """Weights of the 256 bytes in a state (a native expression of the engine with this number)."""
+    def at(self, serial: int, state: int, arcs: Arcs, forced: bool = False) -> Floats:
+        """Weights of the 256 bytes in a state (a native expression of the engine with this number).
+
+        `forced`: in the middle of a rule, where the grammar allows nothing but these arcs.
+        """
         ...
 
     def edge(self, token: int) -> float:
@@ -73,6 +76,10 @@ class ByteWeights:
     lengths : array of float, optional
         How the lengths of tokens are distributed; entry n: n bytes. By default, tokens of the vocabulary
         are weighted by the product of their bytes.
+    fluency : float
+        Chance that the model follows the grammar of its own accord in the middle of a rule, where nothing but
+        the arcs of one state may come: there the weights are this part of a row over those bytes alone, and
+        the rest of the plain row. 0: the plain row everywhere.
 
     Raises
     ------
@@ -83,6 +90,7 @@ class ByteWeights:
     weights: Floats
     stop: float
     lengths: Floats | None = None
+    fluency: float = 0.0
 
     def __post_init__(self) -> None:
         given = np.asarray(self.weights, dtype=np.float64)
@@ -90,6 +98,8 @@ class ByteWeights:
             raise OptionError("weights: 256 numbers, finite, not negative, not all zero")
         if not 0.0 < self.stop < 1.0:
             raise OptionError(f"stop: a chance above 0 and below 1, not {self.stop!r}")
+        if not 0.0 <= self.fluency < 1.0:
+            raise OptionError(f"fluency: a chance, at least 0 and below 1, not {self.fluency!r}")
         object.__setattr__(self, "weights", given * ((1.0 - self.stop) / given.sum()))
 
     @classmethod
@@ -100,7 +110,9 @@ class ByteWeights:
         return cls(weights, stop)
 
     @classmethod
-    def from_texts(cls, texts: Iterable[str | bytes], *, smoothing: float = 0.5) -> ByteWeights:
+    def from_texts(
+        cls, texts: Iterable[str | bytes], *, smoothing: float = 0.5, fluency: float = 0.0
+    ) -> ByteWeights:
         """Byte frequencies of texts, each of which ends once.
 
         Parameters
@@ -108,6 +120,8 @@ class ByteWeights:
         texts : iterable of str or bytes
         smoothing : float
             Added to every count; above 0, so that no byte is impossible.
+        fluency : float
+            As of the class.
 
         Raises
         ------
@@ -121,19 +135,28 @@ class ByteWeights:
             ends += 1
         if ends == 0:
             raise OptionError("texts: at least one text")
-        return _smoothed(counts, ends, smoothing, None)
+        return _smoothed(counts, ends, smoothing, None, fluency)
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 over the numbers, first 16 digits."""
-        digest = hashlib.sha256(self.weights.tobytes() + np.float64(self.stop).tobytes())
+        digest = hashlib.sha256(self.weights.tobytes() + np.array([self.stop, self.fluency]).tobytes())
         if self.lengths is not None:
             digest.update(np.asarray(self.lengths, dtype=np.float64).tobytes())
         return digest.hexdigest()[:16]
 
-    def at(self, serial: int, state: int, arcs: Arcs) -> Floats:
-        """The one row."""
-        return self.weights
+    def at(self, serial: int, state: int, arcs: Arcs, forced: bool = False) -> Floats:
+        """The one row; where the bytes are forced, a part of it scaled to them."""
+        if not forced or self.fluency == 0.0:
+            return self.weights
+        here = np.zeros(_BYTES)
+        for low, high, _ in arcs:
+            here[low : high + 1] = self.weights[low : high + 1]
+        total = float(here.sum())
+        if total <= 0.0:
+            return self.weights
+        mixed: Floats = (1.0 - self.fluency) * self.weights + self.fluency / total * here
+        return mixed
 
     def edge(self, token: int) -> float:
         """As much as an average byte."""
@@ -157,7 +180,12 @@ class TokenWeights(ByteWeights):
 
     @classmethod
     def from_counts(
-        cls, vocabulary: Any, counts: ArrayLike | Mapping[int, float], *, smoothing: float = 0.5
+        cls,
+        vocabulary: Any,
+        counts: ArrayLike | Mapping[int, float],
+        *,
+        smoothing: float = 0.5,
+        fluency: float = 0.0,
     ) -> TokenWeights:
         """From how often each token id occurs; EOS ids are the ends of texts.
 
@@ -167,6 +195,8 @@ class TokenWeights(ByteWeights):
         counts : array of float [V] or mapping of id to count
         smoothing : float
             Added to the count of every byte and of stopping; above 0.
+        fluency : float
+            As of `ByteWeights`.
 
         Raises
         ------
@@ -191,8 +221,8 @@ class TokenWeights(ByteWeights):
             if data:
                 bytes_ += row[token] * np.bincount(np.frombuffer(data, dtype=np.uint8), minlength=_BYTES)
                 lengths[min(len(data), _LONGEST)] += row[token]
-        plain = _smoothed(bytes_, ends, smoothing, _as_distribution(lengths))
-        return cls(plain.weights, plain.stop, plain.lengths)
+        plain = _smoothed(bytes_, ends, smoothing, _as_distribution(lengths), fluency)
+        return cls(plain.weights, plain.stop, plain.lengths, fluency)
 
 
 @dataclass
@@ -351,9 +381,9 @@ class StateWeights:
             digest.update(repr(kind).encode() + self._kinds[kind].bytes.tobytes())
         return digest.hexdigest()[:16]
 
-    def at(self, serial: int, state: int, arcs: Arcs) -> Floats:
+    def at(self, serial: int, state: int, arcs: Arcs, forced: bool = False) -> Floats:
         """The average of this state, or of those like it, with the base as prior."""
-        prior = self.base.at(serial, state, arcs)
+        prior = self.base.at(serial, state, arcs, forced)
         for tally in (self._kinds.get(_kind(arcs)), self._states.get((serial, state))):
             if tally is not None:
                 prior = (self.prior * prior + tally.bytes) / (self.prior + tally.seen)
@@ -387,8 +417,10 @@ def _as_distribution(lengths: Floats) -> Floats:
     return scaled
 
 
-def _smoothed(counts: Floats, ends: float, smoothing: float, lengths: Floats | None) -> ByteWeights:
+def _smoothed(
+    counts: Floats, ends: float, smoothing: float, lengths: Floats | None, fluency: float
+) -> ByteWeights:
     if not smoothing > 0.0:
         raise OptionError(f"smoothing: above 0, not {smoothing!r}")
     total = float(counts.sum()) + ends + (_BYTES + 1) * smoothing
-    return ByteWeights(counts + smoothing, (ends + smoothing) / total, lengths)
+    return ByteWeights(counts + smoothing, (ends + smoothing) / total, lengths, fluency)

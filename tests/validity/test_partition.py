@@ -360,6 +360,30 @@ def test_weights_by_state_are_fitted_along_runs() -> None:
         again.fit(compiled, model, [()], runs=0)
 
 
+def test_fluency_spares_forced_text() -> None:
+    """In the middle of a rule the bytes that may come share a row; elsewhere nothing changes."""
+    alphabet = b"abcdx"
+    compiled = gs.compile(gs.regex("x(a|bcd)"), bytes_vocabulary(alphabet))
+    plain = ByteWeights.uniform(alphabet=alphabet, stop=0.5)
+    fluent = ByteWeights(plain.weights, 0.5, fluency=0.8)
+    w = 0.1  # of each byte
+    matcher = compiled.matcher()
+    one = np.exp(Partition(compiled, plain).log_h(matcher, (), 9))
+    assert one == pytest.approx(0.5 * w * (w + w**3), rel=1e-12)
+    two, forced = 0.2 * w + 0.8 / 2, 0.2 * w + 0.8  # of two bytes, of one
+    found = np.exp(Partition(compiled, fluent).log_h(matcher, (), 9))
+    assert found == pytest.approx(0.5 * w * (two + two * forced**2), rel=1e-12)
+    # A state that may also end, or that calls others, keeps the plain row.
+    digits = gs.compile(gs.regex("x[ab]*"), bytes_vocabulary(alphabet))
+    values = [
+        np.exp(Partition(digits, x, max_bytes=None).log_h(digits.matcher(), (), 9)) for x in (plain, fluent)
+    ]
+    assert values[0] == pytest.approx(values[1]) == pytest.approx(0.5 * w / (1 - 2 * w))
+    assert plain.fingerprint != fluent.fingerprint
+    with pytest.raises(OptionError, match="fluency"):
+        ByteWeights(plain.weights, 0.5, fluency=1.0)
+
+
 def test_a_power_flattens_h() -> None:
     compiled = gs.compile(dyck(), bytes_vocabulary(b"()[]"))
     weights = some_weights(b"()[]")
