@@ -144,7 +144,9 @@ def law_checks(models: Models, settings: Sequence[Setting], draws: int, seed: in
     return rows
 
 
-def sweep(models: Models, args: argparse.Namespace, bar: Any) -> list[dict[str, Any]]:
+def sweep(
+    models: Models, streams: Sequence[Stream], args: argparse.Namespace, bar: Any
+) -> list[dict[str, Any]]:
     """Length, width, drafter, grammar and temperature, one point at a time."""
     settings = [Setting("model", length) for length in (1, 2, 4, 8, 12)]
     settings += [Setting("tree", length, width, 32) for length in (2, 4, 8) for width in (2, 4)]
@@ -152,9 +154,7 @@ def sweep(models: Models, args: argparse.Namespace, bar: Any) -> list[dict[str, 
     settings += [Setting("model-free", length, width, 12) for length in (4, 10) for width in (1, 8)]
     settings += [Setting("mixed", 6, 8, 16)]
     points = []
-    for stream in STREAMS:
-        if stream.pair not in models:
-            continue
+    for stream in streams:
         target, draft = models[stream.pair]
         compiled = gs.compile(stream.grammar(), target.vocabulary)
         texts = stream.prompts(args.sweep_prompts, args.seed + 1)
@@ -281,7 +281,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     points: list[dict[str, Any]] = []
     if args.sweep_prompts:
         with tqdm(desc="points of the sweep", mininterval=2.0) as bar:
-            points = sweep(models, args, bar)
+            points = sweep(models, streams, args, bar)
         sweep_plot(points, args.out / "speculation.png")
     text = "\n\n".join(parts) + "\n"
     print(text)
