@@ -191,6 +191,22 @@ def test_no_finite_solution_is_an_error_or_damped() -> None:
         solve(large)
 
 
+def test_a_large_component_is_solved_with_sparse_matrices() -> None:
+    """150 nonterminals that all depend on each other, against Kleene's iteration."""
+    rng = np.random.default_rng(5)
+    n = 150
+    productions: Productions = []
+    for v in range(n):
+        weights = rng.dirichlet(np.ones(4)) * 0.9
+        parts = [((v + 1) % n,), (int(rng.integers(n)), int(rng.integers(n))), (int(rng.integers(n)),), ()]
+        productions.append([(float(w), p, 1) for w, p in zip(weights, parts, strict=True)])
+    grammar = Pcfg(productions)
+    solution = solve(grammar.system())
+    assert [len(c.variables) for c in solution.components] == [n]
+    assert np.allclose(solution.values, grammar.kleene(), rtol=1e-9, atol=0.0)
+    assert solution.iterations <= 12
+
+
 def test_components_come_after_what_they_mention() -> None:
     for seed in range(40):
         system = random_pcfg(seed).system()
