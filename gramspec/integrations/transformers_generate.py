@@ -44,6 +44,7 @@ from gramspec.integrations.transformers_checks import (
 from gramspec.limits import Limits
 from gramspec.models.protocol import LanguageModel
 from gramspec.models.transformers_adapter import TransformersModel
+from gramspec.validity.prefix_trie import PrefixTrie
 from gramspec.validity.protocol import CompiledLanguage
 from gramspec.vocabulary import Vocabulary
 
@@ -302,7 +303,7 @@ class GrammarGeneration:
         Learned mass that the caller shares between calls needs fresh entropy: replayed choices on a
         trie that they have taught are biased.
         """
-        if self.seed is not None or self.settings.get("potential") is not None:
+        if self.seed is not None or isinstance(self.settings.get("potential"), PrefixTrie):
             return self.seed
         return int(torch.randint(2**63 - 1, (1,)).item())
 

@@ -257,6 +257,18 @@ def test_the_streamer_gets_prompt_and_text_and_is_ended(
         llama.generate(**BATCH, custom_generate=call, max_new_tokens=N)
 
 
+def test_text_that_nothing_takes_back_is_streamed_at_once(
+    llama: transformers.PreTrainedModel, compiled: gs.CompiledGrammar
+) -> None:
+    recorder = Recorder()
+    options = gs.DecodingOptions(drafter="none")
+    call = gs.transformers.generate(compiled, streamer=recorder, law="masked", options=options, seed=1)
+    [row] = llama.generate(
+        **inputs(), custom_generate=call, do_sample=True, top_k=0, max_new_tokens=N
+    ).tolist()
+    assert recorder.chunks == [PROMPT, *([token] for token in row[len(PROMPT) :])]
+
+
 def test_a_waiting_consumer_is_told() -> None:
     target, _ = gs.models.embedded()
     tokenizer = target.tokenizer
