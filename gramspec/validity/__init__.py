@@ -9,6 +9,7 @@ from gramspec.validity.hmm import Hmm
 from gramspec.validity.learned import Learned
 from gramspec.validity.one_step import OneStep
 from gramspec.validity.partition import Partition
+from gramspec.validity.partition_files import load_weights, save_weights
 from gramspec.validity.partition_weights import ByteWeights, StateWeights, TokenWeights, Weights
 from gramspec.validity.prefix_trie import LearnedMass, PrefixTrie, TrieKey
 from gramspec.validity.protocol import Contract, LearningPotential, Potential, Visit
@@ -45,4 +46,6 @@ __all__ = [
     "Weights",
     "check_bound",
     "draw_sequences",
+    "load_weights",
+    "save_weights",
 ]

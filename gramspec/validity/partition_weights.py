@@ -100,7 +100,9 @@ class ByteWeights:
             raise OptionError(f"stop: a chance above 0 and below 1, not {self.stop!r}")
         if not 0.0 <= self.fluency < 1.0:
             raise OptionError(f"fluency: a chance, at least 0 and below 1, not {self.fluency!r}")
-        object.__setattr__(self, "weights", given * ((1.0 - self.stop) / given.sum()))
+        total = float(given.sum())
+        scaled = given if abs(total + self.stop - 1.0) < 1e-12 else given * ((1.0 - self.stop) / total)
+        object.__setattr__(self, "weights", scaled)
 
     @classmethod
     def uniform(cls, *, stop: float = 0.01, alphabet: Iterable[int] = range(_BYTES)) -> ByteWeights:
@@ -226,8 +228,15 @@ class TokenWeights(ByteWeights):
 
 
 @dataclass
-class _Tally:
-    """What was seen in one state: bytes, and how much in all."""
+class Tally:
+    """What was seen in one state.
+
+    Parameters
+    ----------
+    bytes : ndarray of float64, shape (256,)
+    seen : float
+        How much in all, tokens without bytes counted.
+    """
 
     bytes: Floats = field(default_factory=lambda: np.zeros(_BYTES))
     seen: float = 0.0
@@ -255,8 +264,8 @@ class StateWeights:
             raise OptionError(f"prior: above 0, not {prior!r}")
         self.base = base
         self.prior = prior
-        self._states: dict[tuple[int, int], _Tally] = {}
-        self._kinds: dict[tuple[tuple[int, int], ...], _Tally] = {}
+        self._states: dict[tuple[int, int], Tally] = {}
+        self._kinds: dict[tuple[tuple[int, int], ...], Tally] = {}
         self._ends = prior * base.stop
         self._accepting = prior
         self._rows = 0
@@ -361,12 +370,45 @@ class StateWeights:
         for state in _native.partition_reading(core, config):
             arcs = _native.partition_head(core, state)[1]
             tallies = (
-                self._states.setdefault((int(core.serial), state), _Tally()),
-                self._kinds.setdefault(_kind(arcs), _Tally()),
+                self._states.setdefault((int(core.serial), state), Tally()),
+                self._kinds.setdefault(_kind(arcs), Tally()),
             )
             for tally in tallies:
                 tally.bytes += bytes_
                 tally.seen += seen
+
+    @property
+    def kinds(self) -> Mapping[tuple[tuple[int, int], ...], Tally]:
+        """What was seen in all states that read the same ranges of bytes."""
+        return self._kinds
+
+    @property
+    def summary(self) -> dict[str, float]:
+        """Prior, EOS mass and visits of accepting states (the prior counted), and rows seen."""
+        return {
+            "prior": self.prior,
+            "ends": self._ends,
+            "accepting": self._accepting,
+            "rows": float(self._rows),
+        }
+
+    def restore(
+        self, summary: Mapping[str, float], kinds: Mapping[tuple[tuple[int, int], ...], Tally]
+    ) -> None:
+        """Take over `summary` and `kinds` of weights over the same base; what was seen before is forgotten.
+
+        Raises
+        ------
+        OptionError
+            If they are out of range.
+        """
+        prior, ends, accepting, rows = (float(summary[k]) for k in ("prior", "ends", "accepting", "rows"))
+        if not (
+            0.0 < prior < np.inf and 0.0 <= ends <= accepting + 1e-6 and accepting < np.inf and rows >= 0
+        ):
+            raise OptionError("the averages by state are out of range")
+        self.prior, self._ends, self._accepting, self._rows = prior, ends, accepting, int(rows)
+        self._kinds, self._states = dict(kinds), {}
 
     @property
     def stop(self) -> float:
@@ -376,7 +418,9 @@ class StateWeights:
     @property
     def fingerprint(self) -> str:
         """Of the base, and of all rows seen."""
-        digest = hashlib.sha256(f"{self.base.fingerprint} {self.prior} {self._rows} {self._ends}".encode())
+        digest = hashlib.sha256(
+            f"{self.base.fingerprint} {self.prior} {self._rows} {self._ends} {len(self._states)}".encode()
+        )
         for kind in sorted(self._kinds):
             digest.update(repr(kind).encode() + self._kinds[kind].bytes.tobytes())
         return digest.hexdigest()[:16]
