@@ -68,6 +68,13 @@ def generate(
     law: Annotated[
         str, typer.Option(help="'conditional': P(text | text fits); 'masked': local masking.")
     ] = "conditional",
+    sampler: Annotated[
+        str,
+        typer.Option(
+            help="'restart': exact; 'smc', 'mcmc': consistent; 'twisted': one weighted pass;"
+            " 'auto': restarts, then 'smc'."
+        ),
+    ] = "auto",
     n: Annotated[int, typer.Option("--n", "-n", help="How many texts.")] = 1,
     seed: Annotated[int | None, typer.Option(help="Makes the texts reproducible.")] = None,
     report: Annotated[
@@ -85,7 +92,24 @@ def generate(
     draft: Annotated[
         str | None, typer.Option(help="Directory of a draft model; 'none' drafts nothing.")
     ] = None,
-    gamma: Annotated[int, typer.Option(help="Tokens drafted per round.")] = 4,
+    gamma: Annotated[
+        int | None,
+        typer.Option(help="Tokens drafted per round; 0 drafts nothing.", show_default="as suits the drafter"),
+    ] = None,
+    drafter: Annotated[
+        str,
+        typer.Option(help="'auto', 'none', 'model', 'tree', 'dyspec', 'probing', 'model-free' or 'fused'."),
+    ] = "auto",
+    verifier: Annotated[str, typer.Option(help="Rule that keeps or refuses drafts.")] = "auto",
+    controller: Annotated[
+        str, typer.Option(help="'auto', 'fixed', 'threshold', 'bandit' or 'bandit-seconds'.")
+    ] = "auto",
+    parallel: Annotated[int, typer.Option(help="Attempts under way at a time.")] = 1,
+    particles: Annotated[int, typer.Option(help="Particles of one 'smc' run.")] = 16,
+    mcmc_steps: Annotated[int, typer.Option(help="Moves of one 'mcmc' chain.")] = 10,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Write text as soon as nothing can take it back.")
+    ] = False,
     max_attempts: Annotated[int, typer.Option(help="Attempts per text.")] = 10_000,
     max_seconds: Annotated[
         float | None, typer.Option(help="Seconds per text after which no attempt begins.")
@@ -110,6 +134,14 @@ def generate(
             target=target,
             draft=draft,
             gamma=gamma,
+            sampler=sampler,
+            drafter=drafter,
+            verifier=verifier,
+            controller=controller,
+            parallel=parallel,
+            particles=particles,
+            mcmc_steps=mcmc_steps,
+            stream=stream,
             max_attempts=max_attempts,
             max_seconds=max_seconds,
             property_order=property_order,

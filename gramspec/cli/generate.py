@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from gramspec import models
-from gramspec.decoding.completion import Completion
 from gramspec.decoding.generate import generate
 from gramspec.decoding.options import DecodingOptions
+from gramspec.decoding.streaming import Chunk
 from gramspec.errors import OptionError
 from gramspec.grammar.core import Grammar
 
@@ -39,11 +39,19 @@ class GenerateRequest:
     top_p: float
     target: str | None
     draft: str | None
-    gamma: int
+    gamma: int | None
     max_attempts: int
     max_seconds: float | None
     property_order: str
     whitespace: str
+    sampler: str = "auto"
+    drafter: str = "auto"
+    verifier: str = "auto"
+    controller: str = "auto"
+    parallel: int = 1
+    particles: int = 16
+    mcmc_steps: int = 10
+    stream: bool = False
 
 
 def generate_texts(request: GenerateRequest) -> None:
@@ -61,12 +69,22 @@ def generate_texts(request: GenerateRequest) -> None:
     """
     grammar = _grammar(request)
     options = DecodingOptions(
-        gamma=request.gamma, max_attempts=request.max_attempts, max_seconds=request.max_seconds
+        gamma=request.gamma,
+        max_attempts=request.max_attempts,
+        max_seconds=request.max_seconds,
+        drafter=request.drafter,
+        verifier=request.verifier,
+        controller=request.controller,
+        parallel=request.parallel,
+        particles=request.particles,
+        mcmc_steps=request.mcmc_steps,
     )
     target, draft = _models(request)
     console = Console(stderr=True)
     columns = (TextColumn("sampling"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(
+        *columns, console=console, transient=True, disable=request.stream or not console.is_terminal
+    ) as bar:
         task = bar.add_task("sampling", total=request.n)
         [completions] = generate(
             target,
@@ -74,6 +92,7 @@ def generate_texts(request: GenerateRequest) -> None:
             grammar,
             draft=draft,
             law=cast(Literal["conditional", "masked"], request.law),
+            sampler=request.sampler,
             n=request.n,
             max_new_tokens=request.max_new_tokens,
             temperature=request.temperature,
@@ -82,16 +101,20 @@ def generate_texts(request: GenerateRequest) -> None:
             seed=request.seed,
             options=options,
             progress=lambda done, total: bar.update(task, completed=done),
+            stream=_show if request.stream else None,
         )
-    _write(completions, request.report, console)
-
-
-def _write(completions: list[Completion], report: bool, console: Console) -> None:
     for completion in completions:
-        sys.stdout.write(completion.text + "\n")
-        sys.stdout.flush()
-        if report:
+        if not request.stream:
+            sys.stdout.write(completion.text + "\n")
+            sys.stdout.flush()
+        if request.report:
             console.print(completion.report)
+
+
+def _show(chunk: Chunk) -> None:
+    """Write text as soon as it is certain; a text ends with a new line."""
+    sys.stdout.write(chunk.text + ("\n" if chunk.final else ""))
+    sys.stdout.flush()
 
 
 def _grammar(request: GenerateRequest) -> Grammar:

@@ -156,7 +156,7 @@ def generate(
         model = MemoModel(target, max_bytes=options.memo_bytes)
         drafting = MemoModel(draft, max_bytes=options.memo_bytes) if draft is not None else None
     call = Call(model, drafting, compiled, rows, max_new_tokens, options, law, None)
-    check_names(call)
+    check_names(call, seed)
     if needs_memory(call):
         call = call._replace(memory=DraftMemory(compiled))
 

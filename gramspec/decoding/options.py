@@ -35,8 +35,8 @@ class DecodingOptions:
     nodes : int or None
         Tokens drafted per round at most, all paths together; None: as suits the drafter.
     drafter : str
-        Who drafts: "auto" ("probing" with a draft model under the conditional law, "model" with one under
-        the masked law, "model-free" without), "none", "model" (a chain of the draft model), "tree" (a tree
+        Who drafts: "auto" (with a draft model "probing" for restarts and "fused" otherwise, "model-free"
+        without), "none", "model" (a chain of the draft model), "tree" (a tree
         of it), "dyspec" (a tree that grows where it is likely to be kept), "probing" (that also looks where
         Φ can be learned fastest; needs no draft model), "model-free" (grammar, n-grams, look-up and past
         outputs), "fused" (the last one behind "model").
@@ -45,7 +45,8 @@ class DecodingOptions:
         `gramspec.decoding.verification.VERIFIERS`.
     controller : str
         Who decides how much each round drafts: "auto" drafts only where the target's row is not remembered,
-        "fixed" always.
+        "fixed" always; "threshold" also by how often drafts of a grammar state are kept; "bandit" tries the
+        drafters at hand and goes by tokens per round; "bandit-seconds" by the clock (never with a seed).
     lanes : int
         Prompts decoded side by side, their rows asked for in one forward, where the target can score
         several sequences at once (`TransformersModel.batches`); 1: one after the other. Each takes its

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
+from gramspec.decoding.control import Arm, Bandit, ThresholdPlan
+from gramspec.decoding.control.bandit import Metric
 from gramspec.decoding.drafting import (
     MODEL_FREE_PLAN,
     AtTheFrontier,
@@ -42,12 +44,10 @@ from gramspec.models.protocol import LanguageModel
 from gramspec.validity import Potential
 from gramspec.validity.protocol import CompiledLanguage
 
-SAMPLERS: Mapping[str, type[Sampler[Any]]] = {
-    "restart": RestartSampler,
+WEIGHTED: Mapping[str, type[Sampler[Any]]] = {
     "smc": SmcSampler,
     "mcmc": McmcSampler,
     "twisted": TwistedSampler,
-    "auto": AutoSampler,
 }
 
 
@@ -160,13 +160,15 @@ RECIPES: Mapping[str, Recipe] = {
 }
 
 
-def recipe_of(call: Call) -> Recipe | None:
+def recipe_of(call: Call, *, weighted: bool = False) -> Recipe | None:
     """How the drafter of the options is made; None drafts nothing.
 
     Parameters
     ----------
     call : Call
         The call.
+    weighted : bool
+        Whether draws are weighted: then nothing dies, and there is less to be learned by probing.
 
     Raises
     ------
@@ -175,7 +177,7 @@ def recipe_of(call: Call) -> Recipe | None:
     """
     name = call.options.drafter
     if name == "auto":
-        with_draft = "model" if call.law == "masked" else "probing"
+        with_draft = "fused" if weighted or call.law == "masked" else "probing"
         name = with_draft if call.draft is not None else "model-free"
     recipe = RECIPES.get(name)
     if recipe is None and name != "none":
@@ -202,50 +204,63 @@ def verifier_of(call: Call) -> Verifier:
     return by_name(call.options.verifier)
 
 
-def plan_of(call: Call, begun: tuple[int, ...] = ()) -> DraftPlan | Controller:
-    """How much each round drafts.
+def drafting_of(
+    call: Call, prompt: Sequence[int], begun: tuple[int, ...], *, weighted: bool = False
+) -> tuple[Drafter | None, DraftPlan | Controller]:
+    """Who drafts for one prompt, and how much each round drafts.
 
     Parameters
     ----------
     call : Call
         The call.
-    begun : tuple of int
-        Tokens of the prompt as the target holds them.
-
-    Raises
-    ------
-    OptionError
-        When there is no controller of that name.
+    prompt, begun : sequence of int
+        Prompt ids, and the tokens of the prompt as the target holds them.
+    weighted : bool
+        As for `recipe_of`.
     """
-    options = call.options
-    if options.controller not in CONTROLLERS:
-        names = ", ".join(map(repr, CONTROLLERS))
-        raise OptionError(f"controller={options.controller!r}: one of {names} is needed")
-    recipe = recipe_of(call)
+    recipe = recipe_of(call, weighted=weighted)
     if recipe is None:
-        return DraftPlan(0)
-    plan = recipe.plan(call)
-    chosen = DraftPlan(
-        plan.length if options.gamma is None else options.gamma,
-        plan.width if options.width is None else options.width,
-        plan.nodes if options.nodes is None else options.nodes,
-    )
+        return None, DraftPlan(0)
+    drafter: Drafter
+    plan: DraftPlan | Controller
+    if call.options.controller in _BANDITS:
+        names = [name for name, r in RECIPES.items() if not r.walks and (call.draft or not r.needs_draft)]
+        arms = [Arm("none", None, DraftPlan(0))]
+        arms += [Arm(n, RECIPES[n].make(call, prompt), _plan(call, RECIPES[n])) for n in names]
+        bandit = Bandit(arms, metric=_BANDITS[call.options.controller])
+        drafter, plan = bandit.drafter, bandit
+    else:
+        drafter, plan = recipe.make(call, prompt), _plan(call, recipe)
+        if call.options.controller == "threshold":
+            plan = ThresholdPlan(plan)
     model = call.model
-    if options.controller == "fixed" or recipe.walks or not isinstance(model, MemoModel):
-        return chosen
-    return AtTheFrontier(chosen, lambda prefix: model.remembers(begun + prefix))
+    if call.options.controller != "fixed" and not recipe.walks and isinstance(model, MemoModel):
+        plan = AtTheFrontier(plan, lambda prefix: model.remembers(begun + prefix))
+    return drafter, plan
 
 
-CONTROLLERS = ("auto", "fixed")
+def _plan(call: Call, recipe: Recipe) -> DraftPlan:
+    options, own = call.options, recipe.plan(call)
+    return DraftPlan(
+        own.length if options.gamma is None else options.gamma,
+        own.width if options.width is None else options.width,
+        own.nodes if options.nodes is None else options.nodes,
+    )
 
 
-def check_names(call: Call) -> None:
+_BANDITS: Mapping[str, Metric] = {"bandit": "forwards", "bandit-seconds": "seconds"}
+CONTROLLERS = ("auto", "fixed", "threshold", *_BANDITS)
+
+
+def check_names(call: Call, seed: int | None = None) -> None:
     """Refuse names that mean nothing, before a token is made.
 
     Parameters
     ----------
     call : Call
         The call.
+    seed : int, optional
+        Promises that the call can be repeated.
 
     Raises
     ------
@@ -253,7 +268,16 @@ def check_names(call: Call) -> None:
         Naming the option.
     """
     verifier_of(call)
-    plan_of(call)
+    recipe_of(call)
+    name = call.options.controller
+    if name not in CONTROLLERS:
+        names = ", ".join(map(repr, CONTROLLERS))
+        raise OptionError(f"controller={name!r}: one of {names} is needed")
+    if name == "bandit-seconds" and seed is not None:
+        raise OptionError(
+            f"controller={name!r}: it goes by the clock, so a call with a seed could not be repeated"
+            "\n  hint: take 'bandit', which counts forwards, or no seed"
+        )
 
 
 def needs_memory(call: Call) -> bool:
@@ -264,8 +288,9 @@ def needs_memory(call: Call) -> bool:
     call : Call
         The call.
     """
-    recipe = recipe_of(call)
-    return recipe is not None and recipe.make in (_model_free, _fused)
+    made = {_model_free, _fused}
+    recipes = (recipe_of(call), recipe_of(call, weighted=True))
+    return call.options.controller in _BANDITS or any(r is not None and r.make in made for r in recipes)
 
 
 def sampler_of(call: Call, name: str, potential: Potential | None, prompt: Sequence[int]) -> Sampler[Any]:
@@ -276,7 +301,7 @@ def sampler_of(call: Call, name: str, potential: Potential | None, prompt: Seque
     call : Call
         The call.
     name : str
-        A name of `SAMPLERS`.
+        "auto", "restart", or a name of `WEIGHTED`.
     potential : Potential or None
         Bound to the prompt; None samples the masked law.
     prompt : sequence of int
@@ -289,38 +314,27 @@ def sampler_of(call: Call, name: str, potential: Potential | None, prompt: Seque
     """
     sequence = call.model.open(prompt)
     begun = tuple(sequence.tokens)  # an empty prompt may have become a BOS token
-    recipe = recipe_of(call)
-    parts: tuple[Any, ...] = (
-        sequence,
-        len(begun),
-        recipe.make(call, prompt) if recipe is not None else None,
-        call.options,
-        Meter(call.model, call.draft),
-    )
-    more: dict[str, Any] = {
-        "verifier": verifier_of(call),
-        "plan": plan_of(call, begun),
-        "model": call.model,
-    }
+    meter = Meter(call.model, call.draft)
     width, noise = call.model.vocab_size, call.model.row_noise
+
+    def parts(*, weighted: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        drafter, plan = drafting_of(call, prompt, begun, weighted=weighted)
+        named = {"verifier": verifier_of(call), "plan": plan, "model": call.model}
+        return (sequence, len(begun), drafter, call.options, meter), named
+
     if potential is None:
-        return MaskedSampler(
-            MaskedLaw(call.compiled, call.rows, budget=call.budget, width=width), *parts, **more
-        )
-    if name == "restart":
-        return RestartSampler(_killed(call, potential), *parts, **more)
+        masked = MaskedLaw(call.compiled, call.rows, budget=call.budget, width=width)
+        more, named = parts(weighted=False)
+        return MaskedSampler(masked, *more, **named)
+    restart = None
+    if name == "restart" or (name == "auto" and potential.contract != "W"):
+        killed = KilledLaw(potential, call.rows, budget=call.budget, width=width, row_noise=noise)
+        more, named = parts(weighted=False)
+        restart = RestartSampler(killed, *more, **named)
+        if name == "restart":
+            return restart
     twisted = TwistedLaw(potential, call.rows, budget=call.budget, width=width, row_noise=noise)
+    more, named = parts(weighted=True)
     if name == "auto":
-        killed = _killed(call, potential) if potential.contract != "W" else None
-        return AutoSampler(killed, twisted, *parts, **more)
-    return SAMPLERS[name](twisted, *parts, **more)
-
-
-def _killed(call: Call, potential: Potential) -> KilledLaw:
-    return KilledLaw(
-        potential,
-        call.rows,
-        budget=call.budget,
-        width=call.model.vocab_size,
-        row_noise=call.model.row_noise,
-    )
+        return AutoSampler(restart, SmcSampler(twisted, *more, **named))
+    return WEIGHTED[name](twisted, *more, **named)

@@ -120,18 +120,27 @@ class MemoModel:
         return MemoSequence(self, self.model.open(prompt))
 
     def score_many(self, requests: Sequence[tuple[Any, Sequence[int], Sequence[int] | None]]) -> list[Row]:
-        """Rows of each request; what is missing goes to the inner model in one `score_many`."""
+        """Rows of each request; what is missing goes to the inner model in one `score_many`, once each."""
         plans: list[_Plan] = []
         missing: list[tuple[ModelSequence, Sequence[int], Sequence[int] | None]] = []
+        coming: set[Prefix] = set()  # asked for by an earlier request of the batch
         for sequence, tokens, parents in requests:
-            plan = self._plan(sequence, tokens, parents)
+            plan = self._plan(sequence, tokens, parents, coming)
+            coming.update(plan.keys[index] for index in plan.sub_rows)
             plans.append(plan)
             if plan.sub_rows:
                 missing.append((sequence.inner(), plan.sub_tokens, plan.sub_parents))
         answers = iter(self._forward(missing))
-        return [self._assemble(plan, next(answers) if plan.sub_rows else None) for plan in plans]
+        fresh: dict[Prefix, Row] = {}
+        return [self._assemble(plan, next(answers) if plan.sub_rows else None, fresh) for plan in plans]
 
-    def _plan(self, sequence: MemoSequence, tokens: Sequence[int], parents: Sequence[int] | None) -> _Plan:
+    def _plan(
+        self,
+        sequence: MemoSequence,
+        tokens: Sequence[int],
+        parents: Sequence[int] | None,
+        coming: set[Prefix],
+    ) -> _Plan:
         ids = token_ids(tokens, self.vocab_size, "tokens")
         links = tree_parents(len(ids), parents)
         prefix = sequence.tokens
@@ -145,7 +154,7 @@ class MemoModel:
             if row is not None:
                 self._rows.move_to_end(key)
                 found[index] = row
-        wanted = {index for index in range(len(keys)) if index not in found}
+        wanted = {i for i in range(len(keys)) if i not in found and keys[i] not in coming}
         for node in range(len(ids) - 1, -1, -1):  # ancestors are computed on the way
             if node + 1 in wanted and links[node] >= 0:
                 wanted.add(links[node] + 1)
@@ -175,15 +184,17 @@ class MemoModel:
             self.counters.add(forwards=len(requests), positions=positions)
         return answers
 
-    def _assemble(self, plan: _Plan, answer: Row | None) -> Row:
+    def _assemble(self, plan: _Plan, answer: Row | None, fresh: dict[Prefix, Row]) -> Row:
         result = np.empty((len(plan.keys), self.vocab_size), dtype=np.float64)
         for index, key in enumerate(plan.keys):
             row = plan.found.get(index)
+            if row is None and index not in plan.sub_rows:
+                row = fresh[key]
             if row is not None:
                 self.hits += 1
             else:
                 assert answer is not None
-                row = self._remember(key, answer[plan.sub_rows[index]])
+                row = fresh[key] = self._remember(key, answer[plan.sub_rows[index]])
             result[index] = row
         self.counters.add(rows=len(plan.keys))
         return result

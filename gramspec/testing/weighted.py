@@ -40,7 +40,7 @@ def cold(bench: Bench) -> Potential:
     return bench.learned()
 
 
-def weighted(bench: Bench, kind: Any, potential: Potential, **options: Any) -> Any:
+def weighted(bench: Bench, kind: Any, potential: Any, **options: Any) -> Any:
     """A fresh sampler of one kind on one potential.
 
     Parameters
@@ -55,18 +55,18 @@ def weighted(bench: Bench, kind: Any, potential: Potential, **options: Any) -> A
         Of `DecodingOptions`.
     """
     w = bench.world
-    laws: tuple[Any, ...] = (TwistedLaw(potential, bench.rows(), budget=w.max_new_tokens, width=w.width),)
-    if issubclass(kind, RestartSampler):
-        laws = (bench.killed(potential),)  # type: ignore[arg-type]
-    elif issubclass(kind, AutoSampler):
-        laws = (bench.killed(potential), *laws)  # type: ignore[arg-type]
-    return kind(
-        *laws,
+    twisted = TwistedLaw(potential, bench.rows(), budget=w.max_new_tokens, width=w.width)
+    parts = (
         w.target.open(w.prompt),
         len(w.prompt),
         bench.drafter(),
         DecodingOptions(gamma=w.gamma, **options),
     )
+    if issubclass(kind, RestartSampler):
+        return kind(bench.killed(potential), *parts)
+    if issubclass(kind, AutoSampler):
+        return kind(RestartSampler(bench.killed(potential), *parts), SmcSampler(twisted, *parts))
+    return kind(twisted, *parts)
 
 
 def mean_weights(

@@ -8,9 +8,8 @@ Source: laws, "What may be claimed".
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from gramspec.decoding.kernel import KilledLaw, TwistedLaw
+from gramspec.decoding.kernel import TwistedLaw
 from gramspec.decoding.random import RandomSource
 from gramspec.decoding.report import Tally
 from gramspec.decoding.samplers.base import Draw, Sampler
@@ -19,22 +18,22 @@ from gramspec.decoding.samplers.smc import SmcSampler
 
 
 class AutoSampler(Sampler[TwistedLaw]):
-    """Restarts, then weights; see `Sampler` for the other parameters.
+    """Restarts, then weights.
 
     Parameters
     ----------
-    killed : KilledLaw or None
-        The law of restarts; None where the potential allows none (contract W).
-    twisted : TwistedLaw
-        The law of weighted draws, on the same potential.
+    restart : RestartSampler or None
+        For exact draws; None where the potential allows none (contract W).
+    smc : SmcSampler
+        For weighted draws of the same law, with the same meter.
     """
 
     name = "auto"
 
-    def __init__(self, killed: KilledLaw | None, twisted: TwistedLaw, *parts: Any, **more: Any) -> None:
-        super().__init__(twisted, *parts, **more)
-        self._restart = RestartSampler(killed, *parts, **more) if killed is not None else None
-        self._smc = SmcSampler(twisted, *parts, **more)
+    def __init__(self, restart: RestartSampler | None, smc: SmcSampler) -> None:
+        super().__init__(smc.law, smc._sequence, smc._prompt_length, None, smc._options, smc._meter)
+        self._restart = restart
+        self._smc = smc
         self._member: tuple[int, ...] | None = None
 
     def draw(self, stream: Callable[[int], RandomSource]) -> Draw:

@@ -145,7 +145,13 @@ class McmcSampler(Sampler[TwistedLaw]):
                 )
             )
 
-        state, made = first_accepted(lambda k: self.begin(stream(k), tally), within)
+        def one(k: int) -> State | None:
+            found = self.begin(stream(k), tally)
+            if found is None and self._still is not None:  # no chain yet, so what was seen may be used
+                self._still.release()
+            return found
+
+        state, made = first_accepted(one, within)
         if state is None:
             self.check_root(self.root_h(), tally)
             raise BudgetExhaustedError(
