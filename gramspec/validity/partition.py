@@ -16,16 +16,16 @@ reached count as one shortest text (see `partition_system`): this only moves h, 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import log
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gramspec import _native
-from gramspec.errors import OptionError
+from gramspec.errors import ConfigurationLimitError, OptionError, RowLimitError, StateLimitError
 from gramspec.validity.partition_series import Algebra, Numbers, Series
 from gramspec.validity.partition_solve import SolveLimits
 from gramspec.validity.partition_system import ExploreLimits, ExpressionSystem
@@ -34,6 +34,8 @@ from gramspec.validity.protocol import CompiledLanguage, Contract, GrammarState
 
 Floats = NDArray[np.float64]
 
+_Answer = TypeVar("_Answer")
+_FULL: Final = (StateLimitError, ConfigurationLimitError, RowLimitError)
 _ROOT: Final = np.zeros(1, dtype=np.int32)  # the trie node of the empty token
 _VALUES: Final = 20_000  # values of stacks and configurations kept
 _ENGINES: Final = 2  # engines whose systems are kept: a full one is replaced by a fresh one
@@ -152,7 +154,7 @@ class Partition:
             return 0.0
         if budget < 1 or state.min_tokens() > budget:
             return -np.inf
-        mass = self._masses(state).configuration(self._config(state), budget - 1)
+        mass = self._ask(state, lambda masses, config: masses.configuration(config, budget - 1))
         return log(min(1.0, max(self.floor, (self._stop * mass) ** self.power)))
 
     def h_children(self, state: GrammarState, prefix: Sequence[int], budget: int) -> Floats:
@@ -168,7 +170,8 @@ class Partition:
         if state.is_finished:
             return h
         if budget > 1:
-            for effects, masses in self._masses(state).children(self._config(state), budget - 2):
+            found = self._ask(state, lambda masses, config: list(masses.children(config, budget - 2)))
+            for effects, masses in found:
                 h[effects.tokens] += (self._stop * masses)[effects.group]
             if self.power < 1.0:
                 np.power(h, self.power, out=h)
@@ -177,9 +180,16 @@ class Partition:
         h[self._eos] = viable[self._eos]
         return h
 
-    @staticmethod
-    def _config(state: Any) -> int:
-        return int(state._config)
+    def _ask(self, state: Any, question: Callable[[_Masses, int], _Answer]) -> _Answer:
+        """Ask about a state; if its engine is full, once more in a fresh one, as matchers do."""
+        try:
+            return question(self._masses(state), int(state._config))
+        except _FULL:
+            fresh = state._basis.fresh()
+            if fresh is None:
+                raise
+            state._move_to(fresh)
+            return question(self._masses(state), int(state._config))
 
     def _masses(self, state: Any) -> _Masses:
         core = state._core

@@ -291,6 +291,25 @@ def test_objects_with_undeclared_keys_stay_small() -> None:
     assert sizes[-1] == sizes[2]
 
 
+def test_a_full_engine_is_left_for_a_fresh_one() -> None:
+    """Deep nesting fills a small engine; the answers stay those of a large one."""
+    small = gs.Limits(max_configurations=600)
+    found = []
+    for limits in (small, gs.Limits()):
+        compiled = gs.compile(dyck(), bytes_vocabulary(b"()[]"), limits=limits)
+        potential = Partition(compiled, some_weights(b"()[]"), max_bytes=None)
+        serials, rows = set(), []
+        for first in range(6):
+            matcher = compiled.matcher()
+            for i in range(90):
+                rows.append(potential.h_children(matcher, (), 400))
+                serials.add(matcher.mask_key[0])
+                matcher.advance(2 * ((first >> i % 3) & 1))
+        found.append((len(serials), np.array(rows)))
+    assert found[0][0] > 1 and found[1][0] == 1
+    assert np.allclose(found[0][1], found[1][1], rtol=1e-12)
+
+
 def test_weights_from_texts_counts_and_rows() -> None:
     weights = ByteWeights.from_texts(["aab", b"ab"])
     assert weights.weights.sum() + weights.stop == pytest.approx(1.0)
