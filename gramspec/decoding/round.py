@@ -264,6 +264,7 @@ class Attempt:
         self._verifier = verifier
         self.tally = tally if tally is not None else Tally()
         self._learner = law.potential if isinstance(law.potential, LearningPotential) else None
+        self._pupil = drafter if isinstance(drafter, LearningDrafter) else None
         self._open = True
         if self._learner is not None:
             self._learner.begin()
@@ -383,8 +384,8 @@ class Attempt:
         with self.tally.phase("learn"):
             if self._learner is not None:
                 self._learner.observe(result.visits)
-            if isinstance(self._drafter, LearningDrafter):
-                self._drafter.observe(tree, result.tokens)
+            if self._pupil is not None:
+                self._pupil.observe(tree, result.tokens)
         spent = {k: v - self._before.get(k, 0.0) for k, v in self.tally.seconds.items()}
         self._controller.observe(self._plan, result, spent)
 

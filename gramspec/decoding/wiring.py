@@ -147,7 +147,7 @@ def _known(call: Call) -> DraftPlan:
 
 
 def _far(call: Call) -> DraftPlan:
-    return DraftPlan(call.budget, 4, 64)
+    return DraftPlan(call.budget, 8, 64)
 
 
 RECIPES: Mapping[str, Recipe] = {

@@ -74,7 +74,7 @@ def test_cold_draws_follow_the_law_and_not_the_other_one(law, drafted):
             max_new_tokens=BUDGET,
             temperature=0.9,
             seed=seed,
-            options=DecodingOptions(gamma=3),
+            options=DecodingOptions(gamma=3, drafter="model" if drafted else "none"),
         )[0][0].token_ids
         for seed in range(1500)
     )
