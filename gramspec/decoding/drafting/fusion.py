@@ -24,6 +24,7 @@ from gramspec.errors import OptionError
 
 _STEP = 0.5  # of the gradient
 _BOUND = 1e3  # of a weight, up and down
+_WALKED = 0.95  # share of drawn candidates kept at a prefix whose row has been seen
 _MEMORY = 0.95  # of the share of drawn drafts that are kept
 
 
@@ -164,9 +165,13 @@ class FusedDrafter:
                 return [(t, p) for t, p in mixed.items() if t in agreed]
             return list(mixed.items())
 
-        tree = Grower(law, tree, plan, candidates, self.trust.kept).best_first(self._least)
+        tree = Grower(law, tree, plan, candidates, self._kept).best_first(self._least)
         self._heard[tree] = heard
         return tree
+
+    def _kept(self, node: Node) -> float:
+        """How often a drawn candidate is kept; nearly always where the row it comes from may be K itself."""
+        return _WALKED if node.prefix in self._known else self.trust.kept
 
     def _drawn_plan(self, plan: DraftPlan) -> DraftPlan:
         if plan.width == 1 and plan.nodes is None:  # a chain: the fixed sources continue it
@@ -213,7 +218,7 @@ class FusedDrafter:
             if one is not None and said:
                 self.trust.judge(said, dict(zip(one.tokens, one.shares, strict=True)))
             drawn = [t for b in tree.branches[at] if b.law != "fixed" for t in b.tokens]
-            if drawn:
+            if drawn and one is not None:  # at a row seen for the first time
                 kept = float(token in drawn)
                 self.trust.kept = _MEMORY * self.trust.kept + (1.0 - _MEMORY) * kept
             at = tree.children(at).get(token) if token is not None else None

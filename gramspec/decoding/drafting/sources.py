@@ -87,6 +87,10 @@ class Known:
     def __init__(self) -> None:
         self._prefixes: set[tuple[int, ...]] = set()
 
+    def __contains__(self, prefix: tuple[int, ...]) -> bool:
+        """Whether its row has been learned."""
+        return prefix in self._prefixes
+
     def add(self, prefix: tuple[int, ...]) -> bool:
         """Whether the prefix is new."""
         if prefix in self._prefixes:
@@ -135,7 +139,7 @@ class Grower:
         Bounds of the whole tree.
     candidates : callable
         Tokens with estimated probabilities after a node that goes on.
-    kept : float
+    kept : callable
         Estimated probability that one of the drawn candidates of a node is kept.
     """
 
@@ -145,7 +149,7 @@ class Grower:
         tree: DraftTree,
         plan: DraftPlan,
         candidates: Callable[[Node], Sequence[tuple[int, float]]],
-        kept: float = 0.5,
+        kept: Callable[[Node], float] = lambda _: 0.5,
     ) -> None:
         self._law = law
         self._plan = plan
@@ -178,7 +182,9 @@ class Grower:
         values[0] = 1.0
         for i, parent in enumerate(self._parents):
             if i:
-                values[i] = values[parent] * self._kept / max(1, len(self._drawn_tokens(parent)))
+                above = self._nodes[parent]
+                assert above is not None
+                values[i] = values[parent] * self._kept(above) / max(1, len(self._drawn_tokens(parent)))
             order = self._open(i, values[i], heap, order, least)
         while heap and len(self._nodes) - 1 < self._plan.most:
             value, _, parent, token = heappop(heap)
@@ -193,7 +199,8 @@ class Grower:
         self, index: int, value: float, heap: list[tuple[float, int, int, int]], order: int, least: float
     ) -> int:
         taken = self._children[index]
-        rest = value * (1.0 - self._kept) if taken else value
+        node = self._nodes[index]
+        rest = value * (1.0 - self._kept(node)) if taken and node is not None else value
         if rest < least:
             return order
         for token, share in self._choices(index):
