@@ -35,11 +35,12 @@ class DecodingOptions:
     nodes : int or None
         Tokens drafted per round at most, all paths together; None: as suits the drafter.
     drafter : str
-        Who drafts: "auto" (with a draft model "probing" for restarts and "fused" otherwise, "model-free"
-        without), "none", "model" (a chain of the draft model), "tree" (a tree
-        of it), "dyspec" (a tree that grows where it is likely to be kept), "probing" (that also looks where
-        Φ can be learned fastest; needs no draft model), "model-free" (grammar, n-grams, look-up and past
-        outputs), "fused" (the last one behind "model").
+        Who drafts: "auto" (for restarts "probing" with a draft model and "model-free-probing" without,
+        otherwise "fused" and "model-free"), "none", "model" (a chain of the draft model), "tree" (a tree of
+        it), "dyspec" (a tree that grows where it is likely to be kept), "probing" (that also looks where Φ
+        can be learned fastest; needs no draft model), "model-free" (grammar, n-grams, look-up and past
+        outputs), "model-free-probing" (the last one behind "probing" without a draft model), "fused"
+        (behind "model").
     verifier : str
         Rule that keeps or refuses drafts: "auto" (the best that holds for every drafter), or a name of
         `gramspec.decoding.verification.VERIFIERS`.

@@ -125,6 +125,11 @@ def _model_free(call: Call, prompt: Sequence[int]) -> Drafter:
     return model_free(call.compiled, prompt, memory=call.memory)
 
 
+def _searching(call: Call, prompt: Sequence[int]) -> Drafter:
+    probing = ProbingDrafter(None, prompt, call.rows)
+    return model_free(call.compiled, prompt, memory=call.memory, drawn=probing)
+
+
 def _fused(call: Call, prompt: Sequence[int]) -> Drafter:
     return model_free(call.compiled, prompt, memory=call.memory, drawn=_model(call, prompt))
 
@@ -150,12 +155,17 @@ def _far(call: Call) -> DraftPlan:
     return DraftPlan(call.budget, 8, 64)
 
 
+def _both(call: Call) -> DraftPlan:
+    return DraftPlan(call.budget, 8, 64)
+
+
 RECIPES: Mapping[str, Recipe] = {
     "model": Recipe(_model, _chain, needs_draft=True),
     "tree": Recipe(_tree, _wide, needs_draft=True),
     "dyspec": Recipe(_dyspec, _wide, needs_draft=True),
     "probing": Recipe(_probing, _far, walks=True),
     "model-free": Recipe(_model_free, _known),
+    "model-free-probing": Recipe(_searching, _both, walks=True),
     "fused": Recipe(_fused, _known, needs_draft=True),
 }
 
@@ -177,8 +187,10 @@ def recipe_of(call: Call, *, weighted: bool = False) -> Recipe | None:
     """
     name = call.options.drafter
     if name == "auto":
-        with_draft = "fused" if weighted or call.law == "masked" else "probing"
-        name = with_draft if call.draft is not None else "model-free"
+        if weighted or call.law == "masked":
+            name = "fused" if call.draft is not None else "model-free"
+        else:
+            name = "probing" if call.draft is not None else "model-free-probing"
     recipe = RECIPES.get(name)
     if recipe is None and name != "none":
         names = ", ".join(map(repr, ("auto", "none", *RECIPES)))
@@ -288,7 +300,7 @@ def needs_memory(call: Call) -> bool:
     call : Call
         The call.
     """
-    made = {_model_free, _fused}
+    made = {_model_free, _searching, _fused}
     recipes = (recipe_of(call), recipe_of(call, weighted=True))
     return call.options.controller in _BANDITS or any(r is not None and r.make in made for r in recipes)
 

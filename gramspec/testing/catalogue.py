@@ -150,6 +150,18 @@ DRAFTS: dict[str, Draft] = {
     "look-up": Draft(_lookup, _WIDE, _FIXED),
     "retrieval": Draft(_retrieval, _WIDE, _FIXED),
     "fusion": Draft(_fused(False), _WIDE, _FIXED),
+    "fusion with probing": Draft(
+        _taught(
+            lambda bench: model_free(
+                bench.compiled,
+                bench.world.prompt,
+                drawn=ProbingDrafter(None, *_parts(bench)[1:], floor=0.0),
+                least=0.0,
+            )
+        ),
+        DraftPlan(3, 4, 6),
+        ("descent", "traversal", "auto"),
+    ),
     "fusion with a drawn chain": Draft(_fused(True), _TREE, ("descent", "traversal", "auto")),
 }
 
