@@ -24,6 +24,7 @@ from gramspec.decoding.checks import (
 )
 from gramspec.decoding.completion import Completion
 from gramspec.decoding.drafting import DraftMemory
+from gramspec.decoding.drafting.model_free import shared_memory
 from gramspec.decoding.lockstep import in_lockstep
 from gramspec.decoding.options import DecodingOptions, check_whole
 from gramspec.decoding.random import NumpyRandomSource, RandomSource
@@ -61,6 +62,7 @@ def generate(
     progress: Callable[[int, int], None] | None = None,
     stream: Callable[[Chunk], None] | None = None,
     stop: object = None,
+    memory: DraftMemory | None = None,
 ) -> list[list[Completion]]:
     """Sample texts of a grammar from a language model.
 
@@ -109,6 +111,9 @@ def generate(
         without residual predicates and under a potential with contract E, else at the end of each sample.
     stop : None
         Stop strings would cut texts off outside of the grammar, so they are refused: make them part of it.
+    memory : DraftMemory, optional
+        What drafters have learned without a draft model, shared between calls for one grammar. A call with
+        a seed takes its texts alone.
 
     Returns
     -------
@@ -157,8 +162,8 @@ def generate(
         drafting = MemoModel(draft, max_bytes=options.memo_bytes) if draft is not None else None
     call = Call(model, drafting, compiled, rows, max_new_tokens, options, law, None)
     check_names(call, seed)
-    if needs_memory(call):
-        call = call._replace(memory=DraftMemory(compiled))
+    if memory is not None or needs_memory(call):
+        call = call._replace(memory=shared_memory(memory, compiled, seed))
 
     made = 0
 

@@ -314,6 +314,31 @@ def test_fused_sources_beat_each_of_them_at_equal_nodes(pair):
     assert fused < min(alone.values()), (fused, alone)
 
 
+def test_generate_learns_in_a_memory_that_calls_share(pair):
+    target, _ = pair
+    prompt, schema = next(iter(TASKS.items()))
+    compiled = gs.compile(gs.json_schema(schema), target.vocabulary)
+    memory = DraftMemory(compiled, texts=[b"Grace Hopper"])
+
+    def forwards(**named):
+        [samples] = gs.generate(
+            target, [prompt], compiled, law="masked", n=1, max_new_tokens=80, memory=memory, **named
+        )
+        return [s.token_ids for s in samples], sum(s.report.target_forwards for s in samples)
+
+    first = forwards(seed=8)
+    assert first == forwards(seed=8)  # nothing is shared under a seed
+    assert (
+        len(memory.table) == 0 and len(memory.store) == 0 and memory.fresh().texts.texts == memory.texts.texts
+    )
+    forwards()
+    assert len(memory.table) > 0 and len(memory.store) == 1
+    other = gs.compile(gs.regex("a"), target.vocabulary)
+    for wrong in (DraftMemory(other), "memory"):
+        with pytest.raises(OptionError, match="memory"):
+            gs.generate(target, [prompt], compiled, law="masked", max_new_tokens=80, memory=wrong)
+
+
 def test_nothing_is_drafted_where_the_row_is_remembered():
     seen = []
 

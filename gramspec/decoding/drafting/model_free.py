@@ -63,12 +63,46 @@ class DraftMemory:
         grammar = getattr(compiled, "grammar", None)
         spelled = grammar_literals(grammar) if grammar is not None else []
         self.compiled = compiled
+        self._given = (tuple(texts), order, max_bytes)
         self.segmenter = Segmenter(compiled.vocabulary)
         self.texts = TextIndex([*texts, *spelled])
         self.table = NgramTable(order, max_bytes=3 * (max_bytes // 4))
         self.store = CompletionStore(max_bytes // 4)
         self.forced = ForcedDrafter(compiled.vocabulary, segmenter=self.segmenter)
         self.trust = Trust()
+
+    def fresh(self) -> DraftMemory:
+        """A memory with the same texts and bounds that has learned nothing."""
+        texts, order, max_bytes = self._given
+        return DraftMemory(self.compiled, texts=texts, order=order, max_bytes=max_bytes)
+
+
+def shared_memory(
+    memory: DraftMemory | None, compiled: CompiledLanguage, seed: int | None = None
+) -> DraftMemory:
+    """The memory that a call works with.
+
+    Parameters
+    ----------
+    memory : DraftMemory or None
+        What the user shares between calls; None begins afresh.
+    compiled : CompiledGrammar
+        The grammar of the call.
+    seed : int, optional
+        A call that can be repeated learns in a memory of its own.
+
+    Raises
+    ------
+    OptionError
+        When `memory` is something else, or belongs to another grammar or vocabulary.
+    """
+    if memory is None:
+        return DraftMemory(compiled)
+    if not isinstance(memory, DraftMemory):
+        raise OptionError(f"memory={memory!r}: a DraftMemory is needed")
+    if memory.compiled.fingerprint != compiled.fingerprint:
+        raise OptionError("memory: it was made for another grammar or vocabulary")
+    return memory if seed is None else memory.fresh()
 
 
 def model_free(
@@ -99,10 +133,7 @@ def model_free(
     OptionError
         When `memory` belongs to another grammar or vocabulary.
     """
-    if memory is None:
-        memory = DraftMemory(compiled)
-    elif memory.compiled.fingerprint != compiled.fingerprint:
-        raise OptionError("memory: it was made for another grammar or vocabulary")
+    memory = shared_memory(memory, compiled)
     sources: list[SourceDrafter] = [
         NgramDrafter(prompt, memory.table),  # asked first: where it is sure the others are not asked
         memory.forced,
