@@ -105,7 +105,17 @@ def test_a_bad_schema_names_its_pointer(capsys, tmp_path):
 
 def test_an_exhausted_budget_is_reported_and_prints_no_text(capsys):
     code, out, err = call(
-        capsys, "--regex", "[qxz]{12}", "--prompt", "Is 7 even?", "--sampler", "restart", "--max-attempts", "2", "--seed", "1"
+        capsys,
+        "--regex",
+        "[qxz]{12}",
+        "--prompt",
+        "Is 7 even?",
+        "--sampler",
+        "restart",
+        "--max-attempts",
+        "2",
+        "--seed",
+        "1",
     )
     assert code == 2 and out == ""
     assert "BudgetExhaustedError" in err and "Certified" in err
