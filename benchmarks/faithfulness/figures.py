@@ -161,13 +161,15 @@ def plot(figures: dict[str, dict[str, Figure]], ours: str, path: Path, title: st
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
+    shown = [("first", "first sample"), ("each", "over all draws")]
+    if all(np.array_equal(one.first, one.each) for row in figures.values() for one in row.values()):
+        shown = shown[:1]  # one draw per run
+    size = (4 + 4.5 * len(shown), 0.32 * len(figures) + 2)
     drawing, panels = plt.subplots(
-        1, 2, figsize=(13, 0.32 * len(figures) + 2), layout="constrained", sharey=True
+        1, len(shown), figsize=size, layout="constrained", sharey=True, squeeze=False
     )
     places = np.arange(len(figures))
-    for axes, (when, label) in zip(
-        panels, (("first", "first sample"), ("each", "over all draws")), strict=True
-    ):
+    for axes, (when, label) in zip(panels[0], shown, strict=True):
         for method, what, name, marker in (
             ("cars", when, "CARS as published", "s"),
             ("cars", f"{when}_fresh", "CARS with a row memo", "D"),
@@ -178,8 +180,8 @@ def plot(figures: dict[str, dict[str, Figure]], ours: str, path: Path, title: st
         axes.set(xscale="log", xlabel=f"target forwards per exact sample, {label}")
         axes.set_yticks(places, list(figures))
         axes.grid(alpha=0.3, which="both")
-        axes.invert_yaxis()
-    panels[0].legend(loc="best", fontsize=8)
+    panels[0, 0].invert_yaxis()
+    panels[0, 0].legend(loc="best", fontsize=8)
     drawing.suptitle(title, fontsize=10)
     drawing.savefig(path, dpi=140)
     plt.close(drawing)
