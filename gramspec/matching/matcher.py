@@ -138,6 +138,8 @@ class Matcher(Cursor):
             return np.zeros(size, dtype=np.bool_)
         if remaining is None:
             return unpack(self._words(), size)
+        if exact:
+            self._make_exact()
         words = np.zeros((size + 31) // 32, dtype=np.uint32)
         self._core.viable(self._config, self._complete, min(remaining, 1 << 40), exact, words)
         self._add_eos(words)
@@ -176,6 +178,7 @@ class Matcher(Cursor):
             return True
         if budget < 1 or self._refuted():
             return False
+        self._make_exact()
         return bool(self._core.within(self._config, self._complete, budget - 1))
 
     # -- forced continuations ---------------------------------------------------------------------
