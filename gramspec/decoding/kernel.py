@@ -97,7 +97,34 @@ class _LawBase:
         self.eos_ids = frozenset(int(i) for i in compiled.vocabulary.eos_ids)
 
 
-class KilledLaw(_LawBase):
+class _PotentialLaw(_LawBase):
+    """What laws over a potential share: h is read once a node, and the law row first seen is kept."""
+
+    name: Literal["conditional", "masked"] = "conditional"
+
+    def __init__(
+        self, potential: Potential, rows: RowLaw, *, budget: int, width: int, row_noise: float = 0.0
+    ) -> None:
+        super().__init__(potential.compiled, rows, budget=budget, width=width)
+        self.potential: Potential | None = potential
+        self._potential = potential
+        self._memory = potential if isinstance(potential, LearningPotential) else None
+        self._row_noise = row_noise
+        self.rho_max = 0.0
+
+    def children(self, node: Node) -> NDArray[np.float64]:
+        """h(xv) for every token: read from the potential once, then kept with the node."""
+        if node.children is None:
+            h = self._potential.h_children(node.matcher, node.prefix, node.remaining)
+            node.children = fit_width(h, self.width)
+        return node.children
+
+    def _law_row(self, node: Node, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        p = self._memory.remembered_row(node.prefix, self.width) if self._memory is not None else None
+        return p if p is not None else self.rows.row(logits, node.prefix)
+
+
+class KilledLaw(_PotentialLaw):
     """The grammar-conditional law with a restart symbol, for a potential with contract S (or E).
 
     Parameters
@@ -114,32 +141,18 @@ class KilledLaw(_LawBase):
         Bound on the relative difference between two evaluations of one row.
     """
 
-    name: Literal["conditional", "masked"] = "conditional"
-
     def __init__(
         self, potential: Potential, rows: RowLaw, *, budget: int, width: int, row_noise: float = 0.0
     ) -> None:
         if potential.contract == "W":
             raise OptionError(f"potential {potential.name!r} has contract W; restart sampling needs E or S")
-        super().__init__(potential.compiled, rows, budget=budget, width=width)
-        self.potential: Potential | None = potential
-        self._potential = potential
-        self._memory = potential if isinstance(potential, LearningPotential) else None
+        super().__init__(potential, rows, budget=budget, width=width, row_noise=row_noise)
         self._exact = potential.contract == "E"
-        self._row_noise = row_noise
-        self.rho_max = 0.0
 
     def root(self) -> Node:
         """The node before the first token, with h(ε) as it is now."""
         matcher = self.compiled.matcher()
         return Node((), matcher, self.budget, exp(self._potential.log_h(matcher, (), self.budget)))
-
-    def children(self, node: Node) -> NDArray[np.float64]:
-        """h(xv) for every token: read from the potential once, then kept with the node."""
-        if node.children is None:
-            h = self._potential.h_children(node.matcher, node.prefix, node.remaining)
-            node.children = fit_width(h, self.width)
-        return node.children
 
     def kernel(self, node: Node, logits: NDArray[np.float64]) -> NDArray[np.float64]:
         """K(.|x) over V ∪ {†}.
@@ -151,9 +164,7 @@ class KilledLaw(_LawBase):
             short of one.
         """
         h = self.children(node)
-        p = self._memory.remembered_row(node.prefix, self.width) if self._memory is not None else None
-        if p is None:
-            p = self.rows.row(logits, node.prefix)
+        p = self._law_row(node, logits)
         mass = p * h
         total = float(mass.sum())
         rho = total / node.h
@@ -166,7 +177,7 @@ class KilledLaw(_LawBase):
         return kernel
 
 
-class TwistedLaw(_LawBase):
+class TwistedLaw(_PotentialLaw):
     """Proposals r(v|x) = p(v|x)·h(xv)/S(x) for any h; what they lack to p(y)·1[y ∈ L] is a weight.
 
     † stands for S(x) = 0 and has probability one there, zero elsewhere. The weight of a finished text is
@@ -185,18 +196,6 @@ class TwistedLaw(_LawBase):
     row_noise : float
         Bound on the relative difference between two evaluations of one row.
     """
-
-    name: Literal["conditional", "masked"] = "conditional"
-
-    def __init__(
-        self, potential: Potential, rows: RowLaw, *, budget: int, width: int, row_noise: float = 0.0
-    ) -> None:
-        super().__init__(potential.compiled, rows, budget=budget, width=width)
-        self.potential: Potential | None = potential
-        self._potential = potential
-        self._memory = potential if isinstance(potential, LearningPotential) else None
-        self._row_noise = row_noise
-        self.rho_max = 0.0
 
     @property
     def contract(self) -> Contract:
@@ -223,13 +222,6 @@ class TwistedLaw(_LawBase):
             raise ContractError(f"potential {self._potential.name!r}: h = {h!r} before the first token")
         return Node((), matcher, self.budget, h)
 
-    def children(self, node: Node) -> NDArray[np.float64]:
-        """h(xv) for every token: read from the potential once, then kept with the node."""
-        if node.children is None:
-            h = self._potential.h_children(node.matcher, node.prefix, node.remaining)
-            node.children = fit_width(h, self.width)
-        return node.children
-
     def kernel(self, node: Node, logits: NDArray[np.float64]) -> NDArray[np.float64]:
         """The twisted row over V ∪ {†}.
 
@@ -238,9 +230,7 @@ class TwistedLaw(_LawBase):
         ContractError
             When h is negative, infinite or no number, or breaks contract E or S.
         """
-        p = self._memory.remembered_row(node.prefix, self.width) if self._memory is not None else None
-        if p is None:
-            p = self.rows.row(logits, node.prefix)
+        p = self._law_row(node, logits)
         h = self.children(node)
         mass = p * h
         total = float(mass.sum())
