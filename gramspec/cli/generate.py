@@ -79,7 +79,7 @@ def generate_texts(request: GenerateRequest) -> None:
         particles=request.particles,
         mcmc_steps=request.mcmc_steps,
     )
-    target, draft = _models(request)
+    target, draft = named_models(request.target, request.draft)
     console = Console(stderr=True)
     columns = (TextColumn("sampling"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(
@@ -136,13 +136,22 @@ def _grammar(request: GenerateRequest) -> Grammar:
     return json_schema(text, property_order=order, whitespace=whitespace)
 
 
-def _models(request: GenerateRequest) -> tuple[Any, Any]:
-    if request.target is None:
-        target, draft = models.embedded()
-        if request.draft is None:
-            return target, draft
+def named_models(target: str | None, draft: str | None) -> tuple[Any, Any]:
+    """Target and draft model by name; None for the draft where there is none.
+
+    Parameters
+    ----------
+    target : str or None
+        Directory of a model; None: the embedded pair.
+    draft : str or None
+        Directory of a model; "none" drafts nothing; None: the embedded one beside the embedded target.
+    """
+    if target is None:
+        first, second = models.embedded()
+        if draft is None:
+            return first, second
     else:
-        target = models.load(request.target)
-    if request.draft is None or request.draft == "none":
-        return target, None
-    return target, models.load(request.draft)
+        first = models.load(target)
+    if draft is None or draft == "none":
+        return first, None
+    return first, models.load(draft)

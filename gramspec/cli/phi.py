@@ -22,7 +22,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from gramspec import models
+from gramspec.cli.generate import named_models
 from gramspec.cli.potentials import Setting, check_names, make_potential
 from gramspec.cli.sources import GrammarRequest, read_grammar
 from gramspec.decoding.checks import check_budget, check_draft, check_eos, check_lengths, tokenize
@@ -137,7 +137,7 @@ def _check(request: PhiRequest) -> None:
 def _setting(request: PhiRequest) -> Setting:
     rows = RowLaw(request.temperature, request.top_k, request.top_p)
     grammar = read_grammar(request.grammar).grammar
-    target, draft = _models(request)
+    target, draft = named_models(request.target, request.draft)
     vocabulary = getattr(target, "vocabulary", None)
     if vocabulary is None:
         raise OptionError(f"--target {request.target}: the model has no tokenizer")
@@ -161,18 +161,6 @@ def _setting(request: PhiRequest) -> Setting:
         seed=request.seed,
         fits=None if request.fits is None else Path(request.fits),
     )
-
-
-def _models(request: PhiRequest) -> tuple[Any, Any]:
-    if request.target is None:
-        target, draft = models.embedded()
-        if request.draft is None:
-            return target, draft
-    else:
-        target = models.load(request.target)
-    if request.draft is None or request.draft == "none":
-        return target, None
-    return target, models.load(request.draft)
 
 
 def _points(request: PhiRequest, at: Setting, bar: Progress) -> list[Point]:
