@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gramspec.models.counters import Counters
 from gramspec.models.protocol import LanguageModel, ModelSequence
+from gramspec.models.wrapped import WrappedModel
 
 T = TypeVar("T")
 Row = NDArray[np.float64]
@@ -114,44 +115,14 @@ class _Lane(Generic[T]):
             self._stopped.release()
 
 
-class LaneModel:
+class LaneModel(WrappedModel):
     """A model as one lane sees it: its sequences are the model's, its rows come with those of other lanes."""
 
     def __init__(self, model: LanguageModel, index: int, lane: _Lane[Any]) -> None:
-        self.model = model
+        super().__init__(model)
         self.counters = Counters()
         self._index = index
         self._lane = lane
-
-    @property
-    def vocab_size(self) -> int:
-        """Width of a row."""
-        return self.model.vocab_size
-
-    @property
-    def eos_ids(self) -> tuple[int, ...]:
-        """Token ids that end a sequence."""
-        return self.model.eos_ids
-
-    @property
-    def max_length(self) -> int | None:
-        """Longest sequence the model takes."""
-        return self.model.max_length
-
-    @property
-    def fingerprint(self) -> str:
-        """The model's."""
-        return self.model.fingerprint
-
-    @property
-    def row_noise(self) -> float:
-        """The model's."""
-        return self.model.row_noise
-
-    def __getattr__(self, name: str) -> Any:
-        if name in ("vocabulary", "tokenizer", "encode"):  # what a model with a tokenizer also carries
-            return getattr(self.model, name)
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def open(self, prompt: Sequence[int]) -> LaneSequence:
         """Start a sequence; nothing is computed."""

@@ -18,6 +18,7 @@ from gramspec.models.committed import CommittedTokens
 from gramspec.models.counters import Counters
 from gramspec.models.protocol import LanguageModel, ModelSequence
 from gramspec.models.trees import token_ids, tree_depths, tree_parents, tree_paths
+from gramspec.models.wrapped import WrappedModel
 
 _ENTRY_BYTES = 256  # array header, dictionary slot and tuple header of one remembered row
 
@@ -33,7 +34,7 @@ class _Plan(NamedTuple):
     sub_rows: dict[int, int]  # row index -> row index in the answer to the smaller tree
 
 
-class MemoModel:
+class MemoModel(WrappedModel):
     """A `LanguageModel` in front of another one, with a memory of rows keyed by the full prefix.
 
     Parameters
@@ -59,37 +60,12 @@ class MemoModel:
     def __init__(self, model: LanguageModel, *, max_bytes: int = 1 << 28) -> None:
         if max_bytes < 0:
             raise OptionError(f"max_bytes is {max_bytes}; it cannot be negative")
-        self.model = model
+        super().__init__(model)
         self.counters = Counters()
         self.hits = 0
         self._max_bytes = max_bytes
         self._bytes = 0
         self._rows: OrderedDict[Prefix, Row] = OrderedDict()
-
-    @property
-    def vocab_size(self) -> int:
-        """Width of a row."""
-        return self.model.vocab_size
-
-    @property
-    def eos_ids(self) -> tuple[int, ...]:
-        """Token ids that end a sequence."""
-        return self.model.eos_ids
-
-    @property
-    def max_length(self) -> int | None:
-        """Longest sequence the inner model takes."""
-        return self.model.max_length
-
-    @property
-    def fingerprint(self) -> str:
-        """The inner model's: the law is the same."""
-        return self.model.fingerprint
-
-    @property
-    def row_noise(self) -> float:
-        """The inner model's bound, which holds between rows before and after an eviction."""
-        return self.model.row_noise
 
     @property
     def remembered_bytes(self) -> int:
@@ -109,11 +85,6 @@ class MemoModel:
             The prefix of the row.
         """
         return tuple(tokens) in self._rows
-
-    def __getattr__(self, name: str) -> Any:
-        if name in ("vocabulary", "tokenizer", "encode"):  # what a model with a tokenizer also carries
-            return getattr(self.model, name)
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def open(self, prompt: Sequence[int]) -> MemoSequence:
         """Start a sequence; the inner model checks the prompt."""
