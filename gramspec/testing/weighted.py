@@ -114,15 +114,7 @@ def prove_twisted(bench: Bench, make: Make = cold, *, kind: type[TwistedSampler]
     kind : type
         The sampler.
     """
-
-    def run(random: RandomSource) -> tuple[Outcome, float]:
-        try:
-            draw = weighted(bench, kind, make(bench)).draw(lambda _: random)
-        except DeadEndError:
-            return DEAD, 0.0
-        return draw.tokens, math.exp(draw.report.log_weight)
-
-    return _worst(bench, mean_weights(run), bench.world.weights, "mean weight of a twisted draw")
+    return _unbiased(bench, lambda: weighted(bench, kind, make(bench)), DeadEndError, "twisted draw")
 
 
 def prove_smc(
@@ -141,15 +133,22 @@ def prove_smc(
     **options
         Of `DecodingOptions`: particles, ess_threshold.
     """
+    return _unbiased(
+        bench, lambda: weighted(bench, kind, make(bench), **options), BudgetExhaustedError, "run"
+    )
+
+
+def _unbiased(bench: Bench, sampler: Callable[[], Any], weightless: type[Exception], what: str) -> float:
+    """Error of E[w·1{y}] = p(y)·1[y ∈ L] over a fresh sampler for each path; `weightless` counts as w = 0."""
 
     def run(random: RandomSource) -> tuple[Outcome, float]:
         try:
-            draw = weighted(bench, kind, make(bench), **options).draw(lambda _: random)
-        except BudgetExhaustedError:
+            draw = sampler().draw(lambda _: random)
+        except weightless:
             return DEAD, 0.0
         return draw.tokens, math.exp(draw.report.log_weight)
 
-    return _worst(bench, mean_weights(run), bench.world.weights, "mean weight of a run")
+    return _worst(bench, mean_weights(run), bench.world.weights, f"mean weight of a {what}")
 
 
 def prove_upper_bound(
