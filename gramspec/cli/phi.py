@@ -131,7 +131,7 @@ def _check(request: PhiRequest) -> None:
         try:
             import matplotlib  # type: ignore[import-not-found, unused-ignore]  # noqa: F401
         except ModuleNotFoundError:
-            raise OptionError("--plot: needs matplotlib: pip install 'gramspec[bench]'") from None
+            raise OptionError("--plot: needs matplotlib: pip install 'gramspec[plots]'") from None
 
 
 def _setting(request: PhiRequest) -> Setting:
