@@ -6,10 +6,36 @@ Source: design rule "fail closed".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+import re
+from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
     from gramspec.decoding.report import Report
+
+
+_LINE_AND_COLUMN: Final = re.compile(r"(?:^|:)(\d+):(\d+)$")
+_WINDOW: Final = 40
+
+
+def caret(text: str, line: int, column: int) -> str:
+    """What an error shows below its first line: the line of a place, cut to a window, and a caret.
+
+    Parameters
+    ----------
+    text : str
+        The user's text.
+    line, column : int
+        From 1; the column may be one behind the end of the line.
+    """
+    lines = text.split("\n", line)
+    shown = lines[line - 1] if 0 < line <= len(lines) else ""
+    return _excerpt(shown, min(column - 1, len(shown)))
+
+
+def _excerpt(text: str, offset: int) -> str:
+    begin = max(0, offset - _WINDOW)
+    window = "".join(char if char.isprintable() else " " for char in text[begin : offset + _WINDOW])
+    return f"\n    {window}\n    {' ' * (offset - begin)}^"
 
 
 class GramspecError(Exception):
@@ -23,13 +49,14 @@ class GrammarError(GramspecError, ValueError):
     ----------
     pointer : str
         Where in the user's input: a JSON pointer (``/properties/a``) for a schema, a character
-        offset (``@12``) for a pattern, a rule name for other grammars. Empty for the whole input.
+        offset (``@12``) for a pattern, line and column (``3:14``, ``file.lark:3:14``) for a grammar's text, a
+        rule name where there is no text. Empty for the whole input.
     reason : str
         What is wrong there.
     hint : str, optional
         What to write instead.
     source : str, optional
-        The user's text; shown with a caret when `pointer` is a character offset.
+        The user's text; shown with a caret when `pointer` is a character offset, or line and column.
     """
 
     def __init__(self, pointer: str, reason: str, hint: str = "", source: str | None = None) -> None:
@@ -43,10 +70,9 @@ class GrammarError(GramspecError, ValueError):
         place = self.pointer or "(whole input)"
         text = f"{place}: {self.reason}"
         if self.source is not None and self.pointer.startswith("@"):
-            offset = int(self.pointer[1:])
-            begin = max(0, offset - 40)
-            window = self.source[begin : offset + 40].replace("\n", " ")
-            text += f"\n    {window}\n    {' ' * (offset - begin)}^"
+            text += _excerpt(self.source, int(self.pointer[1:]))
+        elif self.source is not None and (found := _LINE_AND_COLUMN.search(self.pointer)):
+            text += caret(self.source, int(found[1]), int(found[2]))
         if self.hint:
             text += f"\n  hint: {self.hint}"
         return text
