@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from gramspec.grammar.ir import Expr
     from gramspec.grammar.json_schema import json_schema
     from gramspec.grammar.regex import regex
+    from gramspec.grammar.tags import structural_tag, text_until, token
     from gramspec.matching import CompiledGrammar, Matcher, compile, fill_bitmasks
     from gramspec.matching.row_cache import RowCache
     from gramspec.validity import Potential, PrefixTrie, Viability
@@ -83,6 +84,9 @@ _LAZY = {
     "json_schema": "gramspec.grammar.json_schema",
     "literal": "gramspec.grammar.choice",
     "regex": "gramspec.grammar.regex",
+    "structural_tag": "gramspec.grammar.tags",
+    "text_until": "gramspec.grammar.tags",
+    "token": "gramspec.grammar.tags",
 }
 _MODULES = ("audit", "models", "testing", "transformers")
 
@@ -139,6 +143,9 @@ __all__ = [
     "literal",
     "models",
     "regex",
+    "structural_tag",
+    "text_until",
+    "token",
     "transformers",
 ]
 

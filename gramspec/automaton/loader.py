@@ -11,6 +11,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 
 from gramspec.automaton.engine import Engine
 from gramspec.errors import EmptyLanguageError, GrammarError, LimitError, VocabularyError
@@ -221,7 +222,7 @@ class _Loader:
     def _token(self, token: int | str) -> int:
         if isinstance(token, str):
             if token not in self.special_tokens:
-                raise VocabularyError(f"the vocabulary has no special token named {token!r}")
+                raise VocabularyError(_unknown_name(token, self.special_tokens))
             token = self.special_tokens[token]
         if not 0 <= token < self.engine.vocabulary_size:
             raise VocabularyError(
@@ -343,6 +344,19 @@ def exactly(engine: Engine, loaded: Loaded, special_tokens: Mapping[str, int]) -
         If a limit is reached.
     """
     return loaded if loaded.deferred is None else load(engine, loaded.deferred, special_tokens)
+
+
+def _unknown_name(name: str, special_tokens: Mapping[str, int]) -> str:
+    """The error of a name that no special token has."""
+    near = get_close_matches(name, special_tokens, 3, 0.5)
+    if near:
+        hint = f"did you mean {' or '.join(map(repr, near))}?"
+    elif special_tokens:
+        hint = f"its special tokens are {', '.join(map(repr, list(special_tokens)[:8]))}"
+        hint += f" and {len(special_tokens) - 8} more" if len(special_tokens) > 8 else ""
+    else:
+        hint = "it names no special tokens; use ids"
+    return f"the vocabulary has no special token named {name!r}\n  hint: {hint}"
 
 
 def _dense(marks: int, bits: list[int]) -> int:

@@ -6,7 +6,7 @@ Source: API, section 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -66,8 +66,10 @@ class _Branch:
     parts: list[ir.Expr] = field(default_factory=list)
 
 
-def prefix_tree(members: list[bytes]) -> ir.Expr:
+def prefix_tree(members: list[bytes], tails: Mapping[bytes, ir.Expr] | None = None) -> ir.Expr:
     """The union of sorted, distinct byte strings, common prefixes written once.
+
+    With `tails`, each member is followed by what they say.
 
     Chains of prefixes longer than a hundred branches are left as plain alternatives, so that
     the expression stays shallow.
@@ -78,7 +80,8 @@ def prefix_tree(members: list[bytes]) -> ir.Expr:
         if shared > stack[-1].depth and len(stack) < _MAX_DEPTH:
             stack.append(_Branch(shared))
         top = stack[-1]
-        top.parts.append(ir.literal(member[top.depth :]))
+        tail = ir.EPSILON if tails is None else tails[member]
+        top.parts.append(ir.concat(ir.literal(member[top.depth :]), tail))
         while shared < stack[-1].depth:
             closed = stack.pop()
             body = ir.union(*closed.parts)

@@ -1,0 +1,413 @@
+"""The formats of a structural tag, each as an expression.
+
+Law: free text directly inside a tag (not inside an inner one) holds none of that tag's end strings; a string
+ends it where it may also begin the end. Tags are told apart by their triggers.
+Cost: linear in the specification; equal schemas are compiled once.
+Source: the documentation of xgrammar's structural tags; `gramspec.grammar.tags.text` for free text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Final
+
+from gramspec.errors import GrammarError, UnsupportedError
+from gramspec.grammar import ir
+from gramspec.grammar.choice import prefix_tree
+from gramspec.grammar.core import Grammar, Residual
+from gramspec.grammar.tags.fields import Fields, encoded
+from gramspec.grammar.tags.text import free_text, tag_dispatch
+from gramspec.grammar.tags.tokens import checked_token
+
+_DEEPEST: Final = 100
+_MOST_REPETITIONS: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """An expression, and predicates on the whole text that stands for it."""
+
+    expr: ir.Expr
+    residuals: tuple[Residual, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Tag:
+    """A tag that begins with a string."""
+
+    begin: bytes
+    rest: ir.Expr  # content and end
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Inside:
+    """What free text is inside of.
+
+    `ends` are the end strings of the innermost tag; `closed` tells whether free text can be told from what
+    follows it: outside of tags, and in tags with an end that is not empty.
+    """
+
+    ends: tuple[bytes, ...] = ()
+    closed: bool = True
+    depth: int = 0
+
+    def deeper(self) -> _Inside:
+        return _Inside(self.ends, self.closed, self.depth + 1)
+
+
+class Formats:
+    """Reads formats; keeps what equal schemas were made into."""
+
+    def __init__(self) -> None:
+        self._schemas: dict[str, Grammar] = {}
+        self._readers: dict[str, Callable[[Fields, _Inside], ir.Expr]] = {
+            "const_string": self._const_string,
+            "json_schema": self._json_schema,
+            "qwen_xml_parameter": self._qwen_xml_parameter,
+            "grammar": self._grammar,
+            "regex": self._regex,
+            "any_text": self._any_text,
+            "sequence": self._sequence,
+            "or": self._or,
+            "optional": self._optional,
+            "plus": self._plus,
+            "star": self._star,
+            "repeat": self._repeat,
+            "tag": self._tag,
+            "triggered_tags": self._triggered_tags,
+            "tags_with_separator": self._tags_with_separator,
+            "dispatch": self._dispatch,
+            "token": self._token,
+            "exclude_token": self._refused_tokens,
+            "any_tokens": self._refused_tokens,
+            "token_triggered_tags": self._refused_tokens,
+            "token_dispatch": self._refused_tokens,
+        }
+
+    def whole(self, value: object, place: str) -> Content:
+        """A format that is all there is: its residual predicates are those of the grammar."""
+        if isinstance(value, Mapping) and value.get("type") == "json_schema":
+            grammar = self._schema_of(Fields(value, place, "a json_schema format"))
+            return Content(grammar.expr, grammar.residuals)
+        return Content(self._read(value, place, _Inside()))
+
+    def legacy(self, fields: Fields) -> Content:
+        """Triggers and structures of the older form."""
+        triggers = fields.texts("triggers", need=True, filled=True)
+        tags = []
+        for index, each in enumerate(fields.items("structures", need=True, filled=True)):
+            inner = Fields(each, fields.at("structures", index), "a structure")
+            begin = inner.text("begin")
+            content = self._enclosed(
+                self._schema(inner.need("schema"), inner.at("schema")), inner.at("schema")
+            )
+            end = inner.text("end", empty=True)
+            inner.close()
+            tags.append(_Tag(begin, ir.concat(content, ir.literal(end)), inner.place))
+        places = [fields.at("triggers", i) for i in range(len(triggers))]
+        pairs = self._triggered(triggers, tags, places)
+        return Content(tag_dispatch(pairs, loop=True, places=places))
+
+    # -- reading --------------------------------------------------------------------------------
+
+    def _read(self, value: object, place: str, inside: _Inside, kind: str | None = None) -> ir.Expr:
+        if inside.depth > _DEEPEST:
+            raise GrammarError(
+                place,
+                f"formats are nested more than {_DEEPEST} deep",
+                "write them flatter; a cycle cannot be",
+            )
+        fields = Fields(value, place, "a format")
+        name = fields.get("type", kind) if kind is not None else fields.need("type")
+        reader = self._readers.get(name) if isinstance(name, str) else None
+        if reader is None:
+            near = get_close_matches(str(name), self._readers, 1, 0.6)
+            hint = f"did you mean {near[0]!r}?" if near else f"known types: {', '.join(self._readers)}"
+            raise GrammarError(fields.at("type"), f"{name!r} is no type of format", hint)
+        if kind is not None and name != kind:
+            raise GrammarError(fields.at("type"), f"a {kind!r} has to stand here, not {name!r}")
+        fields.what = f"a {name} format"
+        expr = reader(fields, inside)
+        fields.close()
+        return expr
+
+    def _part(self, fields: Fields, inside: _Inside) -> ir.Expr:
+        """The field ``content``."""
+        return self._read(fields.need("content"), fields.at("content"), inside.deeper())
+
+    # -- leaves ---------------------------------------------------------------------------------
+
+    def _const_string(self, fields: Fields, inside: _Inside) -> ir.Expr:
+        return ir.literal(fields.text("value", empty=True))
+
+    def _any_text(self, fields: Fields, inside: _Inside) -> ir.Expr:
+        excludes = fields.texts("excludes")
+        _refuse_max_tokens(fields)
+        most = fields.get("max_chars")
+        if most is not None:
+            most = fields.number("max_chars", most, 0)
+        elif not inside.closed:
+            raise _endless(fields.place)
+        return free_text([*excludes, *inside.ends], most=most)
+
+    def _regex(self, fields: Fields, inside: _Inside) -> ir.Expr:
+        from gramspec.grammar.regex import regex
+
+        pattern = fields.need("pattern")
+        encoded(pattern, fields.at("pattern"), "'pattern'", empty=True)
+        if fields.get("excludes"):
+            raise UnsupportedError(fields.at("excludes"), "'excludes' of a pattern is not enforced")
+        with _placed(fields.at("pattern")):
+            return regex(pattern, dialect="ecma").expr
+
+    def _grammar(self, fields: Fields, inside: _Inside) -> ir.Expr:
+        text = fields.need("grammar")
+        encoded(text, fields.at("grammar"), "'grammar'")
+        raise UnsupportedError(
+            fields.at("grammar"), "grammars in EBNF inside a structural tag are not supported", "use regex"
+        )
+
+    def _token(self, fields: Fields, inside: _Inside) -> ir.Expr:
+        return ir.TokenEdge(checked_token(fields.need("token"), fields.at("token")))
+
+    def _refused_tokens(self, fields: Fields, inside: _Inside) -> ir.Expr:
+        raise UnsupportedError(
+            fields.place, f"{fields.what} needs sets of tokens, which are not supported", "use texts instead"
+        )
+
+    # -- schemas --------------------------------------------------------------------------------
+
+    def _json_schema(self, fields: Fields, inside: _Inside) -> ir.Expr:
+        return self._enclosed(self._schema_of(fields), fields.at("json_schema"))
+
+    def _qwen_xml_parameter(self, fields: Fields, inside: _Inside) -> ir.Expr:
+        raise UnsupportedError(fields.at("type"), "the style 'qwen_xml' is not supported")
+
+    def _schema_of(self, fields: Fields) -> Grammar:
+        fields.get("type")
+        schema = fields.need("json_schema")
+        style = fields.get("style", "json")
+        if style != "json":
+            raise UnsupportedError(fields.at("style"), f"the style {style!r} is not supported")
+        if fields.texts("excludes"):
+            raise UnsupportedError(fields.at("excludes"), "'excludes' of a JSON Schema is not supported")
+        order = "any" if fields.flag("any_order") else "schema"
+        gap = fields.get("max_whitespace_cnt")
+        gap = "any" if gap is None else fields.number("max_whitespace_cnt", gap, 0)
+        if not isinstance(schema, bool | Mapping):
+            raise GrammarError(fields.at("json_schema"), "a JSON Schema is an object, true or false")
+        grammar = self._schema(schema, fields.at("json_schema"), order, gap)
+        fields.close()
+        return grammar
+
+    def _schema(self, schema: object, place: str, order: Any = "schema", gap: Any = "any") -> Grammar:
+        from gramspec.grammar.json_schema import json_schema
+
+        try:
+            key = json.dumps([schema, order, gap])
+        except (TypeError, ValueError, RecursionError):
+            key = None
+        known = self._schemas.get(key) if key is not None else None
+        if known is None:
+            with _placed(place):
+                known = json_schema(schema, property_order=order, whitespace=gap)
+                _ = known.expr  # errors of its making belong here
+            if key is not None:
+                self._schemas[key] = known
+        return known
+
+    @staticmethod
+    def _enclosed(grammar: Grammar, place: str) -> ir.Expr:
+        """The expression of a schema that is a part of the text only."""
+        for residual in grammar.residuals:
+            first = residual.places[0]
+            raise UnsupportedError(
+                place + first.pointer,
+                f"{first.keyword} inside a structural tag is not enforced: {first.reason}",
+                "take the keyword out, or let the schema be the whole format",
+            )
+        return grammar.expr
+
+    # -- combinations ---------------------------------------------------------------------------
+
+    def _each(self, fields: Fields, inside: _Inside) -> list[ir.Expr]:
+        parts = fields.items("elements", need=True, filled=True)
+        return [self._read(each, fields.at("elements", i), inside.deeper()) for i, each in enumerate(parts)]
+
+    def _sequence(self, fields: Fields, inside: _Inside) -> ir.Expr:
+        return ir.concat(*self._each(fields, inside))
+
+    def _or(self, fields: Fields, inside: _Inside) -> ir.Expr:
+        return ir.union(*self._each(fields, inside))
+
+    def _optional(self, fields: Fields, inside: _Inside) -> ir.Expr:
+        return ir.optional(self._part(fields, inside))
+
+    def _plus(self, fields: Fields, inside: _Inside) -> ir.Expr:
+        return ir.repeat(self._part(fields, inside), 1)
+
+    def _star(self, fields: Fields, inside: _Inside) -> ir.Expr:
+        return ir.repeat(self._part(fields, inside))
+
+    def _repeat(self, fields: Fields, inside: _Inside) -> ir.Expr:
+        least = fields.number("min", fields.need("min"), 0)
+        most = fields.number("max", fields.need("max"), -1)
+        if most != -1 and most < least:
+            raise GrammarError(fields.at("max"), f"'max' is {most}, less than 'min', which is {least}")
+        if max(least, most) > _MOST_REPETITIONS:
+            raise GrammarError(
+                fields.place, f"more than {_MOST_REPETITIONS} repetitions", "use -1 for no bound"
+            )
+        return ir.repeat(self._part(fields, inside), least, None if most == -1 else most)
+
+    # -- tags -----------------------------------------------------------------------------------
+
+    def _tag(self, fields: Fields, inside: _Inside) -> ir.Expr:
+        begin = fields.need("begin")
+        if isinstance(begin, Mapping):
+            first: ir.Expr = self._read(begin, fields.at("begin"), inside.deeper(), "token")
+        else:
+            first = ir.literal(encoded(begin, fields.at("begin"), "'begin'", empty=True))
+        return ir.concat(first, self._rest(fields, inside))
+
+    def _rest(self, fields: Fields, inside: _Inside) -> ir.Expr:
+        """Content and end of a tag."""
+        end, place = fields.need("end"), fields.at("end")
+        if isinstance(end, Mapping):
+            last: ir.Expr = self._read(end, place, inside.deeper(), "token")
+            within = _Inside((), closed=True, depth=inside.depth)
+        else:
+            given = fields.items("end", need=True, filled=True) if not isinstance(end, str) else [end]
+            texts = [encoded(each, place, "'end'", empty=True) for each in given]
+            last = ir.union(*(ir.literal(text) for text in sorted(set(texts))))
+            kept = tuple(text for text in texts if text)
+            within = _Inside(kept, closed=bool(kept), depth=inside.depth)
+        return ir.concat(self._part(fields, within), last)
+
+    def _tags(self, fields: Fields, inside: _Inside) -> Iterator[tuple[object, Fields, ir.Expr]]:
+        """Begin, fields, and content with end of each tag."""
+        for index, each in enumerate(fields.items("tags", need=True, filled=True)):
+            inner = Fields(each, fields.at("tags", index), "a tag format")
+            kind = inner.get("type", "tag")
+            if kind != "tag":
+                raise GrammarError(inner.at("type"), f"a 'tag' has to stand here, not {kind!r}")
+            begin = inner.need("begin")
+            rest = self._rest(inner, inside.deeper())
+            inner.close()
+            yield begin, inner, rest
+
+    def _triggered_tags(self, fields: Fields, inside: _Inside) -> ir.Expr:
+        triggers = fields.texts("triggers", need=True, filled=True)
+        excludes = fields.texts("excludes")
+        first, once = fields.flag("at_least_one"), fields.flag("stop_after_first")
+        if not inside.closed and not (first and once):
+            raise _endless(fields.place)
+        tags = []
+        for begin, inner, rest in self._tags(fields, inside):
+            if isinstance(begin, Mapping):
+                hint = "use token_triggered_tags for tags that begin with a token"
+                raise GrammarError(inner.at("begin"), "a triggered tag begins with a text", hint)
+            data = encoded(begin, inner.at("begin"), "'begin'")
+            tags.append(_Tag(data, rest, inner.at("begin")))
+        places = [fields.at("triggers", i) for i in range(len(triggers))]
+        pairs = self._triggered(triggers, tags, places)
+        follow = tag_dispatch(pairs, loop=not once, excludes=[*excludes, *inside.ends], places=places)
+        if not first:
+            return follow
+        now = _tree([(tag.begin, tag.rest) for tag in tags])
+        return now if once else ir.concat(now, follow)
+
+    @staticmethod
+    def _triggered(triggers: list[bytes], tags: list[_Tag], places: list[str]) -> list[tuple[bytes, ir.Expr]]:
+        """For each trigger what follows it."""
+        distinct = {trigger: number for number, trigger in reversed(list(enumerate(triggers)))}
+        lengths = sorted({len(trigger) for trigger in triggers})
+        follow: dict[bytes, list[tuple[bytes, ir.Expr]]] = {trigger: [] for trigger in distinct}
+        for tag in tags:
+            heads = [tag.begin[:n] for n in lengths if n <= len(tag.begin) and tag.begin[:n] in distinct]
+            if len(heads) != 1:
+                shown = repr(tag.begin.decode())
+                reason = f"the tag {shown} begins with {'no' if not heads else 'more than one'} trigger"
+                hint = "a trigger is a prefix of the begin string"
+                if heads:
+                    hint = "keep one of " + ", ".join(places[distinct[head]] for head in heads)
+                raise GrammarError(tag.place, reason, hint)
+            follow[heads[0]].append((tag.begin[len(heads[0]) :], tag.rest))
+        for trigger, members in follow.items():
+            if not members:
+                shown = repr(trigger.decode())
+                raise GrammarError(
+                    places[distinct[trigger]], f"no tag begins with the trigger {shown}", "take it out"
+                )
+        return [(trigger, _tree(members)) for trigger, members in follow.items()]
+
+    def _tags_with_separator(self, fields: Fields, inside: _Inside) -> ir.Expr:
+        separator = fields.text("separator", empty=True)
+        first, once = fields.flag("at_least_one"), fields.flag("stop_after_first")
+        texts, others = [], []
+        for begin, inner, rest in self._tags(fields, inside):
+            if isinstance(begin, Mapping):
+                others.append(ir.concat(self._read(begin, inner.at("begin"), inside.deeper(), "token"), rest))
+            else:
+                texts.append((encoded(begin, inner.at("begin"), "'begin'", empty=True), rest))
+        tag = ir.union(_tree(texts), *others)
+        tags = tag if once else ir.concat(tag, ir.repeat(ir.concat(ir.literal(separator), tag)))
+        return tags if first else ir.optional(tags)
+
+    def _dispatch(self, fields: Fields, inside: _Inside) -> ir.Expr:
+        rules = fields.items("rules", need=True, filled=True)
+        excludes = fields.texts("excludes")
+        loop = fields.flag("loop") if "loop" in fields.value else fields.get("loop", True)
+        if not inside.closed:
+            raise _endless(fields.place)
+        pairs, places = [], []
+        for index, rule in enumerate(rules):
+            place = fields.at("rules", index)
+            if not isinstance(rule, list | tuple) or len(rule) != 2:
+                raise GrammarError(place, "a rule is a list of a pattern and a format")
+            places.append(f"{place}/0")
+            pattern = encoded(rule[0], f"{place}/0", "a pattern")
+            pairs.append((pattern, self._read(rule[1], f"{place}/1", inside.deeper())))
+        return tag_dispatch(pairs, loop=loop, excludes=[*excludes, *inside.ends], places=places)
+
+
+def _tree(members: list[tuple[bytes, ir.Expr]]) -> ir.Expr:
+    """Strings, each with what follows it; common prefixes once."""
+    follow: dict[bytes, list[ir.Expr]] = {}
+    for data, expr in members:
+        follow.setdefault(data, []).append(expr)
+    return prefix_tree(sorted(follow), {data: ir.union(*exprs) for data, exprs in follow.items()})
+
+
+def _refuse_max_tokens(fields: Fields) -> None:
+    if fields.get("max_tokens") is not None:
+        raise UnsupportedError(
+            fields.at("max_tokens"),
+            "a bound on the tokens of a part is not enforced: a language of bytes has no token counts",
+            "bound the characters by max_chars, or the whole text by max_new_tokens",
+        )
+
+
+def _endless(place: str) -> GrammarError:
+    return GrammarError(
+        place,
+        "free text in a tag whose end is empty: nothing tells where it ends",
+        "give the tag an end that is not empty, or bound the text by max_chars",
+    )
+
+
+@contextmanager
+def _placed(place: str) -> Iterator[None]:
+    """Errors of a part get the place of that part in front of theirs."""
+    try:
+        yield
+    except GrammarError as error:
+        inner, reason = error.pointer, error.reason
+        if inner.startswith("@") or (inner and not inner.startswith("/")):
+            reason, inner = f"{reason} (at {inner})", ""
+        raise type(error)(place + inner, reason, error.hint) from error
