@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from gramspec.decoding.options import DecodingOptions
     from gramspec.decoding.report import Report
     from gramspec.grammar.choice import choice, literal
+    from gramspec.grammar.gbnf import gbnf
     from gramspec.grammar.ir import Expr
     from gramspec.grammar.json_schema import json_schema
     from gramspec.grammar.regex import regex
@@ -80,6 +81,7 @@ _LAZY = {
     "choice": "gramspec.grammar.choice",
     "compile": "gramspec.matching",
     "fill_bitmasks": "gramspec.matching",
+    "gbnf": "gramspec.grammar.gbnf",
     "generate": "gramspec.decoding.generate",
     "json_schema": "gramspec.grammar.json_schema",
     "literal": "gramspec.grammar.choice",
@@ -138,6 +140,7 @@ __all__ = [
     "choice",
     "compile",
     "fill_bitmasks",
+    "gbnf",
     "generate",
     "json_schema",
     "literal",

@@ -18,7 +18,7 @@ from gramspec.cli.generate import GenerateRequest, generate_texts
 from gramspec.cli.phi import PhiRequest, show_phi
 from gramspec.cli.potentials import POTENTIAL_HELP
 from gramspec.cli.sample import SampleRequest, sample_texts
-from gramspec.cli.sources import KIND_HELP, SOURCE_HELP, GrammarRequest
+from gramspec.cli.sources import KIND_HELP, SOURCE_HELP, START_HELP, GrammarRequest
 from gramspec.cli.vocabularies import EOS_HELP, VOCABULARY_HELP
 from gramspec.errors import GramspecError
 
@@ -53,6 +53,7 @@ Formats = Annotated[str, typer.Option(help="Whether `format` counts: 'assert' or
 Draft = Annotated[
     str | None, typer.Option(help="Draft of JSON Schema: 4, 6, 7, 2019-09 or 2020-12; default: by $schema.")
 ]
+Start = Annotated[str | None, typer.Option(help=START_HELP, show_default=False)]
 
 
 @app.callback()
@@ -65,6 +66,7 @@ def generate(
     prompt: Annotated[str, typer.Option(help="What the model is asked.")],
     schema: Annotated[str | None, typer.Option(help="File with a JSON Schema; '-' reads stdin.")] = None,
     regex: Annotated[str | None, typer.Option(help="A regular expression in place of a schema.")] = None,
+    grammar: Annotated[str | None, typer.Option(help=SOURCE_HELP)] = None,
     law: Annotated[
         str, typer.Option(help="'conditional': P(text | text fits); 'masked': local masking.")
     ] = "conditional",
@@ -116,13 +118,16 @@ def generate(
     ] = None,
     property_order: Order = "schema",
     whitespace: WhiteSpace = "any",
+    kind: Kind = "auto",
+    start: Start = None,
 ) -> None:
-    """Write texts that fit a JSON Schema (or a regular expression), one after the other, to stdout."""
+    """Write texts that fit a JSON Schema, a regular expression or a grammar to stdout, one by one."""
     generate_texts(
         GenerateRequest(
             prompt=prompt,
             schema=schema,
             regex=regex,
+            grammar=grammar,
             law=law,
             n=n,
             seed=seed,
@@ -146,6 +151,8 @@ def generate(
             max_seconds=max_seconds,
             property_order=property_order,
             whitespace=whitespace,
+            kind=kind,
+            start=start,
         )
     )
 
@@ -170,9 +177,10 @@ def compile_(
     whitespace: WhiteSpace = "any",
     formats: Formats = "assert",
     draft: Draft = None,
+    start: Start = None,
 ) -> None:
     """Explain a grammar: size, language, members, what enforces what, ambiguity; draw it."""
-    source = GrammarRequest(grammar, kind, property_order, whitespace, formats, draft)
+    source = GrammarRequest(grammar, kind, property_order, whitespace, formats, draft, start)
     explain(CompileRequest(source, vocabulary, eos, svg, output, max_boxes, seed, as_json))
 
 
@@ -199,9 +207,10 @@ def sample(
     whitespace: WhiteSpace = "any",
     formats: Formats = "assert",
     draft: Draft = None,
+    start: Start = None,
 ) -> None:
     """Write random members of a grammar to stdout, without a language model."""
-    source = GrammarRequest(grammar, kind, property_order, whitespace, formats, draft)
+    source = GrammarRequest(grammar, kind, property_order, whitespace, formats, draft, start)
     sample_texts(SampleRequest(source, n, uniform, max_length, length, seed, jsonl))
 
 
@@ -218,12 +227,13 @@ def check(
     whitespace: WhiteSpace = "any",
     formats: Formats = "assert",
     draft: Draft = None,
+    start: Start = None,
 ) -> None:
     """Say whether a text belongs to a grammar and, if not, where it leaves and what was allowed there.
 
     Exit code: 0 it belongs, 1 it does not, 2 the grammar or an option cannot be used.
     """
-    source = GrammarRequest(grammar, kind, property_order, whitespace, formats, draft)
+    source = GrammarRequest(grammar, kind, property_order, whitespace, formats, draft, start)
     raise typer.Exit(check_text(CheckRequest(source, text, file, as_json)))
 
 
@@ -269,12 +279,13 @@ def phi(
     property_order: Order = "schema",
     whitespace: WhiteSpace = "any",
     formats: Formats = "assert",
+    start: Start = None,
 ) -> None:
     """Measure potentials: h against Φ by Monte Carlo, ρ along draws, effective sample size; plot them."""
     chosen = tuple(potential) if potential else ("viability", "one-step", "partition")
     show_phi(
         PhiRequest(
-            grammar=GrammarRequest(grammar, kind, property_order, whitespace, formats),
+            grammar=GrammarRequest(grammar, kind, property_order, whitespace, formats, start=start),
             prompt=prompt,
             potentials=chosen,
             samples=samples,

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from gramspec import models
+from gramspec.cli.sources import GrammarRequest, read_grammar
 from gramspec.decoding.generate import generate
 from gramspec.decoding.options import DecodingOptions
 from gramspec.decoding.streaming import Chunk
@@ -52,6 +53,9 @@ class GenerateRequest:
     particles: int = 16
     mcmc_steps: int = 10
     stream: bool = False
+    grammar: str | None = None
+    kind: str = "auto"
+    start: str | None = None
 
 
 def generate_texts(request: GenerateRequest) -> None:
@@ -118,8 +122,13 @@ def _show(chunk: Chunk) -> None:
 
 
 def _grammar(request: GenerateRequest) -> Grammar:
-    if (request.schema is None) == (request.regex is None):
-        raise OptionError("--schema, --regex: exactly one of the two is needed")
+    if [request.schema, request.regex, request.grammar].count(None) != 2:
+        raise OptionError("--schema, --regex, --grammar: exactly one of the three is needed")
+    if request.grammar is not None:
+        source = GrammarRequest(
+            request.grammar, request.kind, request.property_order, request.whitespace, start=request.start
+        )
+        return read_grammar(source).grammar
     if request.regex is not None:
         from gramspec.grammar.regex import regex
 

@@ -14,7 +14,7 @@ from typing import Literal, cast
 from gramspec.errors import OptionError
 from gramspec.grammar.core import Grammar
 
-KINDS = ("json-schema", "regex", "ecma", "choice", "compiled")
+KINDS = ("json-schema", "regex", "ecma", "choice", "gbnf", "ebnf", "compiled")
 _PREFIX = "regex:"
 _EXTENSIONS = {
     ".json": "json-schema",
@@ -23,15 +23,21 @@ _EXTENSIONS = {
     ".ecma": "ecma",
     ".choice": "choice",
     ".txt": "choice",
+    ".gbnf": "gbnf",
+    ".ebnf": "ebnf",
     ".gramspec": "compiled",
 }
 
 SOURCE_HELP = (
-    "File with a JSON Schema (.json), a regular expression (.regex, .re; .ecma for ECMA-262) or one text per"
-    " line (.choice, .txt), or what `compile --output` wrote (.gramspec); '-' reads stdin; regex:PATTERN"
-    " is the pattern itself."
+    "File with a JSON Schema (.json), a regular expression (.regex, .re; .ecma for ECMA-262), one text per"
+    " line (.choice, .txt) or a grammar (.gbnf as llama.cpp reads it, .ebnf as xgrammar does), or what"
+    " `compile --output` wrote (.gramspec); '-' reads stdin; regex:PATTERN is the pattern itself."
 )
-KIND_HELP = "What the file holds: json-schema, regex, ecma, choice or compiled; 'auto' goes by its extension."
+KIND_HELP = (
+    "What the file holds: json-schema, regex, ecma, choice, gbnf, ebnf or compiled;"
+    " 'auto' goes by its extension."
+)
+START_HELP = "Name of the start rule of a grammar; default: root."
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,8 @@ class GrammarRequest:
     property_order, whitespace, formats : str
         As `gramspec.json_schema` takes them; digits in `whitespace` are a number.
     draft : str or None
+    start : str or None
+        Name of the start rule; None: what grammars of the kind call it.
     """
 
     source: str
@@ -55,6 +63,7 @@ class GrammarRequest:
     whitespace: str = "any"
     formats: str = "assert"
     draft: str | None = None
+    start: str | None = None
 
 
 @dataclass(frozen=True)
@@ -146,6 +155,12 @@ def _grammar(kind: str, text: str, request: GrammarRequest) -> Grammar:
         from gramspec.grammar.choice import choice
 
         return choice(text.removesuffix("\n").split("\n"))
+    if kind in ("gbnf", "ebnf"):
+        from gramspec.grammar.gbnf import gbnf
+
+        return gbnf(
+            text, start=request.start or "root", dialect="llama.cpp" if kind == "gbnf" else "xgrammar"
+        )
     from gramspec.grammar.regex import regex
 
     # Editors end a file with a line break; a pattern that ends with one writes \n.

@@ -7,6 +7,7 @@ Source: ECMA-262 section 22.2.1, with the leniency of Annex B.1.2 where flag ``u
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final, NoReturn
 
@@ -27,6 +28,7 @@ MAX_NESTING: Final = 200
 _CONTROL: Final = {"f": 0x0C, "n": 0x0A, "r": 0x0D, "t": 0x09, "v": 0x0B}
 _QUANTIFIER: Final = re.compile(r"[*+?]|\{([0-9]+)(,([0-9]*))?\}")
 _GROUP_NAME: Final = re.compile(r"\(\?<((?:[^>\\=!]|\\u\{[0-9A-Fa-f]{1,6}\}|\\u[0-9A-Fa-f]{4})+)>")
+_PYTHON_GROUP_NAME: Final = re.compile(r"\(\?P<([A-Za-z_][A-Za-z0-9_]*)>")
 _NAME_ESCAPE: Final = re.compile(r"\\u\{?([0-9A-Fa-f]+)\}?")
 _OCTAL: Final = re.compile(r"[0-3][0-7]{0,2}|[4-7][0-7]?")
 _HEX2: Final = re.compile(r"x([0-9A-Fa-f]{2})")
@@ -37,11 +39,37 @@ _PROPERTY: Final = re.compile(r"[pP]\{([A-Za-z0-9_]+)(?:=([A-Za-z0-9_]+))?\}")
 _SCOPED_FLAGS: Final = re.compile(r"\(\?([ims]*)(?:-([ims]*))?:")
 _LOOKS: Final = {"(?=": (True, False), "(?!": (True, True), "(?<=": (False, False), "(?<!": (False, True)}
 _MAX_DIGITS: Final = 18
+_NO_LINE_END: Final = complement(ECMA_LINE_ENDS)
 
 
-def parse(pattern: str) -> Tree:
+@dataclass(frozen=True, slots=True)
+class Habits:
+    r"""Where engines with ECMA-262's syntax have a meaning of their own; the defaults are the standard's.
+
+    Parameters
+    ----------
+    any_character : Ranges
+        What ``.`` matches.
+    space : Ranges
+        What ``\s`` matches.
+    ignoring_case : callable
+        A set of characters with those that differ from them in case alone.
+    ignore_case : bool
+        Whether case is ignored from the beginning.
+    python_syntax : bool
+        Whether ``(?i)`` may stand at the beginning, and ``(?P<name>...)`` is a group.
+    """
+
+    any_character: Ranges = _NO_LINE_END
+    space: Ranges = ECMA_SPACE
+    ignoring_case: Callable[[Ranges], Ranges] = ecma_ignoring_case
+    ignore_case: bool = False
+    python_syntax: bool = False
+
+
+def parse(pattern: str, habits: Habits | None = None) -> Tree:
     """The tree of a pattern."""
-    return _Parser(pattern).run()
+    return _Parser(pattern, habits or Habits()).run()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +79,6 @@ class _Flags:
     ignore_case: bool = False
     multiline: bool = False
     dotall: bool = False
-
-    def words(self) -> Ranges:
-        return ecma_ignoring_case(ASCII_WORDS) if self.ignore_case else ASCII_WORDS
 
 
 @dataclass(slots=True)
@@ -68,10 +93,12 @@ class _Frame:
 
 
 class _Parser:
-    def __init__(self, pattern: str) -> None:
+    def __init__(self, pattern: str, habits: Habits) -> None:
         self.text = pattern
-        self.at = 0
-        self.flags = _Flags()
+        self.habits = habits
+        leading = habits.python_syntax and pattern.startswith("(?i)")
+        self.at = 4 if leading else 0
+        self.flags = _Flags(ignore_case=habits.ignore_case or leading)
         self.names: set[str] = set()
         self.literals: dict[tuple[str, bool], Tree] = {}
         self.groups, self.named = self.count_groups()
@@ -133,7 +160,7 @@ class _Parser:
             self.at = scoped.end()
             self.flags = self.scoped(start, scoped[1], scoped[2] or "")
             return None
-        named = _GROUP_NAME.match(text, start)
+        named = self.group_name(start)
         if named:
             name = _group_name(named[1])
             if name in self.names:
@@ -182,12 +209,12 @@ class _Parser:
             right = Right(lines, True, False) if char == "$" else ANY_RIGHT
             return Here(((left, right),))
         if self.text.startswith(("\\b", "\\B"), self.at):
-            inside, outside = tree.boundary(self.flags.words(), inside_empty=True)
+            inside, outside = tree.boundary(self.words(), inside_empty=True)
             self.at += 2
             return inside if self.text[self.at - 1] == "b" else outside
         if char == ".":
             self.at += 1
-            ranges = SCALARS if self.flags.dotall else complement(ECMA_LINE_ENDS)
+            ranges = SCALARS if self.flags.dotall else self.habits.any_character
         elif char == "[":
             ranges = self.char_class()
         elif char == "\\":
@@ -203,7 +230,10 @@ class _Parser:
         return self.quantified(tree.Chars(ranges))
 
     def folded(self, ranges: Ranges) -> Ranges:
-        return ecma_ignoring_case(ranges) if self.flags.ignore_case else ranges
+        return self.habits.ignoring_case(ranges) if self.flags.ignore_case else ranges
+
+    def words(self) -> Ranges:
+        return self.folded(ASCII_WORDS)
 
     def char_class(self) -> Ranges:
         start = self.at
@@ -254,7 +284,7 @@ class _Parser:
             self.fail(start, "a backslash ends the pattern", "write \\\\ for the character itself")
         if char in "dDsSwW":
             self.at += 1
-            inside = {"d": ASCII_DIGITS, "w": self.flags.words()}.get(char.lower()) or ECMA_SPACE
+            inside = {"d": ASCII_DIGITS, "w": self.words()}.get(char.lower()) or self.habits.space
             return complement(inside) if char.isupper() else inside
         if char in "pP":
             return self.property_escape(start)
@@ -340,11 +370,18 @@ class _Parser:
             elif char == "[":
                 in_class = True
             elif char == "(":
-                with_name = bool(_GROUP_NAME.match(self.text, offset))
+                with_name = bool(self.group_name(offset))
                 count += with_name or not self.text.startswith("(?", offset)
                 named = named or with_name
             offset += 1
         return count, named
+
+    def group_name(self, offset: int) -> re.Match[str] | None:
+        """The opening of a named group."""
+        found = _GROUP_NAME.match(self.text, offset)
+        if found is None and self.habits.python_syntax:
+            found = _PYTHON_GROUP_NAME.match(self.text, offset)
+        return found
 
     def refuse_reference(self, start: int) -> NoReturn:
         hint = "repeat the alternatives; a language with back-references is not regular"
