@@ -29,7 +29,6 @@ class Cost:
     positions: int
     draft_forwards: int
     attempts: int
-    seconds: float  # of this method's own work, models left out
 
 
 @dataclass
@@ -41,25 +40,34 @@ class Run:
     capped: bool = False
     spent: int = 0
     spent_fresh: int = 0
+    seconds: float | None = (
+        None  # CPU time of this method's own work, every row being known; where it was timed
+    )
 
     def written(self) -> dict[str, Any]:
         """For a file; tokens are left out."""
         costs = [list(astuple(cost)) for cost in self.costs]
-        return {"costs": costs, "capped": self.capped, "spent": self.spent, "fresh": self.spent_fresh}
+        return {
+            "costs": costs,
+            "capped": self.capped,
+            "spent": self.spent,
+            "fresh": self.spent_fresh,
+            "seconds": self.seconds,
+        }
 
     @classmethod
     def read(cls, data: dict[str, Any]) -> Run:
         """What `written` gave."""
         costs = [Cost(*values) for values in data["costs"]]
-        return cls(costs, [], data["capped"], data["spent"], data["fresh"])
+        return cls(costs, [], data["capped"], data["spent"], data["fresh"], data["seconds"])
 
 
 class Pair:
     """A target and a draft whose rows are shared by all methods."""
 
-    def __init__(self, target: Any, draft: Any, *, max_bytes: int = 1 << 30) -> None:
+    def __init__(self, target: Any, draft: Any, *, max_bytes: int = 2 << 30) -> None:
         self.target = ChargedModel(target, max_bytes=max_bytes)
-        self.draft = ChargedModel(draft, max_bytes=max_bytes // 4)
+        self.draft = ChargedModel(draft, max_bytes=max_bytes // 2)
         self.vocabulary = target.vocabulary
         self._compiled: dict[str, Any] = {}
         self._models = (target, draft)
@@ -70,6 +78,11 @@ class Pair:
         one, many = _seconds(target, 1), _seconds(target, 33)
         slope = max(0.0, (many - one) / 32)
         return one - slope, slope, _seconds(draft, 1)
+
+    def forget_some(self) -> None:
+        """Drop rows if they have become too many; between runs."""
+        for model in (self.target, self.draft):
+            model.shared.forget_some()
 
     def compiled(self, task: Task) -> Any:
         if task.name not in self._compiled:
@@ -100,6 +113,22 @@ def _seconds(model: Any, positions: int, times: int = 12) -> float:
 Method = Callable[[Pair, Task, int, int, int], Run]  # pair, task, draws, seed, cap
 
 
+def plain(method: Method, pair: Pair, task: Task, draws: int, seed: int, cap: int) -> Run:
+    """A run."""
+    return method(pair, task, draws, seed, cap)
+
+
+def timed(method: Method, pair: Pair, task: Task, draws: int, seed: int, cap: int) -> Run:
+    """A run, and the CPU time of the same run once all of its rows are known."""
+    run = method(pair, task, draws, seed, cap)
+    begun = time.process_time()
+    again = method(pair, task, draws, seed, cap)
+    run.seconds = time.process_time() - begun
+    if again.costs != run.costs:
+        raise RuntimeError(f"{task.name}: the same seed and rows have given other counts")
+    return run
+
+
 def baseline(make: Callable[[Problem, int], Any]) -> Method:
     """A method out of a sampler of `gramspec.audit.baselines`."""
 
@@ -107,10 +136,8 @@ def baseline(make: Callable[[Problem, int], Any]) -> Method:
         problem = pair.problem(task)
         sampler = make(problem, cap)
         out = Run([], [])
-        shared = pair.target.shared
         for k in range(n):
-            before = (sampler.spent.forwards, sampler.spent.fresh, sampler.spent.positions)
-            attempts, computed, begun = sampler.spent.attempts, shared.seconds, time.process_time()
+            before = astuple(sampler.spent)
             try:
                 tokens = sampler.draw(NumpyRandomSource((seed, k)))
             except BudgetExhaustedError:
@@ -118,10 +145,9 @@ def baseline(make: Callable[[Problem, int], Any]) -> Method:
                 break
             except DeadEndError:  # a run whose weights are all zero gives nothing and is paid for
                 continue
-            seconds = time.process_time() - begun - (shared.seconds - computed)
-            after = (sampler.spent.forwards, sampler.spent.fresh, sampler.spent.positions)
-            spent = [b - a for a, b in zip(before, after, strict=True)]
-            out.costs.append(Cost(*spent, 0, sampler.spent.attempts - attempts, seconds))
+            spent = zip(before, astuple(sampler.spent), strict=True)
+            forwards, fresh, positions, attempts = (b - a for a, b in spent)
+            out.costs.append(Cost(forwards, fresh, positions, 0, attempts))
             out.tokens.append(tuple(tokens))
             if sampler.spent.forwards >= cap and k + 1 < n:
                 out.capped = True
@@ -139,12 +165,12 @@ def gramspec(*, draft: bool = True, **settings: Any) -> Method:
         target, assistant = pair.target.again(), pair.draft.again()
         options = {"max_target_forwards": cap, "max_attempts": 1_000_000, **settings.get("options", {})}
         rest = {name: value for name, value in settings.items() if name != "options"}
-        counters, shared = target.counters, (pair.target.shared, pair.draft.shared)
+        counters = target.counters
         out = Run([], [])
-        marks: list[tuple[int, float]] = []
+        marks: list[int] = []
 
         def mark(done: int, total: int) -> None:
-            marks.append((counters.positions, time.process_time() - sum(s.seconds for s in shared)))
+            marks.append(counters.positions)
 
         mark(0, n)
         begun = counters.forwards
@@ -168,13 +194,8 @@ def gramspec(*, draft: bool = True, **settings: Any) -> Method:
             return out
         for k, one in enumerate(completions):
             report = one.report
-            positions, seconds = (marks[k + 1][i] - marks[k][i] for i in (0, 1))
-            forwards = report.target_forwards
-            out.costs.append(
-                Cost(
-                    forwards, forwards, int(positions), report.draft_forwards, report.attempts, float(seconds)
-                )
-            )
+            positions, forwards = marks[k + 1] - marks[k], report.target_forwards
+            out.costs.append(Cost(forwards, forwards, positions, report.draft_forwards, report.attempts))
             out.tokens.append(tuple(one.token_ids))
         out.spent = out.spent_fresh = counters.forwards - begun
         return out

@@ -12,7 +12,7 @@ import pytest
 
 import gramspec as gs
 from benchmarks.faithfulness import figures as fig
-from benchmarks.faithfulness.charged import ChargedModel
+from benchmarks.faithfulness.charged import ChargedModel, SharedRows
 from benchmarks.faithfulness.methods import METHODS, Cost, Pair, Run
 from benchmarks.faithfulness.tasks import TASKS
 from gramspec.models.tabular import TabularModel
@@ -35,6 +35,23 @@ def test_forwards_are_charged_though_rows_are_shared() -> None:
     assert (other.counters.forwards, other.counters.positions) == (1, 3)  # catch-up is charged
     assert inner.counters.forwards == computed
     assert charged.counters.forwards == 2
+
+
+def test_plain_copies_of_llamas_give_their_rows() -> None:
+    for inner in gs.models.embedded():
+        shared = SharedRows(inner, max_bytes=1)
+        assert 0.0 < shared.difference < 1e-4  # compared with the model when it was made
+        prompt, tokens, parents = inner.encode("Roll a die."), [40, 41, 42, 43, 44], [-1, 0, 0, -1, 3]
+        charged = ChargedModel(shared).open(prompt)
+        charged.commit([50, 51])
+        charged.score()
+        charged.rollback(1)
+        theirs = inner.open([*prompt, 50]).score(tokens, parents)
+        assert np.abs(charged.score(tokens, parents) - theirs).max() < 1e-4
+        shared.forget_some()
+        again = ChargedModel(shared).open(prompt)
+        again.commit([50])
+        assert np.abs(again.score(tokens, parents) - theirs).max() < 1e-4
 
 
 def test_every_grammar_of_the_tasks_compiles_and_has_members() -> None:
@@ -84,7 +101,7 @@ def test_methods_agree_on_what_a_sample_is() -> None:
 
 
 def made_up(*forwards: int, capped: bool = False) -> Run:
-    costs = [Cost(n, n, n, 0, 1, 0.0) for n in forwards]
+    costs = [Cost(n, n, n, 0, 1) for n in forwards]
     return Run(costs, [(1,)] * len(costs), capped, sum(forwards), sum(forwards))
 
 
@@ -113,6 +130,12 @@ def test_command_writes_tables_and_bars(tmp_path: Path, capsys: pytest.CaptureFi
     assert faithful.main(arguments) == 0
     assert "CARS as published, first sample" in capsys.readouterr().out
     data = json.loads((tmp_path / "faithful.json").read_text())
+    [store] = (tmp_path / "faithful-runs").iterdir()
+    before = json.loads(store.read_text())["runs"]["gramspec"]
+    more = [*arguments[1:], "--repeats", "4", "--rival-repeats", "1", "--draws", "20", "--cap", "3000"]
+    assert faithful.main([*more, "--law-draws", "0", "--resume"]) == 0
+    after = json.loads(store.read_text())["runs"]["gramspec"]
+    assert len(after) == 4 and after[:3] == before  # what is there is taken, timings included
     assert len(data["bars"]) == 4 and {each["method"] for each in data["laws"]} >= {"gramspec", "masked"}
     assert (tmp_path / "faithful.png").read_bytes().startswith(b"\x89PNG")
     assert "≥" in (tmp_path / "faithful.md").read_text()

@@ -21,6 +21,7 @@ from gramspec.decoding.kernel import Node
 Row = NDArray[np.float64]
 Class = Hashable  # equal for prefixes after which the same tokens may follow
 _BRANCHES = 64  # tokens of one row that a search goes on with
+_KEPT = 4  # times the places still to be looked at, which a search keeps before it drops the worst
 
 
 class Seen:
@@ -107,6 +108,9 @@ class _Mean:
         return (self.total + prior) / (self.count + 1.0)
 
 
+_Entry = tuple[float, int, int, "Seen | None", tuple[int, ...], float, bool]
+
+
 class SeenPrefixes:
     """Remembers rows by prefix and, for prefixes never seen, by the class before them and the last token.
 
@@ -125,7 +129,7 @@ class SeenPrefixes:
         self.entries = 0
         self.root: Seen | None = None
         self._last: dict[tuple[Class, int], Seen] = {}
-        self._lost: dict[tuple[Class, int], _Mean] = {}
+        self._lost: dict[Class, dict[int, _Mean]] = {}
         self._lost_after: dict[Class, _Mean] = {}
         self._lost_anywhere = _Mean()
 
@@ -152,11 +156,15 @@ class SeenPrefixes:
         token : int
             The last token.
         """
+        middle = self._middle(before)
+        found = self._lost.get(before.kind, {}).get(token)
+        return middle if found is None else found.towards(middle)
+
+    def _middle(self, before: Seen) -> float:
+        """Expected loss after a prefix of its class, whatever the token."""
         general = self._lost_anywhere.towards(0.5)
         after = self._lost_after.get(before.kind)
-        middle = general if after is None else after.towards(general)
-        found = self._lost.get((before.kind, token))
-        return middle if found is None else found.towards(middle)
+        return general if after is None else after.towards(general)
 
     def observe(self, tree: DraftTree) -> None:
         """Remember every row of a scored tree.
@@ -214,7 +222,7 @@ class SeenPrefixes:
         before.children[token] = found
         lost = 1.0 - min(1.0, found.mass / node.h) if node.h > 0.0 else 0.0
         self._last[before.kind, token] = found
-        self._lost.setdefault((before.kind, token), _Mean()).add(lost)
+        self._lost.setdefault(before.kind, {}).setdefault(token, _Mean()).add(lost)
         self._lost_after.setdefault(before.kind, _Mean()).add(lost)
         self._lost_anywhere.add(lost)
         return found
@@ -234,36 +242,42 @@ class SeenPrefixes:
             Prefixes the search looks at, at most.
         """
         count = 0
-        # Entries: bound on the gain below, tie, path, reach, row (known, or of a like prefix), whether known.
-        heap: list[tuple[float, int, tuple[int, ...], float, Seen | None, bool]] = [
-            (-start.mass, 0, (), 1.0, start, True)
-        ]
+        least = 0.0  # what falls below it is not reached any more
+        # Entries: bound on the gain below, tie, token, what was before and its path, reach, whether known.
+        heap: list[_Entry] = [(-start.mass, 0, -1, None, (), 1.0, True)]
         while heap and count < looked:
-            bound, _, path, reach, row, known = heapq.heappop(heap)
+            if len(heap) > _KEPT * looked:
+                heap = heapq.nsmallest(looked - count, heap)  # sorted, so a heap
+                least = -heap[-1][0]
+            bound, _, token, before, path, reach, known = heapq.heappop(heap)
             count += 1
+            row: Seen | None = start
+            if before is not None:
+                path = (*path, token)
+                row = before.children[token] if known else self.like(before, token)
             if not known:
                 yield Place(path, -bound)
             if row is None or len(path) >= deepest:
                 continue
             worth = reach * row.p * (row.now if known else 1.0)
-            best = (
-                np.argpartition(-worth, _BRANCHES)[:_BRANCHES]
-                if len(worth) > _BRANCHES
-                else range(len(worth))
-            )
-            for k in best:
-                token = int(row.tokens[k])
-                value = float(worth[k])
-                if token in eos or not value > 0.0:
+            if len(worth) > _BRANCHES:
+                best = np.argpartition(-worth, _BRANCHES)[:_BRANCHES]
+                best = best[(worth[best] > 0.0) & (worth[best] >= least)]
+            else:
+                best = np.flatnonzero((worth > 0.0) & (worth >= least))
+            middle = self._middle(row)
+            losses = self._lost.get(row.kind, {})
+            for token, value, p in zip(
+                row.tokens[best].tolist(), worth[best].tolist(), row.p[best].tolist(), strict=True
+            ):
+                if token in eos:
                     continue
-                below = row.children.get(token) if known else None
-                seen = below is not None
-                if below is None:
-                    value *= self.loss(row, token)
-                    below = self.like(row, token)
-                # Paths differ: rows are never compared.
-                entry = (-value, count, (*path, token), reach * float(row.p[k]), below, seen)
-                heapq.heappush(heap, entry)
+                seen = known and token in row.children
+                if not seen:
+                    lost = losses.get(token)
+                    value *= middle if lost is None else lost.towards(middle)
+                if value > 0.0 and value >= least:  # ties have one row before them: other tokens
+                    heapq.heappush(heap, (-value, count, token, row, path, reach * p, seen))
 
 
 def _class(node: Node) -> Class:
