@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from gramspec.grammar.ir import Expr
     from gramspec.grammar.json_schema import json_schema
     from gramspec.grammar.regex import regex
-    from gramspec.grammar.tags import structural_tag, text_until, token
+    from gramspec.grammar.tags import any_token, structural_tag, text_until, token
     from gramspec.matching import CompiledGrammar, Matcher, compile, fill_bitmasks
     from gramspec.matching.row_cache import RowCache
     from gramspec.validity import Potential, PrefixTrie, Viability
@@ -78,6 +78,7 @@ _LAZY = {
     "RowCache": "gramspec.matching.row_cache",
     "Viability": "gramspec.validity",
     "Vocabulary": "gramspec.vocabulary",
+    "any_token": "gramspec.grammar.tags",
     "choice": "gramspec.grammar.choice",
     "compile": "gramspec.matching",
     "fill_bitmasks": "gramspec.matching",
@@ -136,6 +137,7 @@ __all__ = [
     "Viability",
     "Vocabulary",
     "VocabularyError",
+    "any_token",
     "audit",
     "choice",
     "compile",

@@ -192,6 +192,12 @@ class Engine:
 
     def token(self, arg: int, /) -> int: ...
 
+    def token_set(self, arg: Sequence[int], /) -> int:
+        """One token out of some, by their ids."""
+
+    def edge_tokens(self, arg: int, /) -> list[int]:
+        """The ids that a token edge of `partition_head` stands for."""
+
     def new_rule(self, arg: str, /) -> int: ...
 
     def new_deferred_rule(self, arg: str, /) -> int: ...

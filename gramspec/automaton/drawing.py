@@ -133,6 +133,11 @@ class _Draughtsman:
                 return Box("bytes " + _byte_names(node.mask), "set")
             case ir.TokenEdge():
                 return Box(f"token {node.token}", "note")
+            case ir.TokenSet():
+                listed = ", ".join(map(str, node.tokens[:8])) + (", …" if len(node.tokens) > 8 else "")
+                return Box(
+                    f"any token but {listed or 'none'}" if node.negated else f"token of {listed}", "note"
+                )
             case ir.Ref():
                 return self._reference(node.rule, node.rule.name)
             case ir.And() | ir.Not() | ir.Machine():
@@ -266,7 +271,7 @@ class _Draughtsman:
                 single = [self._is_single(item) for item in part.items]
                 total -= sum(here and there for here, there in pairwise(single))
             self.sizes[id(part)] = min(total, self.limits.max_boxes + 1)
-            called = isinstance(part, ir.Ref | ir.JsonObject | ir.TokenEdge)
+            called = isinstance(part, ir.Ref | ir.JsonObject | ir.TokenEdge | ir.TokenSet)
             self.regular[id(part)] = not called and all(self.regular[id(child)] for child in below)
         return self.sizes[id(node)]
 

@@ -41,6 +41,8 @@ class Engine:
         Ids that end a text and are therefore no token edges.
     trie : Trie, optional
         The tokens as a trie (see `trie_of`), which engines of one vocabulary share.
+    every_id : bool
+        Whether ids without bytes are tokens too that a set may hold without naming them.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Engine:
         eos_ids: Sequence[int] = (),
         *,
         trie: _native.Trie | None = None,
+        every_id: bool = False,
     ) -> None:
         bounds = _native.Bounds()
         bounds.max_states = limits.max_states
@@ -66,6 +69,8 @@ class Engine:
         # Whether every byte of a token is a token on its own, so that byte liveness is token liveness.
         self.complete = bool(self.core.complete)
         self.vocabulary_size = len(tokens)
+        self._tokens = tokens
+        self._every_id = every_id
         # Whether rules may wait for their bodies: what is said of them then holds if any text can be spelled.
         self.defers = self.complete and bool(self.core.everything_writable)
         # Rules and expression nodes loaded before: id of the object -> (object kept alive, native id).
@@ -81,6 +86,15 @@ class Engine:
         self.listens = False  # whether the core knows who loads their bodies
         # The same for names of key classes, which are spelled by other bytes than their own.
         self.names: Nodes = {}
+
+    @property
+    def readable(self) -> set[int]:
+        """Ids that a set of tokens may hold without naming them."""
+        return {token_id for token_id, token in enumerate(self._tokens) if token or self._every_id}
+
+    def id_of(self, spelling: bytes) -> int | None:
+        """The first token with these bytes."""
+        return next((token_id for token_id, token in enumerate(self._tokens) if token == spelling), None)
 
     @property
     def exhausted(self) -> bool:

@@ -60,6 +60,8 @@ def _payload(node: ir.Expr) -> str:
             return repr((node.kind, node.data))
         case ir.TokenEdge():
             return repr(node.token)
+        case ir.TokenSet():
+            return repr((sorted(set(map(repr, node.tokens))), node.negated))
         case ir.JsonObject():
             declared = [(p.name, p.required, p.late, _marks(p.marked)) for p in node.properties]
             classes = [_marks(c.marked) for c in node.classes]

@@ -44,10 +44,11 @@ class TextGraph:
 
     def __init__(self, grammar: Grammar, limits: Limits | None = None) -> None:
         for node in ir.walk(grammar.expr):
-            if isinstance(node, ir.TokenEdge):
+            if isinstance(node, ir.TokenEdge | ir.TokenSet):
+                what = f"the token {node.token!r}" if isinstance(node, ir.TokenEdge) else "sets of tokens"
                 raise UnsupportedError(
                     "",
-                    f"the grammar uses the token {node.token!r}, which has no spelling",
+                    f"the grammar uses {what}, which have no spelling",
                     "only grammars over bytes can be walked without a vocabulary",
                 )
         self.grammar = grammar

@@ -22,7 +22,7 @@ _EPSILON = 1
 _LONGEST = 1 << 59
 _EVERY_BYTE = b"\xff" * 32
 _MOST_MARKS = 32
-_LEAVES = frozenset([ir.ByteSet, ir.Epsilon, ir.Empty, ir.Ref, ir.TokenEdge])
+_LEAVES = frozenset([ir.ByteSet, ir.Epsilon, ir.Empty, ir.Ref, ir.TokenEdge, ir.TokenSet])
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +166,8 @@ class _Loader:
                 return int(core.rule(self._rule(node.rule)))
             case ir.TokenEdge():
                 return int(core.token(self._token(node.token)))
+            case ir.TokenSet():
+                return int(core.token_set(self._tokens(node)))
             case ir.JsonObject():
                 return self._object(node)
             case ir.CharSet():
@@ -219,15 +221,26 @@ class _Loader:
                 self.pending.append(rule)
         return known[1]
 
-    def _token(self, token: int | str) -> int:
+    def _token_id(self, token: int | str) -> int:
         if isinstance(token, str):
             if token not in self.special_tokens:
-                raise VocabularyError(_unknown_name(token, self.special_tokens))
+                raise VocabularyError(_unknown_name(token, self.special_tokens, self.engine))
             token = self.special_tokens[token]
         if not 0 <= token < self.engine.vocabulary_size:
             raise VocabularyError(
                 f"token id {token} is outside the vocabulary of {self.engine.vocabulary_size}"
             )
+        return token
+
+    def _tokens(self, node: ir.TokenSet) -> list[int]:
+        """Ids of a set; without EOS, and if it is negated of tokens that something stands for only."""
+        if not node.negated:
+            return sorted({self._token(token) for token in node.tokens})
+        left_out = self.engine.eos_ids | {self._token_id(token) for token in node.tokens}
+        return sorted((self.engine.readable | set(self.special_tokens.values())) - left_out)
+
+    def _token(self, token: int | str) -> int:
+        token = self._token_id(token)
         if token in self.engine.eos_ids:
             raise VocabularyError(f"token id {token} is EOS: it ends a text and cannot stand inside one")
         return token
@@ -346,10 +359,13 @@ def exactly(engine: Engine, loaded: Loaded, special_tokens: Mapping[str, int]) -
     return loaded if loaded.deferred is None else load(engine, loaded.deferred, special_tokens)
 
 
-def _unknown_name(name: str, special_tokens: Mapping[str, int]) -> str:
+def _unknown_name(name: str, special_tokens: Mapping[str, int], engine: Engine) -> str:
     """The error of a name that no special token has."""
     near = get_close_matches(name, special_tokens, 3, 0.5)
-    if near:
+    spelled = engine.id_of(name.encode("utf-8", "surrogatepass"))
+    if spelled is not None:
+        hint = f"token {spelled} is spelled like this; use its id"
+    elif near:
         hint = f"did you mean {' or '.join(map(repr, near))}?"
     elif special_tokens:
         hint = f"its special tokens are {', '.join(map(repr, list(special_tokens)[:8]))}"

@@ -133,7 +133,7 @@ class Grammar:
     def __init__(
         self, expr: ir.Expr, description: str = "grammar", residuals: tuple[Residual, ...] = ()
     ) -> None:
-        if residuals and any(isinstance(node, ir.TokenEdge) for node in ir.walk(expr)):
+        if residuals and any(isinstance(node, ir.TokenEdge | ir.TokenSet) for node in ir.walk(expr)):
             raise UnsupportedError(
                 residuals[0].places[0].pointer,
                 f"{description} has token edges and residual predicates ({_listed(residuals)}),"
@@ -264,7 +264,9 @@ def _require_none_left(grammar: Grammar, operator: str) -> None:
 
 def _require_regular(grammar: Grammar, operator: str) -> None:
     _require_none_left(grammar, operator)
-    if any(isinstance(node, (ir.Ref, ir.JsonObject, ir.TokenEdge)) for node in ir.walk(grammar.expr)):
+    if any(
+        isinstance(node, (ir.Ref, ir.JsonObject, ir.TokenEdge, ir.TokenSet)) for node in ir.walk(grammar.expr)
+    ):
         raise GrammarError(
             "",
             f"`{operator}` needs regular operands, and {grammar.description} is not regular",

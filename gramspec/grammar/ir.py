@@ -66,7 +66,7 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class And:
-    """Intersection; every item must be regular (no `Ref`, `JsonObject` or `TokenEdge` inside)."""
+    """Intersection; every item must be regular (no `Ref`, `JsonObject`, `TokenEdge` or `TokenSet` inside)."""
 
     items: tuple[Expr, ...]
 
@@ -186,6 +186,18 @@ class TokenEdge:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class TokenSet:
+    """Exactly one vocabulary token out of a set, never spelled; EOS is in no set.
+
+    `tokens` are ids and names of special tokens; `negated`: any token of the vocabulary but these, whether
+    it has bytes or is a special token.
+    """
+
+    tokens: tuple[int | str, ...]
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Machine:
     """A finite automaton as a regular expression: the language of state 0.
 
@@ -289,6 +301,7 @@ Expr: TypeAlias = (
     | Machine
     | Ref
     | TokenEdge
+    | TokenSet
     | JsonObject
 )
 

@@ -426,14 +426,6 @@ Id Configs::known_step(Id config, std::uint8_t byte) const noexcept {
   return kNone;
 }
 
-Id Configs::step_token(Id config, Id token) {
-  Returned core;
-  for (const auto& [edge, next] : closed(config).tokens) {
-    if (edge == token) canonical(next.top, next.stack, core);
-  }
-  return intern(std::move(core));
-}
-
 Id Configs::join(Id a, Id b) {
   if (a == kDead || b == kDead) return a == kDead ? b : a;
   const Config& x = configs_[static_cast<std::size_t>(a)];

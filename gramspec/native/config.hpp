@@ -39,7 +39,7 @@ struct Config {
   ByteSet live;                             // bytes with a successor (a key that may not close excepted)
   bool plain = false;                       // items and entries are the core
   std::vector<Item> items;                  // closure: items that read a byte
-  std::vector<std::pair<Id, Item>> tokens;  // token edges: token id, continuation
+  std::vector<std::pair<Id, Item>> tokens;  // token edges (see Exprs::token_set), continuation
   std::vector<Item> entries;                // core items and what zero-length returns make of them
   std::int64_t shortest = -1;
   // Successors: a few inline, then a table of 256.
@@ -71,6 +71,14 @@ class Configs {
     return !c.closed || !c.tokens.empty();
   }
   Id step_token(Id config, Id token);
+  // The same after any token of an edge, as far as that edge goes.
+  Id step_edge(Id config, Id edge);
+  // What can be read by token edges, by successor; a token is in one class only.
+  struct TokenClass {
+    Id next;
+    std::vector<Id> tokens;
+  };
+  std::vector<TokenClass> token_classes(Id config);
   // Runs of either.
   Id join(Id a, Id b);
   // Same configuration with keys that can no longer clash forgotten (see Objects::relax).

@@ -256,8 +256,6 @@ Id Exprs::call(Id item) {
   return intern({Kind::kCall, item}, true, depth_[static_cast<std::size_t>(item)] + 1);
 }
 
-Id Exprs::token(Id token_id) { return make({Kind::kToken, token_id}); }
-
 Id Exprs::non_null(Id item) {
   if (!nullable(item)) return item;
   if (item == kEpsilonId) return kEmptyId;

@@ -30,7 +30,7 @@ enum class Kind : std::uint8_t {
   kState,    // state a of a finite automaton, regular
   kRule,     // rule a
   kNonNull,  // a without the empty string
-  kToken,    // one token edge a
+  kToken,    // one token edge a: a token id, or a set of tokens (see Exprs::token_set)
   kObject,   // rest of a JSON object in state a; b = 1 right after the opening brace
   kNumber,   // JSON numbers from state a of the automaton of numbers on, regular
   kSpelled,  // JSON spellings of the words of a (b = 1: one each); lo, hi: place in an escape
@@ -69,7 +69,7 @@ struct Head {
   bool nullable = false;
   std::vector<Arc> arcs;
   std::vector<std::pair<Id, Id>> calls;   // callee, continuation
-  std::vector<std::pair<Id, Id>> tokens;  // token id, continuation
+  std::vector<std::pair<Id, Id>> tokens;  // token edge, continuation
 };
 
 // A state of a finite automaton: what may be read (never the empty string) and the states behind it,
@@ -143,7 +143,15 @@ class Exprs {
   // The language of state 0; arcs hold (regular expression without the empty string, state).
   Id machine(const std::vector<std::vector<std::pair<Id, Id>>>& arcs, const std::vector<bool>& accepting);
   Id number(const NumberSpec& spec);
-  Id token(Id token_id);
+  // One token: an id, or an edge made before.
+  Id token(Id edge);
+  // One token out of a packed set. Its edge is a token id, or less than kNone and names the set.
+  Id token_set(const std::vector<std::uint32_t>& bits);
+  [[nodiscard]] bool edge_has(Id edge, Id token) const noexcept;
+  // The tokens of an edge that is a set, packed.
+  [[nodiscard]] const std::vector<std::uint32_t>& edge_set(Id edge) const noexcept {
+    return token_sets_[static_cast<std::size_t>(kNone - 1 - edge)];
+  }
   // Same regular language without frames.
   Id strip_calls(Id e);
   // The language without upper bounds of kFar or more on repetitions (those inside complements, calls and
@@ -265,6 +273,8 @@ class Exprs {
   std::size_t failed_states_ = 0;                   // spent on short searches that failed
   std::vector<ByteSet> sets_;
   std::map<std::array<std::uint64_t, 4>, Id> set_index_;
+  std::deque<std::vector<std::uint32_t>> token_sets_;  // stable addresses
+  std::map<std::vector<std::uint32_t>, Id> token_set_index_;
   std::deque<MachineState> states_;  // stable addresses
   std::unordered_map<std::vector<Id>, Id, HashIds> machines_;
   Numbers numbers_;

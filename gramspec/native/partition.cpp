@@ -146,14 +146,12 @@ Effects effects(Engine& engine, Id config, const std::vector<Id>& roots) {
   std::vector<Id> path;
   for (const Id root : roots) {
     if (root == 0) {
-      const std::vector<std::pair<Id, Item>> edges = configs.closed(config).tokens;
-      std::vector<Id> seen;
-      for (const auto& [token, next] : edges) {
-        if (std::find(seen.begin(), seen.end(), token) != seen.end()) continue;
-        seen.push_back(token);
-        if (seen.size() > kMonomials) throw LimitExceeded("max_states", "too many token edges");
-        out.tokens.push_back(token);
-        out.targets.push_back(configs.forget(configs.step_token(config, token)));
+      if (configs.closed(config).tokens.size() > kMonomials) {
+        throw LimitExceeded("max_states", "too many token edges");
+      }
+      for (const Configs::TokenClass& each : configs.token_classes(config)) {
+        out.tokens.insert(out.tokens.end(), each.tokens.begin(), each.tokens.end());
+        out.targets.insert(out.targets.end(), each.tokens.size(), configs.forget(each.next));
       }
     }
     if (configs.escapes(config)) out.escapes.push_back(root);

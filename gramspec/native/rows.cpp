@@ -310,9 +310,14 @@ void Rows::mask(Id config, std::span<std::uint32_t> out, std::int64_t& furthest)
     furthest = std::max(furthest, add_length(r.furthest, configs_.stack_longest(item.stack)));
     finish_all(r.escapes, item.stack, out, furthest);
   }
-  for (const auto& [token, next] : std::vector<std::pair<Id, Item>>(configs_.closed(config).tokens)) {
-    set_bit(out, token);
-    furthest = std::max(furthest, configs_.longest(configs_.step_token(config, token)));
+  for (const auto& [edge, next] : std::vector<std::pair<Id, Item>>(configs_.closed(config).tokens)) {
+    if (edge < kNone) {
+      const std::vector<std::uint32_t>& set = exprs_.edge_set(edge);
+      for (std::size_t w = 0; w < out.size(); ++w) out[w] |= set[w];
+    } else {
+      set_bit(out, edge);
+    }
+    furthest = std::max(furthest, configs_.longest(configs_.step_edge(config, edge)));
   }
 }
 

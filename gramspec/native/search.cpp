@@ -51,10 +51,10 @@ std::int64_t Search::each_token(Configs& configs, Id config, bool merge, Visit&&
     if (const auto tokens = trie_.tokens_at(n); !tokens.empty()) visit(next, tokens, trie_.depth(n));
     ++n;
   }
-  for (const auto& [token, item] : std::vector<std::pair<Id, Item>>(configs.closed(config).tokens)) {
-    Id next = configs.step_token(config, token);
-    if (merge) next = configs.relax(next);
-    if (next != Configs::kDead) visit(next, std::span<const Id>(&token, 1), 1);
+  if (configs.closed(config).tokens.empty()) return steps;
+  for (const Configs::TokenClass& each : configs.token_classes(config)) {
+    const Id next = merge ? configs.relax(each.next) : each.next;
+    if (next != Configs::kDead) visit(next, each.tokens, 1);
   }
   return steps;
 }

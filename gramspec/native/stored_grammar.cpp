@@ -34,6 +34,7 @@ enum Code : std::uint32_t {
   kNamedTokenCode,
   kObjectCode,
   kBuiltinCode,
+  kTokenSetCode,
   kCodes
 };
 

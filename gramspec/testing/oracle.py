@@ -118,6 +118,12 @@ class _Run:
             case ir.TokenEdge(token):
                 number = self.owner.special_tokens[token] if isinstance(token, str) else token
                 return frozenset((i + 1,)) if self.at(i, EDGE_BASE + number) else frozenset()
+            case ir.TokenSet(tokens, negated):
+                if i >= len(self.s) or self.s[i] < EDGE_BASE:
+                    return frozenset()
+                names = self.owner.special_tokens
+                numbers = {names[token] if isinstance(token, str) else token for token in tokens}
+                return frozenset((i + 1,)) if (self.s[i] - EDGE_BASE in numbers) != negated else frozenset()
             case ir.Epsilon():
                 return frozenset((i,))
             case ir.Empty():

@@ -92,7 +92,7 @@ class PrefixOracle:
         match node:
             case ir.ByteSet(mask):
                 value = any(mask >> b & 1 for b in self.alphabet)
-            case ir.Epsilon() | ir.TokenEdge():
+            case ir.Epsilon() | ir.TokenEdge() | ir.TokenSet():
                 value = True
             case ir.Empty():
                 value = False
@@ -244,7 +244,7 @@ class _Open(_Run):
         if i == self.n:
             return True
         match node:
-            case ir.ByteSet() | ir.TokenEdge():
+            case ir.ByteSet() | ir.TokenEdge() | ir.TokenSet():
                 return i == self.n - 1 and bool(self.step(node, i))
             case ir.Epsilon() | ir.Empty():
                 return False

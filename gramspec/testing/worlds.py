@@ -418,6 +418,8 @@ def show(node: ir.Expr, depth: int = 12) -> str:
                 return rule.name
             case ir.TokenEdge(token):
                 return f"<{token}>"
+            case ir.TokenSet(tokens, negated):
+                return f"<{'not ' if negated else ''}{', '.join(map(str, tokens))}>"
             case ir.JsonObject():
                 return f"object[{'; '.join(shown(e, left))}]"
             case _:

@@ -203,7 +203,12 @@ class ExpressionSystem:
             here = share * weight / total if total > 0.0 else share
             system.add(variable, weight, [self._of(target, here)], length=1)
         for token, target in tokens:
-            edge = self._edge_weight(token)
+            # An edge below zero is a set of tokens.
+            edge = (
+                self._edge_weight(token)
+                if token >= 0
+                else sum(map(self._edge_weight, self.core.edge_tokens(token)))
+            )
             system.add(variable, edge, [self._of(target, share)], length=self._edge_length)
         for callee, rest in calls:
             system.add(variable, 1.0, [self._of(callee, share), self._of(rest, share)])

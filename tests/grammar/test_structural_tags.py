@@ -145,6 +145,48 @@ def test_tokens_begin_and_end_tags() -> None:
     assert gs.compile(named, vocabulary).matcher().advance_many([0, 1, 2]) == 3
 
 
+def token(name: str | int) -> dict[str, Any]:
+    return {"type": "token", "token": name}
+
+
+T_TAG = tag(token("<t>"), const("a"), token("<u>"))
+TOKEN_CASES: list[tuple[object, str, str]] = [
+    (token("<t>"), "<t>", "|a|<u>|<t> <t>"),
+    ({"type": "exclude_token", "exclude_tokens": ["<t>", 1]}, "a|ab|<u>", "|b|<t>|a a"),
+    ({"type": "any_tokens", "exclude_tokens": ["<t>"]}, "|a|a \xff ab <u>", "<t>|a <t>"),
+    ({"type": "any_tokens", "max_tokens": 2}, "|a|ab <t>", "a a a"),
+    (tag(token("<t>"), {"type": "any_tokens"}, token("<u>")), "<t> <u>|<t> a <t> <u>", "<t>|<t> <u> <u>"),
+    (tag(token("<t>"), {"type": "exclude_token"}, token("<u>")), "<t> b <u>", "<t> <u> <u>|<t> <u>"),
+    (tag("a", {"type": "any_tokens"}, "b"), "a b|ab|a ab b|a <t> b b", "a|ab a|a b <t>"),
+    ({"type": "token_triggered_tags", "trigger_tokens": ["<t>"], "tags": [T_TAG]},
+     "|b <u>|b <t> a <u> b <t> a <u>", "<t>|<t> b <u>|<t> a"),
+    ({"type": "token_triggered_tags", "trigger_tokens": ["<t>"], "tags": [T_TAG], "exclude_tokens": [5, 1]},
+     "|a|a <t> a <u> a", "b|<u>|a <t> a <u> b"),
+    ({"type": "token_triggered_tags", "trigger_tokens": ["<t>"], "tags": [T_TAG], "at_least_one": True},
+     "<t> a <u>|<t> a <u> b", "|b|b <t> a <u>"),
+    ({"type": "token_triggered_tags", "trigger_tokens": ["<t>"], "tags": [T_TAG], "stop_after_first": True},
+     "|b|b <t> a <u>", "<t> a <u> b"),
+    (tag("a", {"type": "token_triggered_tags", "trigger_tokens": ["<t>"], "tags": [T_TAG]}, token("<v>")),
+     "a <v>|a b <v>|a <t> a <u> <u> <v>", "a|a <v> <v>|a <t> <v>"),
+    ({"type": "token_dispatch", "rules": [["<t>", const("a")], [1, const("b")]], "exclude_tokens": ["<v>"]},
+     "|a|b b a <t> a", "b|b a|<v>|<t> b"),
+    ({"type": "token_dispatch", "rules": [["<t>", const("a")]], "loop": False}, "|b|b <t> a", "<t> a b"),
+]  # fmt: skip
+TOKENS = [b"a", b"b", b"ab", b"\xff", None, None, None, None]
+IDS = {"a": 0, "b": 1, "ab": 2, "\xff": 3, "<t>": 4, "<u>": 5, "<v>": 6}
+
+
+@pytest.mark.parametrize(("form", "accepted", "rejected"), TOKEN_CASES)
+def test_formats_of_tokens(form: object, accepted: str, rejected: str) -> None:
+    special = {name: IDS[name] for name in ("<t>", "<u>", "<v>")}
+    compiled = gs.compile(grammar(form), gs.Vocabulary(TOKENS, [7], special_tokens=special))
+    for texts, wanted in ((accepted, True), (rejected, False)):
+        for text in texts.split("|"):
+            ids = [IDS[name] for name in text.split()]
+            matcher = compiled.matcher()
+            assert (matcher.advance_many([*ids, 7]) == len(ids) + 1) == wanted, text
+
+
 BAD: list[tuple[object, str, str]] = [
     (7, "/format", "an object, not a number"),
     ({}, "/format", "has no 'type'"),
@@ -188,7 +230,27 @@ BAD: list[tuple[object, str, str]] = [
     ({"type": "dispatch", "rules": [["", ANY]]}, "/format/rules/0/0", "empty"),
     ({"type": "dispatch", "rules": [["a", ANY], ["ab", ANY]]}, "/format/rules/1/0", "never be reached"),
     ({"type": "tags_with_separator", "tags": [A1]}, "/format", "has no 'separator'"),
-    ({"type": "token", "token": ""}, "/format/token", "empty"),
+    (token(""), "/format/token", "empty"),
+    (token(True), "/format/token", "name or an id, not bool"),
+    (token(-1), "/format/token", "no token id"),
+    ({"type": "any_tokens", "exclude_tokens": [0, None]}, "/format/exclude_tokens/1", "NoneType"),
+    (tag("a", {"type": "any_tokens"}, ""), "/format/content", "end is empty"),
+    (
+        {"type": "token_triggered_tags", "trigger_tokens": ["<t>"], "tags": [A1]},
+        "/format/tags/0/begin",
+        "begin with a token",
+    ),
+    (
+        {"type": "token_triggered_tags", "trigger_tokens": [5], "tags": [T_TAG]},
+        "/format/tags/0/begin",
+        "'<t>' is none of them",
+    ),
+    (
+        {"type": "token_triggered_tags", "trigger_tokens": [5, "<t>"], "tags": [T_TAG]},
+        "/format/trigger_tokens/0",
+        "no tag begins with the trigger 5",
+    ),
+    ({"type": "token_dispatch", "rules": [["<t>"]]}, "/format/rules/0", "a list of a pattern and a format"),
 ]
 
 

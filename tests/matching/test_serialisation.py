@@ -58,7 +58,9 @@ def everything() -> ir.Expr:
     huge = ir.Repeat(ir.concat(a, b), 0, 1 << 70)
     spelled = json_key_spellings("k\u00e9\U0001f600")
     edges = (ir.TokenEdge("<|tool|>"), ir.concat(ir.TokenEdge(10), a), ir.concat(spelled, b))
+    sets = (ir.TokenSet((10, "<|tool|>"), negated=True), ir.concat(ir.TokenSet((0,)), b))
     parts = (
+        *sets,
         ir.Ref(one),
         machine,
         object_,

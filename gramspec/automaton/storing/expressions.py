@@ -26,7 +26,7 @@ _Words: TypeAlias = Iterable[int]
 
 # Codes of the kinds of nodes; a code is never used for another kind.
 _EMPTY, _EPSILON, _BYTE, _BYTES, _CONCAT, _UNION, _REPEAT, _AND = range(8)
-_NOT, _CALL, _MACHINE, _REF, _TOKEN, _NAMED_TOKEN, _OBJECT, _BUILTIN = range(8, 16)
+_NOT, _CALL, _MACHINE, _REF, _TOKEN, _NAMED_TOKEN, _OBJECT, _BUILTIN, _TOKEN_SET = range(8, 17)
 
 _LISTS: dict[type[ir.Concat | ir.Union | ir.And], int] = {
     ir.Concat: _CONCAT,
@@ -149,6 +149,8 @@ class ExpressionWriter:
                 if isinstance(node.token, str):
                     return (_NAMED_TOKEN, writer.string(node.token))
                 return (_TOKEN, *writer.count(node.token))
+            case ir.TokenSet():
+                return self._token_set(node)
             case ir.JsonObject():
                 return self._object(node)
             case ir.Builtin():
@@ -163,6 +165,15 @@ class ExpressionWriter:
         words = (self._writer.string(kind), *json_words(self._writer, values))
         number = self._made.setdefault(words, len(self._made))
         return (_BUILTIN, number)
+
+    def _token_set(self, node: ir.TokenSet) -> _Words:
+        words = [_TOKEN_SET, int(node.negated), len(node.tokens)]
+        for token in node.tokens:
+            if isinstance(token, str):
+                words += (1, self._writer.string(token))
+            else:
+                words += (0, *self._writer.count(token))
+        return words
 
     def _rule(self, rule: ir.Rule) -> int:
         number = self._rules.get(id(rule))
@@ -297,6 +308,7 @@ class ExpressionReader:
             lambda: ir.TokenEdge(self._name()),
             self._object,
             lambda: self.builtins[reader.below(len(self.builtins), "built-in expression")],
+            self._token_set,
         ]
 
     def _items(self) -> tuple[ir.Expr, ...]:
@@ -329,6 +341,18 @@ class ExpressionReader:
     def _token(self) -> ir.Expr:
         self._token_ids = True
         return ir.TokenEdge(self._reader.natural())
+
+    def _token_set(self) -> ir.Expr:
+        reader = self._reader
+        negated = bool(reader.below(2, "flag"))
+        tokens: list[int | str] = []
+        for _ in range(reader.length("tokens", 2)):
+            if reader.below(2, "flag"):
+                tokens.append(self._name())
+            else:
+                self._token_ids = True
+                tokens.append(reader.natural())
+        return ir.TokenSet(tuple(tokens), negated)
 
     def _builtin(self) -> ir.Expr:
         kind, data = self._name(), read_json(self._reader)

@@ -8,7 +8,7 @@ Source: the JSON form of xgrammar's structural tags.
 from __future__ import annotations
 
 from gramspec.grammar.tags.structural import structural_tag
-from gramspec.grammar.tags.tokens import token
+from gramspec.grammar.tags.tokens import any_token, token
 from gramspec.grammar.tags.until import text_until
 
-__all__ = ["structural_tag", "text_until", "token"]
+__all__ = ["any_token", "structural_tag", "text_until", "token"]

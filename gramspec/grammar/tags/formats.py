@@ -9,9 +9,9 @@ Source: the documentation of xgrammar's structural tags; `gramspec.grammar.tags.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any, Final
 
@@ -48,16 +48,17 @@ class _Tag:
 class _Inside:
     """What free text is inside of.
 
-    `ends` are the end strings of the innermost tag; `closed` tells whether free text can be told from what
-    follows it: outside of tags, and in tags with an end that is not empty.
+    `ends` are the end strings of the innermost tag, `tokens` its end token; `closed` tells whether free text
+    can be told from what follows it: outside of tags, and in tags with an end that is not empty.
     """
 
     ends: tuple[bytes, ...] = ()
+    tokens: tuple[int | str, ...] = ()
     closed: bool = True
     depth: int = 0
 
     def deeper(self) -> _Inside:
-        return _Inside(self.ends, self.closed, self.depth + 1)
+        return replace(self, depth=self.depth + 1)
 
 
 class Formats:
@@ -83,10 +84,10 @@ class Formats:
             "tags_with_separator": self._tags_with_separator,
             "dispatch": self._dispatch,
             "token": self._token,
-            "exclude_token": self._refused_tokens,
-            "any_tokens": self._refused_tokens,
-            "token_triggered_tags": self._refused_tokens,
-            "token_dispatch": self._refused_tokens,
+            "exclude_token": self._exclude_token,
+            "any_tokens": self._any_tokens,
+            "token_triggered_tags": self._token_triggered_tags,
+            "token_dispatch": self._token_dispatch,
         }
 
     def whole(self, value: object, place: str) -> Content:
@@ -175,10 +176,17 @@ class Formats:
     def _token(self, fields: Fields, inside: _Inside) -> ir.Expr:
         return ir.TokenEdge(checked_token(fields.need("token"), fields.at("token")))
 
-    def _refused_tokens(self, fields: Fields, inside: _Inside) -> ir.Expr:
-        raise UnsupportedError(
-            fields.place, f"{fields.what} needs sets of tokens, which are not supported", "use texts instead"
-        )
+    def _exclude_token(self, fields: Fields, inside: _Inside) -> ir.Expr:
+        return _other_tokens([*_tokens(fields, "exclude_tokens"), *inside.tokens])
+
+    def _any_tokens(self, fields: Fields, inside: _Inside) -> ir.Expr:
+        excludes = [*_tokens(fields, "exclude_tokens"), *inside.tokens]
+        most = fields.get("max_tokens")
+        if most is not None:
+            most = fields.number("max_tokens", most, 0)
+        elif not inside.closed:
+            raise _endless(fields.place)
+        return ir.repeat(_other_tokens(excludes), 0, most)
 
     # -- schemas --------------------------------------------------------------------------------
 
@@ -280,7 +288,7 @@ class Formats:
         end, place = fields.need("end"), fields.at("end")
         if isinstance(end, Mapping):
             last: ir.Expr = self._read(end, place, inside.deeper(), "token")
-            within = _Inside((), closed=True, depth=inside.depth)
+            within = _Inside(tokens=(end["token"],), depth=inside.depth)
         else:
             given = fields.items("end", need=True, filled=True) if not isinstance(end, str) else [end]
             texts = [encoded(each, place, "'end'", empty=True) for each in given]
@@ -360,20 +368,80 @@ class Formats:
         return tags if first else ir.optional(tags)
 
     def _dispatch(self, fields: Fields, inside: _Inside) -> ir.Expr:
-        rules = fields.items("rules", need=True, filled=True)
         excludes = fields.texts("excludes")
         loop = fields.flag("loop") if "loop" in fields.value else fields.get("loop", True)
         if not inside.closed:
             raise _endless(fields.place)
         pairs, places = [], []
-        for index, rule in enumerate(rules):
+        for place, pattern, expr in self._rules(fields, inside):
+            places.append(place)
+            pairs.append((encoded(pattern, place, "a pattern"), expr))
+        return tag_dispatch(pairs, loop=loop, excludes=[*excludes, *inside.ends], places=places)
+
+    # -- tags that begin with tokens ------------------------------------------------------------
+
+    def _token_triggered_tags(self, fields: Fields, inside: _Inside) -> ir.Expr:
+        triggers = _tokens(fields, "trigger_tokens", filled=True)
+        excludes = _tokens(fields, "exclude_tokens")
+        first, once = fields.flag("at_least_one"), fields.flag("stop_after_first")
+        follow: dict[int | str, list[ir.Expr]] = {trigger: [] for trigger in triggers}
+        for begin, inner, rest in self._tags(fields, inside):
+            if not isinstance(begin, Mapping):
+                hint = "use triggered_tags for tags that begin with a text"
+                raise GrammarError(inner.at("begin"), "the tag has to begin with a token", hint)
+            self._read(begin, inner.at("begin"), inside.deeper(), "token")
+            if begin["token"] not in follow:
+                reason = f"the tag begins with no trigger: {begin['token']!r} is none of them"
+                raise GrammarError(inner.at("begin"), reason, "write both by name or both by id")
+            follow[begin["token"]].append(rest)
+        for trigger, members in follow.items():
+            if not members:
+                place = fields.at("trigger_tokens", triggers.index(trigger))
+                raise GrammarError(place, f"no tag begins with the trigger {trigger!r}", "take it out")
+        if not inside.closed and not (first and once):
+            raise _endless(fields.place)
+        pairs = [(trigger, ir.union(*members)) for trigger, members in follow.items()]
+        if not first:
+            return _token_dispatch(pairs, excludes, inside, loop=not once)
+        now = ir.union(*(ir.concat(ir.TokenEdge(trigger), expr) for trigger, expr in pairs))
+        return now if once else ir.concat(now, _token_dispatch(pairs, excludes, inside, loop=True))
+
+    def _token_dispatch(self, fields: Fields, inside: _Inside) -> ir.Expr:
+        excludes = _tokens(fields, "exclude_tokens")
+        loop = fields.flag("loop") if "loop" in fields.value else fields.get("loop", True)
+        if not inside.closed:
+            raise _endless(fields.place)
+        pairs = []
+        for place, pattern, expr in self._rules(fields, inside):
+            pairs.append((checked_token(pattern, place), expr))
+        return _token_dispatch(pairs, excludes, inside, loop=loop)
+
+    def _rules(self, fields: Fields, inside: _Inside) -> Iterator[tuple[str, object, ir.Expr]]:
+        """Place of the pattern, pattern, and what follows, of each rule."""
+        for index, rule in enumerate(fields.items("rules", need=True, filled=True)):
             place = fields.at("rules", index)
             if not isinstance(rule, list | tuple) or len(rule) != 2:
                 raise GrammarError(place, "a rule is a list of a pattern and a format")
-            places.append(f"{place}/0")
-            pattern = encoded(rule[0], f"{place}/0", "a pattern")
-            pairs.append((pattern, self._read(rule[1], f"{place}/1", inside.deeper())))
-        return tag_dispatch(pairs, loop=loop, excludes=[*excludes, *inside.ends], places=places)
+            yield f"{place}/0", rule[0], self._read(rule[1], f"{place}/1", inside.deeper())
+
+
+def _tokens(fields: Fields, name: str, *, filled: bool = False) -> list[int | str]:
+    values = fields.items(name, need=filled, filled=filled)
+    return [checked_token(value, fields.at(name, index)) for index, value in enumerate(values)]
+
+
+def _other_tokens(excludes: Sequence[int | str]) -> ir.Expr:
+    return ir.TokenSet(tuple(dict.fromkeys(excludes)), negated=True)
+
+
+def _token_dispatch(
+    pairs: Sequence[tuple[int | str, ir.Expr]], excludes: list[int | str], inside: _Inside, *, loop: bool
+) -> ir.Expr:
+    """Tokens, each of which may be a trigger with what follows it."""
+    triggers = [trigger for trigger, _ in pairs]
+    free = ir.repeat(_other_tokens([*triggers, *excludes, *inside.tokens]))
+    called = ir.union(*(ir.concat(ir.TokenEdge(trigger), expr) for trigger, expr in pairs))
+    return ir.concat(free, ir.repeat(ir.concat(called, free)) if loop else ir.optional(called))
 
 
 def _tree(members: list[tuple[bytes, ir.Expr]]) -> ir.Expr:

@@ -6,9 +6,14 @@ Source: architecture, "token edges".
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Final
+
 from gramspec.errors import GrammarError
 from gramspec.grammar import ir
 from gramspec.grammar.core import Grammar
+
+_MOST_IDS: Final = 1 << 22  # more than any vocabulary has
 
 
 def token(name_or_id: str | int) -> Grammar:
@@ -42,6 +47,31 @@ def token(name_or_id: str | int) -> Grammar:
     return Grammar(ir.TokenEdge(checked_token(name_or_id, "")), f"token {name_or_id!r}")
 
 
+def any_token(*, exclude: Iterable[str | int] = ()) -> Grammar:
+    """The grammar of exactly one vocabulary token, whichever it is, but for some.
+
+    Parameters
+    ----------
+    exclude : iterable of str or int
+        Names of special tokens and ids that it is not.
+
+    Returns
+    -------
+    Grammar
+        Tokens with bytes and special tokens; never EOS. It is a token and not the text of it, so that a
+        repetition of it may hold any bytes, valid UTF-8 or not.
+
+    Raises
+    ------
+    GrammarError
+        As for `token`; the pointer is ``/exclude/index``.
+    """
+    if isinstance(exclude, str) or not isinstance(exclude, Iterable):
+        raise GrammarError("/exclude", f"tokens are listed, not {type(exclude).__name__}", "write [token]")
+    excluded = tuple(checked_token(each, f"/exclude/{index}") for index, each in enumerate(exclude))
+    return Grammar(ir.TokenSet(excluded, negated=True), f"any token but {len(excluded)}")
+
+
 def checked_token(value: object, place: str) -> str | int:
     """A name or id that may stand in a token edge.
 
@@ -55,6 +85,6 @@ def checked_token(value: object, place: str) -> str | int:
         raise GrammarError(place, f"a token is a name or an id, not {type(value).__name__}", hint)
     if isinstance(value, str) and not value:
         raise GrammarError(place, "the name of a token is empty", "write the name of a special token")
-    if isinstance(value, int) and not 0 <= value < 1 << 31:
-        raise GrammarError(place, f"{value} is no token id", "ids count from 0")
+    if isinstance(value, int) and not 0 <= value < _MOST_IDS:
+        raise GrammarError(place, f"{value} is no token id", f"ids count from 0 to {_MOST_IDS - 1} at most")
     return value
