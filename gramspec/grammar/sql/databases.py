@@ -195,7 +195,8 @@ def _reflected(inspector: Inspector, what: str, dialect: Dialect) -> Schema:
         name = place[1]
         if not rows:
             raise GrammarError("", f"the table {name} of {what} has no columns", "drop it, or give a dict")
-        key = tuple((keys.get(place) or {}).get("constrained_columns") or ())
+        constraint = keys.get(place)
+        key = tuple(constraint["constrained_columns"]) if constraint else ()
         unique = [key] if key else []
         unique += [tuple(one["column_names"]) for one in constraints.get(place) or ()]
         unique += [

@@ -118,5 +118,5 @@ def _while_preparing(action: int, first: str | None, second: str | None, *_: str
 
 # What the readers of tables ask, and full-text tables of themselves.
 _READ_PRAGMAS: Final = frozenset(
-    {"table_xinfo", "index_list", "index_xinfo", "foreign_key_list", "data_version"}
+    {"table_xinfo", "index_list", "index_xinfo", "foreign_key_list", "data_version", "page_size"}
 )

@@ -1,7 +1,7 @@
 """`Prepares`: the predicate that SQLite prepares a statement on the tables of a schema.
 
-Law: holds iff SQLite compiles the text as one statement on these tables, where names in double quotes are never
-strings. Nothing is executed, and nothing but reading and writing rows may be prepared.
+Law: holds iff SQLite compiles the text as one statement on these tables, where a name in double quotes is no
+string. Nothing is executed, and nothing but reading and writing rows may be prepared.
 Cost: one prepare of the text; the tables are made again in memory, once in a process.
 Source: https://www.sqlite.org/lang_explain.html; architecture, "Residual predicates".
 """
