@@ -13,16 +13,19 @@ from typing import NamedTuple
 from gramspec.automaton.storing.documents import read_predicate, write_predicate
 from gramspec.automaton.storing.expressions import ExpressionReader, ExpressionWriter
 from gramspec.automaton.storing.packing import Reader, Writer
+from gramspec.automaton.storing.sql_tables import read_sql_predicate, write_sql_predicate
 from gramspec.errors import SerialisationError, UnsupportedError
 from gramspec.grammar import ir
 from gramspec.grammar.core import Grammar, OneSide, Residual
 from gramspec.grammar.json_schema.residual import SchemaResidual
+from gramspec.grammar.sql.prepare import Prepares
+from gramspec.grammar.sql.scope import InScope
 from gramspec.limits import Limits
 
 MOST_SIDES = 64
 """How deep unions of grammars with predicates may nest."""
 
-_SCHEMA, _ONE_SIDE = range(2)
+_SCHEMA, _ONE_SIDE, _IN_SCOPE, _PREPARES = range(4)
 
 
 def write_grammar(writer: Writer, grammar: Grammar) -> None:
@@ -48,6 +51,9 @@ def write_grammar(writer: Writer, grammar: Grammar) -> None:
             if isinstance(residual, SchemaResidual):
                 words.append(_SCHEMA)
                 write_predicate(writer, residual)
+            elif isinstance(residual, (InScope, Prepares)):
+                words.append(_IN_SCOPE if isinstance(residual, InScope) else _PREPARES)
+                write_sql_predicate(writer, residual)
             else:
                 assert isinstance(residual, OneSide)
                 words += (_ONE_SIDE, len(residual.sides), *(numbers[id(side)] for side in residual.sides))
@@ -100,8 +106,12 @@ def read_grammar(reader: Reader, limits: Limits) -> StoredGrammar:
         residuals: list[Residual] = []
         depth = 0
         for _ in range(predicates):
-            if reader.below(2, "kind of predicate") == _SCHEMA:
+            kind = reader.below(4, "kind of predicate")
+            if kind == _SCHEMA:
                 residuals.append(read_predicate(reader))
+                continue
+            if kind in (_IN_SCOPE, _PREPARES):
+                residuals.append(read_sql_predicate(reader, prepares=kind == _PREPARES))
                 continue
             numbers = [reader.below(len(grammars), "grammar") for _ in range(reader.length("sides"))]
             depth = max([depth, *(depths[number] for number in numbers)]) + 1
@@ -146,7 +156,7 @@ def _with_sides(grammar: Grammar) -> list[Grammar]:
 def _sides(residual: Residual) -> tuple[Grammar, ...]:
     if isinstance(residual, OneSide):
         return residual.sides
-    if isinstance(residual, SchemaResidual):
+    if isinstance(residual, (SchemaResidual, InScope, Prepares)):
         return ()
     place = residual.places[0]
     raise UnsupportedError(
