@@ -18,6 +18,7 @@ from gramspec.grammar.rule_graph import is_larger, parts, productive, recursive,
 
 SMALL: Final = 16  # nodes of a rule that is written out wherever it is used
 LARGE: Final = 200  # of one that is used once
+DEEP: Final = 1000  # nesting at which a rule stays a rule; the core's bound is 3000
 _MOST_NAMES: Final = 1000
 _LISTED: Final = 6
 
@@ -293,6 +294,7 @@ class _Writer:
         self.irregular: set[str] = set(self.recursive)
         self.made: dict[str, ir.Expr] = {}
         self.fresh: dict[str, ir.Rule] = {}
+        self.depths: dict[int, int] = {}  # of nodes, which the expressions made keep alive
 
     def write(self, start: str) -> ir.Expr:
         for name in self._callees_first():
@@ -325,13 +327,30 @@ class _Writer:
 
     def _use(self, name: str, body: ir.Expr) -> ir.Expr:
         """What stands for a rule without recursion where it is used."""
-        if not is_larger(body, LARGE if self.counts.get(name, 0) <= 1 else SMALL):
+        if self._depth(body) > DEEP:
+            self.irregular.add(name)  # a call of a rule ends the nesting
+        elif not is_larger(body, LARGE if self.counts.get(name, 0) <= 1 else SMALL):
             return body
         if name not in self.irregular:
             return ir.Call(body)
         rule = self._fresh(name)
         rule.define(body)
         return ir.Ref(rule)
+
+    def _depth(self, root: ir.Expr) -> int:
+        """How deep an expression is nested, references not followed."""
+        stack = [(root, False)]
+        while stack:
+            node, ready = stack.pop()
+            if id(node) in self.depths:
+                continue
+            below = parts(node)
+            if ready or not below:
+                self.depths[id(node)] = 1 + max((self.depths[id(part)] for part in below), default=0)
+            else:
+                stack.append((node, True))
+                stack.extend((part, False) for part in below)
+        return self.depths[id(root)]
 
     def _fresh(self, name: str) -> ir.Rule:
         if name not in self.fresh:

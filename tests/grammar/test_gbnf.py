@@ -57,6 +57,17 @@ ACCEPTED = [
     (r'root ::= Regex("(?P<y>a)(?<z>b)\\S(?=c)c")', ["abxc"], ["ab c", "abx"]),
     ('root ::= Substring("ab", "", "c", "ab") "!"', ["!", "ab!", "cab!", "abcab!"], ["a!", "abab!", "ca!"]),
     ('root ::= Token\nToken ::= ("a")', ["a"], []),
+    ("root ::= TagDispatch()", ["", "any\né"], []),
+    (
+        'root ::= TagDispatch(("<a>", b), ("<c>", d)) "."\nb ::= [0-9]+\nd ::= "x" root?',
+        [".", "t.", "<<a>12.", "<a>1 <c>x.", "<c>x<a>1..."],
+        ["", "<a>.", "<a>1", "<c>1.", "<a>"],
+    ),
+    (
+        'root ::= TagDispatch(("a", b), loop_after_dispatch=false, excludes=("cc", "d",))\nb ::= "x"',
+        ["", "c", "zcax", "ax"],
+        ["cc", "d", "axz", "a", "axax", "ccax"],
+    ),
     # rule attributes
     ('root ::= r "z"\nr[lazy] ::= [a-z]+', ["az"], ["aaz", "z"]),
     (
@@ -165,6 +176,13 @@ REFUSED = [
     ('root ::= Regex("a",', "1:20", "no argument of a macro"),
     ("root ::= Substring(5)", "1:20", "takes texts"),
     ("root ::= Token()", "1:10", "one token id"),
+    ('root ::= TagDispatch("a")', "1:22", "pairs of a tag and a rule"),
+    ('root ::= TagDispatch(("a", b))', "1:28", "`b` is used but not defined"),
+    ('root ::= TagDispatch(("", root))', "1:23", "not empty"),
+    ('root ::= TagDispatch(("a", "b"))', "1:28", "names a rule"),
+    ('root ::= TagDispatch(\n("ab", a), excludes=("a"))\na ::= "x"', "2:2", "can never be reached"),
+    ('root ::= TagDispatch(excludes="a")', "1:31", "tuple of texts"),
+    ('root ::= TagDispatch(("a", (b)))', "1:28", "no argument of a macro"),
     ('root ::= Token("a")', "1:16", "takes token ids"),
     ('root ::= r\nr[foo] ::= "a"', "2:3", "unknown rule attribute"),
     ('root ::= r\nr[lazy, lazy] ::= "a"', "2:9", "named twice"),
@@ -235,3 +253,5 @@ def test_large_grammars_are_read() -> None:
     assert gs.gbnf('root ::= "' + "a" * 100_000 + '"').accepts("a" * 100_000)
     links = "\n".join(f"r{i} ::= r{i + 1}" for i in range(5_000))
     assert gs.gbnf(f'root ::= r0\n{links}\nr5000 ::= "x"').accepts("x")
+    steps = "\n".join(f'r{i} ::= "x" r{i + 1} | "y"' for i in range(5_000))
+    assert gs.gbnf(f'root ::= r0\n{steps}\nr5000 ::= "z"').accepts("x" * 4_000 + "y")

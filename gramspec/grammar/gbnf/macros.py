@@ -15,6 +15,7 @@ from gramspec.grammar import ir
 from gramspec.grammar.encoding import utf8
 from gramspec.grammar.gbnf.lexer import Token
 from gramspec.grammar.gbnf.regexes import xgrammar_regex
+from gramspec.grammar.tags.text import free_text, tag_dispatch
 
 if TYPE_CHECKING:
     from gramspec.grammar.gbnf.parser import Parser
@@ -200,7 +201,42 @@ def _token_ids(parser: Parser, arguments: Arguments) -> list[int]:
 
 
 def _tag_dispatch(parser: Parser, arguments: Arguments) -> ir.Expr:
-    parser.refuse(arguments.macro, "TagDispatch")
+    """Free text until a tag, then the tag's rule, then free text again (or the end)."""
+    _only(parser, arguments, "loop_after_dispatch", "excludes")
+    loop = _flag(parser, arguments, "loop_after_dispatch", True)
+    excludes = [_tag(parser, item) for item in _excludes(parser, arguments)]
+    pairs: list[tuple[bytes, ir.Expr]] = []
+    places: list[str] = []
+    for given in arguments.values:
+        if not isinstance(given.value, tuple) or len(given.value) != 2:
+            parser.fail(given.token, "TagDispatch takes pairs of a tag and a rule", 'write ("<tag>", rule)')
+        tag, rule = given.value
+        if not isinstance(rule.value, Name):
+            parser.fail(rule.token, "the second part of a pair names a rule", "give the rule a name")
+        places.append(str(parser.position(tag.token)))
+        follows = parser.rules.reference(rule.value.text, parser.position(rule.token))
+        pairs.append((_tag(parser, tag), follows))
+    if not pairs:
+        return free_text(excludes)
+    try:
+        return tag_dispatch(pairs, loop=loop, excludes=excludes, places=places)
+    except GrammarError as error:
+        raise GrammarError(error.pointer, error.reason, error.hint, parser.text) from None
+
+
+def _excludes(parser: Parser, arguments: Arguments) -> tuple[Value, ...]:
+    given = arguments.named.get("excludes")
+    if given is None:
+        return ()
+    if not isinstance(given.value, tuple):
+        parser.fail(given.token, "`excludes` is a tuple of texts", 'write excludes=("</tag>",)')
+    return given.value
+
+
+def _tag(parser: Parser, given: Value) -> bytes:
+    if not isinstance(given.value, str) or not given.value:
+        parser.fail(given.token, "a tag is a text and not empty", 'write "<tag>"')
+    return given.value.encode("utf-8")
 
 
 def _token_tag_dispatch(parser: Parser, arguments: Arguments) -> ir.Expr:
