@@ -87,7 +87,8 @@ class SharedRows:
     def remembered_bytes(self) -> int:
         """Bytes held now, about."""
         width = 4 if self._plain is not None else 8
-        return self._rows * (width * self.model.vocab_size + 400) + (self._plain.bytes if self._plain else 0)
+        rows = self._rows * (width * int(self.model.vocab_size) + 400)
+        return rows + (self._plain.bytes if self._plain is not None else 0)
 
     def forget_some(self) -> None:
         """Drop everything if it has become too much; call it between runs."""
