@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from gramspec.grammar.gbnf import gbnf
     from gramspec.grammar.ir import Expr
     from gramspec.grammar.json_schema import json_schema
+    from gramspec.grammar.lark import lark
     from gramspec.grammar.regex import regex
     from gramspec.grammar.tags import any_token, structural_tag, text_until, token
     from gramspec.matching import CompiledGrammar, Matcher, compile, fill_bitmasks
@@ -85,6 +86,7 @@ _LAZY = {
     "gbnf": "gramspec.grammar.gbnf",
     "generate": "gramspec.decoding.generate",
     "json_schema": "gramspec.grammar.json_schema",
+    "lark": "gramspec.grammar.lark",
     "literal": "gramspec.grammar.choice",
     "regex": "gramspec.grammar.regex",
     "structural_tag": "gramspec.grammar.tags",
@@ -145,6 +147,7 @@ __all__ = [
     "gbnf",
     "generate",
     "json_schema",
+    "lark",
     "literal",
     "models",
     "regex",

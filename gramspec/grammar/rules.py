@@ -158,14 +158,7 @@ class Rules:
 
     def suggestion(self, name: str) -> str:
         """A hint for a name that has no rule: the name meant, perhaps."""
-        names = self.names()
-        close = difflib.get_close_matches(name[:60], [n for n in names[:_MOST_NAMES] if len(n) <= 60], n=1)
-        if close:
-            return f"did you mean `{close[0]}`?"
-        if not names:
-            return f"the grammar defines no {self.what}"
-        listed = ", ".join(f"`{n}`" for n in names[:_LISTED])
-        return f"defined are {listed}{' and others' if len(names) > _LISTED else ''}"
+        return near(name, self.names(), self.what)
 
     def refuse_recursion(self, names: Iterable[str], hint: str = "") -> None:
         """Refuse rules, out of the given ones, that use themselves, as terminals of some dialects may not.
@@ -277,6 +270,27 @@ class Rules:
             f"{self.what} `{start}` has no member: `{cycle[0]}` {needs}",
             f"give one of them an alternative without {'it' if len(cycle) == 1 else 'the others'}",
         )
+
+
+def near(name: str, names: list[str], what: str) -> str:
+    """A hint for a name that is not among the given ones: the name meant, perhaps.
+
+    Parameters
+    ----------
+    name : str
+        The name.
+    names : list of str
+        Those there are.
+    what : str
+        What one of them is called.
+    """
+    close = difflib.get_close_matches(name[:60], [n for n in names[:_MOST_NAMES] if len(n) <= 60], n=1)
+    if close:
+        return f"did you mean `{close[0]}`?"
+    if not names:
+        return f"the grammar defines no {what}"
+    listed = ", ".join(f"`{n}`" for n in names[:_LISTED])
+    return f"defined are {listed}{' and others' if len(names) > _LISTED else ''}"
 
 
 class _Writer:
