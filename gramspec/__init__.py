@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from gramspec.decoding.generate import generate
     from gramspec.decoding.options import DecodingOptions
     from gramspec.decoding.report import Report
+    from gramspec.decoding.streaming import Chunk
     from gramspec.grammar.choice import choice, literal
     from gramspec.grammar.gbnf import gbnf
     from gramspec.grammar.ir import Expr
@@ -69,6 +70,7 @@ __version__ = "0.1.0"
 # Public names and where they live; imported on first use, so that `import gramspec` stays light.
 _LAZY = {
     "CancelToken": "gramspec._native",
+    "Chunk": "gramspec.decoding.streaming",
     "Completion": "gramspec.decoding.completion",
     "CompiledGrammar": "gramspec.matching",
     "DecodingOptions": "gramspec.decoding.options",
@@ -100,6 +102,7 @@ __all__ = [
     "BudgetTooSmallError",
     "CancelToken",
     "CancelledError",
+    "Chunk",
     "CompileTimeLimitError",
     "CompiledGrammar",
     "Completion",

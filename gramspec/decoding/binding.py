@@ -114,4 +114,4 @@ def potential_of_prompt(
         base=made.base.name,
         budget=budget,
     )
-    return made.at(key, row_noise=target.row_noise)
+    return made.at(key, row_noise=rows.noise(target.row_noise))

@@ -110,6 +110,7 @@ class _PotentialLaw(_LawBase):
         self._potential = potential
         self._memory = potential if isinstance(potential, LearningPotential) else None
         self._row_noise = row_noise
+        self._noise = rows.noise(row_noise)
         self.rho_max = 0.0
 
     def children(self, node: Node) -> NDArray[np.float64]:
@@ -138,7 +139,8 @@ class KilledLaw(_PotentialLaw):
     width : int
         Width of the target's rows; tokens beyond the vocabulary have h = 0.
     row_noise : float
-        Bound on the relative difference between two evaluations of one row.
+        Bound on the relative difference between two evaluations of one row of the model; the law's
+        temperature scales it.
     """
 
     def __init__(
@@ -168,7 +170,7 @@ class KilledLaw(_PotentialLaw):
         mass = p * h
         total = float(mass.sum())
         rho = total / node.h
-        check_rho(self._potential, node, total, self._row_noise)
+        check_rho(self._potential, node, total, self._noise)
         self.rho_max = max(self.rho_max, rho)
         kernel = np.empty(self.width + 1)
         np.divide(mass, total if self._exact else max(total, node.h), out=kernel[:-1])
@@ -194,7 +196,7 @@ class TwistedLaw(_PotentialLaw):
     width : int
         Width of the target's rows; tokens beyond the vocabulary have h = 0.
     row_noise : float
-        Bound on the relative difference between two evaluations of one row.
+        As for `KilledLaw`.
     """
 
     @property
@@ -239,7 +241,7 @@ class TwistedLaw(_PotentialLaw):
                 f"potential {self._potential.name!r} is no finite, non-negative number for some token after"
                 f" {list(node.prefix)}"
             )
-        check_rho(self._potential, node, total, self._row_noise)
+        check_rho(self._potential, node, total, self._noise)
         kernel = np.zeros(self.width + 1)
         if total > 0.0:
             np.divide(mass, total, out=kernel[:-1])
@@ -298,7 +300,7 @@ class MaskedLaw(_LawBase):
         return kernel
 
 
-def check_rho(potential: Potential, node: Node, mass: float, row_noise: float) -> None:
+def check_rho(potential: Potential, node: Node, mass: float, noise: float) -> None:
     """Hold a potential to its contract at one prefix: ρ <= 1 under S, ρ = 1 under E, up to row noise.
 
     Parameters
@@ -309,8 +311,8 @@ def check_rho(potential: Potential, node: Node, mass: float, row_noise: float) -
         The prefix.
     mass : float
         S(x).
-    row_noise : float
-        Bound on the relative difference between two evaluations of one row.
+    noise : float
+        Bound on the relative difference between two evaluations of a law row.
 
     Raises
     ------
@@ -319,7 +321,7 @@ def check_rho(potential: Potential, node: Node, mass: float, row_noise: float) -
     """
     if potential.contract == "W":
         return
-    rho, tolerance = mass / node.h, 2 * row_noise + 1e-9
+    rho, tolerance = mass / node.h, 2 * noise + 1e-9
     if not rho <= 1.0 + tolerance or (potential.contract == "E" and rho < 1.0 - tolerance):
         raise ContractError(
             f"potential {potential.name!r} broke contract {potential.contract} after {list(node.prefix)}:"

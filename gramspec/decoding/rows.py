@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import expm1, log1p
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +54,22 @@ class RowLaw:
     def truncates(self) -> bool:
         """Whether p can be zero where the logit is finite."""
         return self.top_k > 0 or self.top_p < 1.0
+
+    def noise(self, row_noise: float) -> float:
+        """What a model's row noise becomes under this law: temperatures divide differences of logits.
+
+        Parameters
+        ----------
+        row_noise : float
+            Bound on the relative difference of a probability between two evaluations of a row, at temperature
+            one.
+
+        Returns
+        -------
+        float
+            The same bound on p; never below `row_noise`.
+        """
+        return expm1(log1p(row_noise) * max(1.0, 1.0 / self.temperature))
 
     def row(self, logits: NDArray[np.float64], prefix: Sequence[int] = ()) -> NDArray[np.float64]:
         """Return the law row of one row of logits.

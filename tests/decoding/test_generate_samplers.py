@@ -162,6 +162,7 @@ def test_a_stream_adds_up_to_the_text_and_comes_at_once_where_nothing_restarts(l
     )
     for k, completion in enumerate(found):
         mine = [c for c in chunks if c.sample == k]
+        assert all(isinstance(c, gs.Chunk) for c in mine)
         assert "".join(c.text for c in mine) == completion.text
         assert tuple(t for c in mine for t in c.token_ids) == completion.token_ids
         assert [c.final for c in mine] == [False] * (len(mine) - 1) + [True]

@@ -35,7 +35,13 @@ class NoisyModel(TabularModel):
 
 
 @pytest.mark.parametrize(
-    ("noise", "options"), [(1e-3, {}), (1e-3, {"top_k": 3}), (0.03, {}), (0.03, {"top_p": 0.8})]
+    ("noise", "options"),
+    [
+        (1e-3, {}),
+        (1e-3, {"top_k": 3}),
+        (0.03, {}),
+        (0.03, {"top_p": 0.8}),
+    ],
 )
 @pytest.mark.parametrize("drafted", [False, True])
 @pytest.mark.parametrize("stored", [True, False])
@@ -58,7 +64,40 @@ def test_noise_within_its_bound_is_covered(noise, options, drafted, stored, monk
     conditional, _ = laws(language, exact, (0,), RowLaw(**options))
     counts = Counter(c.token_ids for c in completions)
     assert p_value(counts, {y: p for y, p in conditional.items() if p > 0}) > 1e-5
-    assert max(c.report.rho_max for c in completions) <= 1 + 2 * noise + 1e-9
+    assert max(c.report.rho_max for c in completions) <= 1 + 2 * RowLaw(**options).noise(noise) + 1e-9
+
+
+def test_the_noise_of_a_law_scales_with_the_inverse_temperature():
+    generator = np.random.default_rng(2)
+    logits, noise = 3 * generator.standard_normal(50), 1e-3
+    for temperature in (0.05, 0.3, 1.0, 4.0):
+        law, worst = RowLaw(temperature), 0.0
+        p = law.row(logits)
+        for _ in range(200):
+            q = law.row(logits + np.log1p(noise * generator.choice([-0.49, 0.49], len(logits))))
+            worst = max(worst, float(np.abs(q / p - 1).max()))
+        assert worst <= law.noise(noise) + 1e-12
+        assert worst >= 0.1 * law.noise(noise) or temperature > 1
+    assert RowLaw().noise(noise) == pytest.approx(noise) == RowLaw(4.0).noise(noise)
+
+
+def test_noise_is_covered_where_the_temperature_makes_it_larger(monkeypatch):
+    """Half of the mass is valid, and at a tenth of the temperature its share differs by ten times as much."""
+    monkeypatch.setattr("gramspec.validity.trie_node._STORED_ROW_ENTRIES", 0)
+    language = FiniteLanguage({(0, SIZE), (1, SIZE)}, small_vocabulary(SIZE + 1, (SIZE,)))
+
+    def row(prefix):
+        return (
+            np.array([0.0] * 4 + [-9.0] * (SIZE - 3)) if len(prefix) == 1 else np.array([-9.0] * SIZE + [0])
+        )
+
+    model = NoisyModel(TabularModel(row, SIZE + 1, SIZE), 0.03, 0.03)
+    options = DecodingOptions(memo_bytes=0)
+    [found] = generate(
+        model, [[0]], language, n=300, max_new_tokens=2, temperature=0.1, seed=1, options=options
+    )
+    assert max(c.report.rho_max for c in found) <= 1 + 2 * RowLaw(0.1).noise(0.03)
+    assert p_value(Counter(c.token_ids for c in found), {(v, SIZE): 0.5 for v in (0, 1)}) > 1e-5
 
 
 def test_noise_beyond_its_bound_is_an_error(monkeypatch):
