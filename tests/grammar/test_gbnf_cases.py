@@ -39,14 +39,13 @@ def wrong(grammar: gs.Grammar, row: dict[str, Any], verdicts: Counter[bool]) -> 
     return found
 
 
-@pytest.mark.parametrize(
-    ("family", "least"), [("gbnf", 40), ("xgrammar-ebnf", 250), (list(DIALECTS)[1], 150)]
-)
+@pytest.mark.parametrize(("family", "least"), zip(DIALECTS, (40, 80, 250), strict=True))
 def test_every_recorded_verdict(family: str, least: int) -> None:
+    """Of the large grammars (thousands of rules; they take a second each) one in twelve."""
     verdicts: Counter[bool] = Counter()
     errors = []
-    for row in rows():
-        if row["format"] == family:
+    for number, row in enumerate(rows()):
+        if row["format"] == family and (len(row["grammar"]) < 50_000 or number % 12 == 0):
             grammar = gs.gbnf(row["grammar"], start=row.get("root", "root"), dialect=DIALECTS[family])
             errors += wrong(grammar, row, verdicts)
     assert errors == []
