@@ -39,7 +39,7 @@ def wrong(grammar: gs.Grammar, row: dict[str, Any], verdicts: Counter[bool]) -> 
     return found
 
 
-@pytest.mark.parametrize(("family", "least"), zip(DIALECTS, (40, 80, 250), strict=True))
+@pytest.mark.parametrize(("family", "least"), list(zip(DIALECTS, (40, 80, 250), strict=True)))
 def test_every_recorded_verdict(family: str, least: int) -> None:
     """Of the large grammars (thousands of rules; they take a second each) one in twelve."""
     verdicts: Counter[bool] = Counter()
