@@ -334,7 +334,7 @@ class _Writer:
         nodes = within(self.rules._body(name))
         mine = self.rules._names
         return not any(
-            isinstance(node, ir.TokenEdge | ir.JsonObject)
+            isinstance(node, ir.TokenEdge | ir.TokenSet | ir.JsonObject)
             or (isinstance(node, ir.Ref) and id(node.rule) not in mine)
             for node in nodes
         )

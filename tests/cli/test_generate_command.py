@@ -55,7 +55,7 @@ def test_texts_go_to_stdout_and_reports_to_stderr(capsys, schema):
     assert "masked, exact (masked)" in err
 
 
-def test_a_regular_expression_and_a_schema_from_stdin(capsys, monkeypatch):
+def test_a_regular_expression_and_a_schema_from_stdin(capsys, monkeypatch, tmp_path):
     code, out, _ = call(
         capsys, "--regex", "true|false", "--prompt", "Is 7 even? Answer true or false.", "--seed", "2"
     )
@@ -66,6 +66,11 @@ def test_a_regular_expression_and_a_schema_from_stdin(capsys, monkeypatch):
     code, out, _ = call(
         capsys, "--schema", "-", "--prompt", "Is 7 even? Answer true or false.", "--seed", "2"
     )
+    assert code == 0 and out in ("true\n", "false\n")
+    path = tmp_path / "answer.gbnf"
+    path.write_text('answer ::= "true" | "false"', "utf-8")
+    asked = ("--grammar", str(path), "--start", "answer", "--prompt", "Is 7 even?", "--seed", "2")
+    code, out, _ = call(capsys, *asked)
     assert code == 0 and out in ("true\n", "false\n")
 
 

@@ -408,3 +408,16 @@ def test_help_shows_an_example_that_works_as_typed(capsys, tmp_path, command):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout
+
+
+def test_grammar_files_of_llama_cpp_and_xgrammar(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "list.gbnf"
+    path.write_text('root ::= ("* " item)+\nitem ::= "\\x415" "\\n"', "utf-8")
+    assert call(capsys, "check", str(path), "* A5\n")[0] == 0
+    assert call(capsys, "check", str(path), "A5\n", "--start", "item")[0] == 0
+    assert call(capsys, "check", str(path), "\u0415\n", "--start", "item", "--kind", "ebnf")[0] == 0
+    code, out, _ = call(capsys, "sample", str(path), "-n", "1", "--length", "4", "--seed", "1")
+    assert (code, out[:5]) == (0, "* A5\n")
+    code, _, err = call(capsys, "check", str(path), "x", "--start", "itme")
+    assert code == 2
+    assert "did you mean `item`" in err

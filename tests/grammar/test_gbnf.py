@@ -107,16 +107,34 @@ def test_grammars_without_recursion_are_regular() -> None:
 
 
 def test_tokens_are_edges() -> None:
-    grammar = gs.gbnf('root ::= <think> [a-z]* </think> <[7]> Token(8, 9, 8)? "."')
+    grammar = gs.gbnf('root ::= <think> !</think>* </think> <[7]> Token(8, 9, 8)? ExcludeToken(1) "."')
     edges = {node.token for node in ir.walk(grammar.expr) if isinstance(node, ir.TokenEdge)}
-    assert edges == {"<think>", "</think>", 7, 8, 9}
+    sets = {(node.tokens, node.negated) for node in ir.walk(grammar.expr) if isinstance(node, ir.TokenSet)}
+    assert edges == {"<think>", "</think>", 7}
+    assert sets == {(("</think>",), True), ((8, 9), False), ((1,), True)}
+
+
+def vocabulary() -> gs.Vocabulary:
     tokens = [*(bytes([byte]) for byte in range(256)), b"</s>", b"<think>", b"</think>"]
-    special = {"<think>": 257, "</think>": 258}
-    vocabulary = gs.Vocabulary(tokens, [256], special_tokens=special)
-    compiled = gs.compile(gs.gbnf("root ::= <think> [a-z]* </think> <[7]> [.]"), vocabulary)
-    matcher = compiled.matcher()
+    return gs.Vocabulary(tokens, [256], special_tokens={"<think>": 257, "</think>": 258})
+
+
+def test_tokens_are_matched_as_tokens() -> None:
+    matcher = gs.compile(gs.gbnf("root ::= <think> !</think>{2} </think> <[7]> [.]"), vocabulary()).matcher()
     assert matcher.allowed_ids().tolist() == [257]
-    assert matcher.advance_many([257, ord("a"), 258, 7, ord("."), 256]) == 6
+    assert matcher.advance_many([257]) == 1
+    assert set(range(259)) - set(matcher.allowed_ids().tolist()) == {256, 258}
+    assert matcher.advance_many([257, ord("x"), 258, 7, ord("."), 256]) == 6
+
+
+def test_tokens_dispatch() -> None:
+    text = 'root ::= TokenTagDispatch((257, a), excludes=(5,){}) \na ::= "x"'
+    matcher = gs.compile(gs.gbnf(text.replace("{}", "")), vocabulary()).matcher()
+    assert matcher.advance_many([1, 2, 257, ord("x"), 3, 257, ord("x"), 256]) == 8
+    matcher = gs.compile(gs.gbnf(text.format(", loop_after_dispatch=false")), vocabulary()).matcher()
+    assert matcher.advance_many([1, 5]) == 1
+    assert matcher.advance_many([257, ord("x"), 3]) == 2
+    assert matcher.allowed_ids().tolist() == [256]
 
 
 def error_of(text: str, kind: type[gs.GrammarError] = gs.GrammarError) -> gs.GrammarError:
@@ -176,14 +194,15 @@ REFUSED = [
     ('root ::= Regex("a",', "1:20", "no argument of a macro"),
     ("root ::= Substring(5)", "1:20", "takes texts"),
     ("root ::= Token()", "1:10", "one token id"),
+    ("root ::= TokenTagDispatch((1, root), excludes=(1,))", "1:28", "is excluded"),
     ('root ::= TagDispatch("a")', "1:22", "pairs of a tag and a rule"),
     ('root ::= TagDispatch(("a", b))', "1:28", "`b` is used but not defined"),
     ('root ::= TagDispatch(("", root))', "1:23", "not empty"),
     ('root ::= TagDispatch(("a", "b"))', "1:28", "names a rule"),
     ('root ::= TagDispatch(\n("ab", a), excludes=("a"))\na ::= "x"', "2:2", "can never be reached"),
-    ('root ::= TagDispatch(excludes="a")', "1:31", "tuple of texts"),
+    ('root ::= TagDispatch(excludes="a")', "1:31", "is a tuple"),
     ('root ::= TagDispatch(("a", (b)))', "1:28", "no argument of a macro"),
-    ('root ::= Token("a")', "1:16", "takes token ids"),
+    ('root ::= Token("a")', "1:16", "no token id"),
     ('root ::= r\nr[foo] ::= "a"', "2:3", "unknown rule attribute"),
     ('root ::= r\nr[lazy, lazy] ::= "a"', "2:9", "named twice"),
     ('root ::= r\nr[lazy=1] ::= "a"', "2:3", "no such value"),
@@ -204,9 +223,6 @@ def test_what_is_refused_is_named_with_its_place(text: str, pointer: str, reason
 @pytest.mark.parametrize(
     ("text", "pointer", "reason"),
     [
-        ("root ::= !<think>", "1:10", "negated token !<think>"),
-        ("root ::= ExcludeToken(1)", "1:10", "ExcludeToken"),
-        ('root ::= TokenTagDispatch((1, a))\na ::= "x"', "1:10", "TokenTagDispatch"),
         ('root ::= r\nr[max_tokens=3] ::= "a"', "2:3", "`max_tokens`"),
         ('root ::= r\nr[capture, temperature=0.5] ::= "a"', "2:12", "`temperature`"),
         ("root ::= r\nr[lazy] ::= <think>", "2:1", "names a token"),

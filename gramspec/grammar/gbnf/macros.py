@@ -6,7 +6,7 @@ Source: the documentation of xgrammar, "Macros".
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -178,26 +178,25 @@ def _substring(parser: Parser, arguments: Arguments) -> ir.Expr:
 
 
 def _token(parser: Parser, arguments: Arguments) -> ir.Expr:
-    return ir.union(*(ir.TokenEdge(token) for token in _token_ids(parser, arguments)))
+    ids = _token_ids(parser, arguments)
+    return ir.TokenEdge(ids[0]) if len(ids) == 1 else ir.TokenSet(tuple(ids))
 
 
 def _exclude_token(parser: Parser, arguments: Arguments) -> ir.Expr:
-    _token_ids(parser, arguments)
-    parser.refuse(
-        arguments.macro, "ExcludeToken, any token but some", "write the characters that may stand there"
-    )
+    return ir.TokenSet(tuple(_token_ids(parser, arguments)), negated=True)
 
 
 def _token_ids(parser: Parser, arguments: Arguments) -> list[int]:
     _only(parser, arguments)
     if not arguments.values:
         parser.fail(arguments.macro, f"{arguments.macro.text} takes one token id or more")
-    ids: dict[int, None] = {}
-    for given in arguments.values:
-        if isinstance(given.value, bool) or not isinstance(given.value, int):
-            parser.fail(given.token, f"{arguments.macro.text} takes token ids", "ids are numbers")
-        ids[given.value] = None
-    return list(ids)
+    return list(dict.fromkeys(_token_id(parser, given) for given in arguments.values))
+
+
+def _token_id(parser: Parser, given: Value) -> int:
+    if isinstance(given.value, bool) or not isinstance(given.value, int):
+        parser.fail(given.token, "this is no token id", "ids are numbers")
+    return given.value
 
 
 def _tag_dispatch(parser: Parser, arguments: Arguments) -> ir.Expr:
@@ -207,15 +206,9 @@ def _tag_dispatch(parser: Parser, arguments: Arguments) -> ir.Expr:
     excludes = [_tag(parser, item) for item in _excludes(parser, arguments)]
     pairs: list[tuple[bytes, ir.Expr]] = []
     places: list[str] = []
-    for given in arguments.values:
-        if not isinstance(given.value, tuple) or len(given.value) != 2:
-            parser.fail(given.token, "TagDispatch takes pairs of a tag and a rule", 'write ("<tag>", rule)')
-        tag, rule = given.value
-        if not isinstance(rule.value, Name):
-            parser.fail(rule.token, "the second part of a pair names a rule", "give the rule a name")
-        places.append(str(parser.position(tag.token)))
-        follows = parser.rules.reference(rule.value.text, parser.position(rule.token))
+    for tag, follows in _pairs(parser, arguments, "a tag"):
         pairs.append((_tag(parser, tag), follows))
+        places.append(str(parser.position(tag.token)))
     if not pairs:
         return free_text(excludes)
     try:
@@ -224,12 +217,40 @@ def _tag_dispatch(parser: Parser, arguments: Arguments) -> ir.Expr:
         raise GrammarError(error.pointer, error.reason, error.hint, parser.text) from None
 
 
+def _token_tag_dispatch(parser: Parser, arguments: Arguments) -> ir.Expr:
+    """Free tokens until one that has a rule, then the rule, then free tokens again (or the end)."""
+    _only(parser, arguments, "loop_after_dispatch", "excludes")
+    loop = _flag(parser, arguments, "loop_after_dispatch", True)
+    excludes = [_token_id(parser, item) for item in _excludes(parser, arguments)]
+    pairs: list[tuple[int, ir.Expr]] = []
+    for trigger, follows in _pairs(parser, arguments, "a token id"):
+        token = _token_id(parser, trigger)
+        if token in excludes:
+            parser.fail(trigger.token, f"the token {token} is excluded", "take it out of `excludes`")
+        pairs.append((token, follows))
+    named = [*(token for token, _ in pairs), *excludes]
+    free = ir.repeat(ir.TokenSet(tuple(dict.fromkeys(named)), negated=True))
+    called = ir.union(*(ir.concat(ir.TokenEdge(token), follows) for token, follows in pairs))
+    return ir.concat(free, ir.repeat(ir.concat(called, free)) if loop else ir.optional(called))
+
+
+def _pairs(parser: Parser, arguments: Arguments, what: str) -> Iterator[tuple[Value, ir.Expr]]:
+    """What each argument begins with, and the rule it names."""
+    for given in arguments.values:
+        if not isinstance(given.value, tuple) or len(given.value) != 2:
+            parser.fail(given.token, f"{arguments.macro.text} takes pairs of {what} and a rule")
+        first, rule = given.value
+        if not isinstance(rule.value, Name):
+            parser.fail(rule.token, "the second part of a pair names a rule", "give the rule a name")
+        yield first, parser.rules.reference(rule.value.text, parser.position(rule.token))
+
+
 def _excludes(parser: Parser, arguments: Arguments) -> tuple[Value, ...]:
     given = arguments.named.get("excludes")
     if given is None:
         return ()
     if not isinstance(given.value, tuple):
-        parser.fail(given.token, "`excludes` is a tuple of texts", 'write excludes=("</tag>",)')
+        parser.fail(given.token, "`excludes` is a tuple", 'write excludes=("</tag>",)')
     return given.value
 
 
@@ -237,12 +258,6 @@ def _tag(parser: Parser, given: Value) -> bytes:
     if not isinstance(given.value, str) or not given.value:
         parser.fail(given.token, "a tag is a text and not empty", 'write "<tag>"')
     return given.value.encode("utf-8")
-
-
-def _token_tag_dispatch(parser: Parser, arguments: Arguments) -> ir.Expr:
-    parser.refuse(
-        arguments.macro, "TokenTagDispatch, free tokens until one of some", "use TagDispatch on texts"
-    )
 
 
 _MACROS: Final[dict[str, Callable[[Parser, Arguments], ir.Expr]]] = {

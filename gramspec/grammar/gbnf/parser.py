@@ -246,16 +246,11 @@ class Parser:
         return found
 
     def edge(self, token: Token) -> ir.Expr:
-        """One token of the vocabulary."""
-        if token.text[0] == "!":
-            self.refuse(
-                token,
-                f"the negated token {token.text}",
-                "name the tokens that may stand there, or write a class [^...]",
-            )
-        if token.text[1] != "[":
-            return ir.TokenEdge(token.text)
-        return ir.TokenEdge(macros.token_id(self, token, token.text[2:-2]))
+        """One token of the vocabulary, or any but one."""
+        negated = token.text[0] == "!"
+        text = token.text.removeprefix("!")
+        named = text if text[1] != "[" else macros.token_id(self, token, text[2:-2])
+        return ir.TokenSet((named,), negated=True) if negated else ir.TokenEdge(named)
 
     def check_lazy(self, name: Token) -> None:
         """Refuse a lazy rule that is not regular: its shortest matches are no expression."""
@@ -268,7 +263,7 @@ class Parser:
                 todo.extend(self.rules.uses(self.bodies[rule]))
         self.rules.refuse_recursion(reached, f"the rule `{name.text}` is lazy: its body must be regular")
         for rule in reached:
-            if any(isinstance(node, ir.TokenEdge) for node in ir.walk(self.bodies[rule])):
+            if any(isinstance(node, ir.TokenEdge | ir.TokenSet) for node in ir.walk(self.bodies[rule])):
                 self.refuse(name, f"the lazy rule `{name.text}` names a token", "lazy rules match characters")
 
 
