@@ -37,7 +37,7 @@ _GENERATE_EXAMPLE = (
 )
 _COMPILE_EXAMPLE = "Example: gramspec compile examples/user.schema.json --svg user.svg"
 _SAMPLE_EXAMPLE = "Example: gramspec sample examples/user.schema.json --n 3 --seed 1"
-_CHECK_EXAMPLE = 'Example: gramspec check regex:"[0-9]{4}-[0-9]{2}" 2026-11'
+_CHECK_EXAMPLE = 'Example: gramspec check examples/calculator.lark "(1 + x) * 2"'
 _PHI_EXAMPLE = (
     'Example: gramspec phi regex:"[0-9]{4}-[0-9]{2}" --prompt "Write a month." --max-new-tokens 8'
     " --potential viability --potential learned --rollouts 32 --points 4"

@@ -14,7 +14,7 @@ from typing import Literal, cast
 from gramspec.errors import OptionError
 from gramspec.grammar.core import Grammar
 
-KINDS = ("json-schema", "regex", "ecma", "choice", "gbnf", "ebnf", "compiled")
+KINDS = ("json-schema", "regex", "ecma", "choice", "lark", "gbnf", "ebnf", "compiled")
 _PREFIX = "regex:"
 _EXTENSIONS = {
     ".json": "json-schema",
@@ -23,6 +23,7 @@ _EXTENSIONS = {
     ".ecma": "ecma",
     ".choice": "choice",
     ".txt": "choice",
+    ".lark": "lark",
     ".gbnf": "gbnf",
     ".ebnf": "ebnf",
     ".gramspec": "compiled",
@@ -30,14 +31,14 @@ _EXTENSIONS = {
 
 SOURCE_HELP = (
     "File with a JSON Schema (.json), a regular expression (.regex, .re; .ecma for ECMA-262), one text per"
-    " line (.choice, .txt) or a grammar (.gbnf as llama.cpp reads it, .ebnf as xgrammar does), or what"
+    " line (.choice, .txt) or a grammar (.lark; .gbnf as llama.cpp reads it, .ebnf as xgrammar does), or what"
     " `compile --output` wrote (.gramspec); '-' reads stdin; regex:PATTERN is the pattern itself."
 )
 KIND_HELP = (
-    "What the file holds: json-schema, regex, ecma, choice, gbnf, ebnf or compiled;"
+    "What the file holds: json-schema, regex, ecma, choice, lark, gbnf, ebnf or compiled;"
     " 'auto' goes by its extension."
 )
-START_HELP = "Name of the start rule of a grammar; default: root."
+START_HELP = "Name of the start rule of a grammar; default: start for Lark, else root."
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,12 @@ def _grammar(kind: str, text: str, request: GrammarRequest) -> Grammar:
         from gramspec.grammar.choice import choice
 
         return choice(text.removesuffix("\n").split("\n"))
+    if kind == "lark":
+        from gramspec.grammar.lark import lark
+
+        # Relative imports start beside the file; those of standard input here.
+        folder = Path(request.source).resolve().parent if request.source != "-" else Path.cwd()
+        return lark(text, start=request.start or "start", base_path=folder)
     if kind in ("gbnf", "ebnf"):
         from gramspec.grammar.gbnf import gbnf
 

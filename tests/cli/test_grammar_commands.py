@@ -322,7 +322,7 @@ def test_compile_for_a_tokenizer_file(capsys):
         (["check", "no-such.json", "1"], ["GRAMMAR no-such.json"]),
         (["check", "grammar.xyz", "1"], ["grammar.xyz", "--kind json-schema"]),
         (["check", "-", "1"], ["stdin", "--kind regex"]),
-        (["check", "x.json", "1", "--kind", "lark"], ["--kind lark", "json-schema, regex"]),
+        (["check", "x.json", "1", "--kind", "yacc"], ["--kind yacc", "json-schema, regex"]),
         (["check", USER, "1", "--draft", "5"], ["draft"]),
         (["check", USER, "1", "--property-order", "random"], ["property_order", "random"]),
         (["sample", "regex:a", "--n", "0"], ["--n 0"]),
