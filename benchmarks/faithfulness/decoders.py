@@ -12,9 +12,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from gramspec.audit.baselines import Problem
-from gramspec.decoding.drafting import MODEL_FREE_PLAN, DraftMemory, ModelDrafter, model_free
+from gramspec.decoding.drafting import (
+    DRAWN_PLAN,
+    MODEL_FREE_PLAN,
+    DraftMemory,
+    ModelDrafter,
+    model_free,
+    model_free_drawn,
+)
+from gramspec.decoding.drafting.draft_rows import DraftRows
 from gramspec.decoding.drafting.dyspec import DySpecDrafter
+from gramspec.decoding.drafting.model_free import DRAWN_KEEP
 from gramspec.decoding.drafting.model_tree import ModelTreeDrafter
+from gramspec.decoding.drafting.sources import TOP
 from gramspec.decoding.drafting.tree import DraftPlan
 from gramspec.decoding.kernel import MaskedLaw
 from gramspec.decoding.random import NumpyRandomSource, RandomSource
@@ -30,7 +40,7 @@ Ids = tuple[int, ...]
 class Setting:
     """Which drafts, and how many."""
 
-    drafter: str  # "none", "model", "tree", "dyspec", "model-free", "mixed", "transformers", "assisted"
+    drafter: str  # "none", "transformers", "assisted", or a name of `Decoder._drafter`
     length: int = 4
     width: int = 1
     nodes: int | None = None
@@ -40,6 +50,7 @@ class Setting:
         if self.drafter in ("none", "transformers"):
             return self.drafter
         extra = f", width {self.width}" if self.width > 1 else ""
+        extra += f", {self.nodes} nodes" if self.nodes is not None else ""
         return f"{self.drafter}, length {self.length}{extra}"
 
 
@@ -70,7 +81,8 @@ class Decoder:
         self._compiled, self._budget = compiled, budget
         self._rows = RowLaw(temperature)
         self._law = MaskedLaw(compiled, self._rows, budget=budget, width=target.vocab_size)
-        self._memory = DraftMemory(compiled) if setting.drafter in ("model-free", "mixed") else None
+        kept = _TABLES.get(setting.drafter)
+        self._memory = DraftMemory(compiled, keep=kept) if kept else None
 
     def run(self, prompts: Sequence[Ids], seed: int) -> Speed:
         """One sample for each prompt."""
@@ -115,6 +127,11 @@ class Decoder:
             return None
         if kind == "model-free":
             return model_free(self._compiled, prompt, memory=self._memory)
+        if kind == "drawn tables":
+            return model_free_drawn(self._compiled, prompt, memory=self._memory)
+        if kind == "drawn tables and model":
+            draft = DraftRows(self._draft, prompt, self._rows)
+            return model_free_drawn(self._compiled, prompt, memory=self._memory, draft=draft)
         if kind == "tree":
             return ModelTreeDrafter(self._draft, prompt, self._rows)
         if kind == "dyspec":
@@ -136,11 +153,20 @@ class Decoder:
         return tokens
 
 
+_TABLES = {
+    "model-free": TOP,
+    "mixed": TOP,
+    "drawn tables": DRAWN_KEEP,
+    "drawn tables and model": DRAWN_KEEP,
+}
 REFERENCES = (Setting("transformers"), Setting("assisted", 5), Setting("none", 0))
 OURS = (
     Setting("model-free", MODEL_FREE_PLAN.length, MODEL_FREE_PLAN.width, MODEL_FREE_PLAN.nodes),
     Setting("model", 5),
     Setting("tree", 5, 2, 16),
     Setting("mixed", 6, 8, 16),
+    Setting("drawn tables", *DRAWN_PLAN[:2], 24),
+    Setting("drawn tables", *DRAWN_PLAN),
+    Setting("drawn tables and model", *DRAWN_PLAN),
 )
 Make = Callable[[Setting], Decoder]

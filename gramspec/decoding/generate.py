@@ -25,13 +25,14 @@ from gramspec.decoding.checks import (
 from gramspec.decoding.completion import Completion
 from gramspec.decoding.drafting import DraftMemory
 from gramspec.decoding.drafting.model_free import shared_memory
+from gramspec.decoding.drafting.sources import TOP
 from gramspec.decoding.lockstep import in_lockstep
 from gramspec.decoding.options import DecodingOptions, check_whole
 from gramspec.decoding.random import NumpyRandomSource, RandomSource
 from gramspec.decoding.rows import RowLaw
 from gramspec.decoding.samplers import AutoSampler, MaskedSampler, RestartSampler, Sampler, TwistedSampler
 from gramspec.decoding.streaming import Chunk, TextStream
-from gramspec.decoding.wiring import Call, check_names, needs_memory, sampler_of
+from gramspec.decoding.wiring import Call, check_names, kept_of_rows, sampler_of
 from gramspec.errors import OptionError
 from gramspec.grammar.core import Grammar
 from gramspec.limits import Limits
@@ -162,8 +163,9 @@ def generate(
         drafting = MemoModel(draft, max_bytes=options.memo_bytes) if draft is not None else None
     call = Call(model, drafting, compiled, rows, max_new_tokens, options, law, None)
     check_names(call, seed)
-    if memory is not None or needs_memory(call):
-        call = call._replace(memory=shared_memory(memory, compiled, seed))
+    kept = kept_of_rows(call)
+    if memory is not None or kept:
+        call = call._replace(memory=shared_memory(memory, compiled, seed, keep=max(kept, TOP)))
 
     made = 0
 

@@ -40,7 +40,9 @@ class DecodingOptions:
         it), "dyspec" (a tree that grows where it is likely to be kept), "probing" (that also looks where Φ
         can be learned fastest; needs no draft model), "model-free" (grammar, n-grams, look-up and past
         outputs), "model-free-probing" (the last one behind "probing" without a draft model), "fused"
-        (behind "model").
+        (behind "model"), "model-free-drawn" (drawn from what grammar, n-grams, look-up and past outputs
+        expect: the fewest target forwards without a draft model), "fused-drawn" (with the draft model as one
+        more source).
     verifier : str
         Rule that keeps or refuses drafts: "auto" (the best that holds for every drafter), or a name of
         `gramspec.decoding.verification.VERIFIERS`.

@@ -12,16 +12,21 @@ from typing import Any, Literal, NamedTuple
 from gramspec.decoding.control import Arm, Bandit, ThresholdPlan
 from gramspec.decoding.control.bandit import Metric
 from gramspec.decoding.drafting import (
+    DRAWN_PLAN,
     MODEL_FREE_PLAN,
     AtTheFrontier,
     DraftMemory,
     ModelDrafter,
     model_free,
+    model_free_drawn,
 )
+from gramspec.decoding.drafting.draft_rows import DraftRows
 from gramspec.decoding.drafting.dyspec import DySpecDrafter
+from gramspec.decoding.drafting.model_free import DRAWN_KEEP
 from gramspec.decoding.drafting.model_tree import ModelTreeDrafter
 from gramspec.decoding.drafting.probing import ProbingDrafter
 from gramspec.decoding.drafting.protocol import Controller, Drafter
+from gramspec.decoding.drafting.sources import TOP
 from gramspec.decoding.drafting.tree import DraftPlan
 from gramspec.decoding.kernel import KilledLaw, MaskedLaw, TwistedLaw
 from gramspec.decoding.meter import Meter
@@ -134,6 +139,15 @@ def _fused(call: Call, prompt: Sequence[int]) -> Drafter:
     return model_free(call.compiled, prompt, memory=call.memory, drawn=_model(call, prompt))
 
 
+def _drawn(call: Call, prompt: Sequence[int]) -> Drafter:
+    return model_free_drawn(call.compiled, prompt, memory=call.memory)
+
+
+def _fused_drawn(call: Call, prompt: Sequence[int]) -> Drafter:
+    draft = DraftRows(_draft(call), prompt, call.rows)
+    return model_free_drawn(call.compiled, prompt, memory=call.memory, draft=draft)
+
+
 def _draft(call: Call) -> LanguageModel:
     assert call.draft is not None  # `recipe_of` has refused names that need one
     return call.draft
@@ -149,6 +163,10 @@ def _wide(call: Call) -> DraftPlan:
 
 def _known(call: Call) -> DraftPlan:
     return MODEL_FREE_PLAN
+
+
+def _many(call: Call) -> DraftPlan:
+    return DRAWN_PLAN
 
 
 def _far(call: Call) -> DraftPlan:
@@ -167,6 +185,8 @@ RECIPES: Mapping[str, Recipe] = {
     "model-free": Recipe(_model_free, _known),
     "model-free-probing": Recipe(_searching, _both, walks=True),
     "fused": Recipe(_fused, _known, needs_draft=True),
+    "model-free-drawn": Recipe(_drawn, _many),
+    "fused-drawn": Recipe(_fused_drawn, _many, needs_draft=True),
 }
 
 
@@ -292,17 +312,26 @@ def check_names(call: Call, seed: int | None = None) -> None:
         )
 
 
-def needs_memory(call: Call) -> bool:
-    """Whether the drafter of the call learns from all of its prompts.
+_LEARNING: Mapping[Callable[..., Drafter], int] = {
+    _model_free: TOP,
+    _searching: TOP,
+    _fused: TOP,
+    _drawn: DRAWN_KEEP,
+    _fused_drawn: DRAWN_KEEP,
+}
+
+
+def kept_of_rows(call: Call) -> int:
+    """Tokens of a row that a memory for the drafters of the call keeps; 0 where none of them needs one.
 
     Parameters
     ----------
     call : Call
         The call.
     """
-    made = {_model_free, _searching, _fused}
     recipes = (recipe_of(call), recipe_of(call, weighted=True))
-    return call.options.controller in _BANDITS or any(r is not None and r.make in made for r in recipes)
+    kept = max(_LEARNING.get(r.make, 0) for r in recipes if r is not None) if any(recipes) else 0
+    return max(kept, TOP) if call.options.controller in _BANDITS else kept
 
 
 def sampler_of(call: Call, name: str, potential: Potential | None, prompt: Sequence[int]) -> Sampler[Any]:

@@ -20,7 +20,10 @@ from gramspec.decoding.drafting import (
     RecyclingDrafter,
     RetrievalDrafter,
     model_free,
+    model_free_drawn,
 )
+from gramspec.decoding.drafting.copying import CopyDrafter
+from gramspec.decoding.drafting.draft_rows import DraftRows
 from gramspec.decoding.drafting.dyspec import DySpecDrafter
 from gramspec.decoding.drafting.model_free import DraftMemory
 from gramspec.decoding.drafting.model_tree import ModelTreeDrafter, sequoia_shape
@@ -117,6 +120,20 @@ def _fused(drawn: bool) -> Make:
     return made
 
 
+def _tables(drawn: bool) -> Make:
+    def made(bench: Bench) -> Any:
+        memory = DraftMemory(bench.compiled)
+        draft = DraftRows(*_parts(bench)) if drawn else None
+        return model_free_drawn(bench.compiled, bench.world.prompt, memory=memory, draft=draft, floor=0.0)
+
+    return made
+
+
+def _copying(bench: Bench) -> Any:
+    prompt = (*_member(bench), *bench.world.prompt)
+    return CopyDrafter(prompt, bench.world.vocabulary)
+
+
 _CHAIN = ("token", "block", "match", "recursive", "descent", "traversal", "auto")
 _DRAWN = ("match", "recursive", "descent", "traversal", "auto")
 _FIXED = ("match", "descent", "traversal", "auto")
@@ -162,6 +179,9 @@ DRAFTS: dict[str, Draft] = {
         DraftPlan(3, 4, 6),
         ("descent", "traversal", "auto"),
     ),
+    "copying": Draft(_taught(_copying), _WIDE, _FIXED),
+    "drawn tables": Draft(_taught(_tables(False)), _TREE, _DRAWN),
+    "drawn tables with a draft model": Draft(_taught(_tables(True)), _TREE, _DRAWN),
     "fusion with a drawn chain": Draft(_fused(True), _TREE, ("descent", "traversal", "auto")),
 }
 

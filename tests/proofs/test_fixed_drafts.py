@@ -10,6 +10,7 @@ from benches import tiny_worlds
 
 from gramspec.decoding.drafting import (
     Branch,
+    CopyDrafter,
     DraftPlan,
     DraftTree,
     ForcedDrafter,
@@ -65,6 +66,11 @@ class TestLookup(FixedDrafterLaws):
 class TestRetrieval(FixedDrafterLaws):
     def make(self, bench: Bench) -> Any:
         return RetrievalDrafter(eos_ids=bench.world.small.eos_ids)
+
+
+class TestCopying(FixedDrafterLaws):
+    def make(self, bench: Bench) -> Any:
+        return CopyDrafter((*pool(bench), *bench.world.prompt), bench.world.vocabulary)
 
 
 class TestModelFree(FixedDrafterLaws):

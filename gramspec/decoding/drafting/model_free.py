@@ -1,6 +1,7 @@
 """Drafting without a draft model: what `generate` uses when it is given none.
 
-Law: fixed branches only, so the random choices, and with a seed the output, do not depend on what is drafted.
+Law: fixed branches (`model_free`): the random choices, and with a seed the output, do not depend on what is
+drafted; or branches drawn from what the tables expect (`model_free_drawn`), of which more are kept.
 Cost: a few look-ups per node; `DraftMemory` bounds what is remembered. Source: laws, "match".
 """
 
@@ -9,15 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from gramspec.decoding.drafting.copying import CopyDrafter, CopyTable
+from gramspec.decoding.drafting.draft_rows import DraftRows
+from gramspec.decoding.drafting.drawn import DrawnDrafter
 from gramspec.decoding.drafting.forced import ForcedDrafter
 from gramspec.decoding.drafting.fusion import FusedDrafter, Trust
 from gramspec.decoding.drafting.literals import grammar_literals
 from gramspec.decoding.drafting.lookup import LookupDrafter, TextIndex
+from gramspec.decoding.drafting.mixture import Mixture
 from gramspec.decoding.drafting.ngram import NgramDrafter, NgramTable
 from gramspec.decoding.drafting.protocol import Controller, Drafter, controller_of
+from gramspec.decoding.drafting.rates import Rates
 from gramspec.decoding.drafting.retrieval import CompletionStore, RetrievalDrafter
 from gramspec.decoding.drafting.segmentation import Segmenter
-from gramspec.decoding.drafting.sources import SourceDrafter
+from gramspec.decoding.drafting.sources import TOP, SourceDrafter
 from gramspec.decoding.drafting.tree import DraftPlan
 from gramspec.decoding.kernel import Node
 from gramspec.errors import OptionError
@@ -25,6 +31,13 @@ from gramspec.validity.protocol import CompiledLanguage
 
 MODEL_FREE_PLAN = DraftPlan(length=10, width=8, nodes=12)
 """A plan that suits `model_free` where nothing is known of what a forward costs."""
+
+
+DRAWN_PLAN = DraftPlan(length=32, width=16, nodes=64)
+"""A plan that suits `model_free_drawn`: as few forwards as may be."""
+
+DRAWN_KEEP = 32
+"""Tokens of a row that are worth drawing from."""
 
 
 class DraftMemory:
@@ -43,6 +56,8 @@ class DraftMemory:
         Longest n-gram.
     max_bytes : int
         Bound on what is learned: three quarters for the n-gram table, one quarter for past outputs.
+    keep : int
+        Most probable tokens remembered of a row: more of them serve drafts that are drawn.
 
     Raises
     ------
@@ -57,28 +72,34 @@ class DraftMemory:
         texts: Sequence[bytes] = (),
         order: int = 4,
         max_bytes: int = 1 << 26,
+        keep: int = TOP,
     ) -> None:
         if isinstance(max_bytes, bool) or not isinstance(max_bytes, int) or max_bytes < 1 << 12:
             raise OptionError(f"max_bytes={max_bytes!r}: a whole number of at least 4096 is needed")
         grammar = getattr(compiled, "grammar", None)
         spelled = grammar_literals(grammar) if grammar is not None else []
         self.compiled = compiled
-        self._given = (tuple(texts), order, max_bytes)
+        self._given = (tuple(texts), order, max_bytes, keep)
+        self.keep = keep
         self.segmenter = Segmenter(compiled.vocabulary)
         self.texts = TextIndex([*texts, *spelled])
-        self.table = NgramTable(order, max_bytes=3 * (max_bytes // 4))
+        self.table = NgramTable(order, keep=keep, max_bytes=3 * (max_bytes // 4))
         self.store = CompletionStore(max_bytes // 4)
         self.forced = ForcedDrafter(compiled.vocabulary, segmenter=self.segmenter)
         self.trust = Trust()
+        self.mixture = Mixture()
+        self.rates = Rates()
+        self.copied = CopyTable()
+        self.plain = NgramTable(order, by_state=False, keep=keep, max_bytes=max_bytes // 4)
 
     def fresh(self) -> DraftMemory:
         """A memory with the same texts and bounds that has learned nothing."""
-        texts, order, max_bytes = self._given
-        return DraftMemory(self.compiled, texts=texts, order=order, max_bytes=max_bytes)
+        texts, order, max_bytes, keep = self._given
+        return DraftMemory(self.compiled, texts=texts, order=order, max_bytes=max_bytes, keep=keep)
 
 
 def shared_memory(
-    memory: DraftMemory | None, compiled: CompiledLanguage, seed: int | None = None
+    memory: DraftMemory | None, compiled: CompiledLanguage, seed: int | None = None, *, keep: int = TOP
 ) -> DraftMemory:
     """The memory that a call works with.
 
@@ -90,6 +111,8 @@ def shared_memory(
         The grammar of the call.
     seed : int, optional
         A call that can be repeated learns in a memory of its own.
+    keep : int
+        Tokens remembered of a row in a memory that begins afresh.
 
     Raises
     ------
@@ -97,7 +120,7 @@ def shared_memory(
         When `memory` is something else, or belongs to another grammar or vocabulary.
     """
     if memory is None:
-        return DraftMemory(compiled)
+        return DraftMemory(compiled, keep=keep)
     if not isinstance(memory, DraftMemory):
         raise OptionError(f"memory={memory!r}: a DraftMemory is needed")
     if memory.compiled.fingerprint != compiled.fingerprint:
@@ -134,13 +157,57 @@ def model_free(
         When `memory` belongs to another grammar or vocabulary.
     """
     memory = shared_memory(memory, compiled)
-    sources: list[SourceDrafter] = [
+    return FusedDrafter(_sources(memory, prompt), drawn, trust=memory.trust, least=least)
+
+
+def model_free_drawn(
+    compiled: CompiledLanguage,
+    prompt: Sequence[int],
+    *,
+    memory: DraftMemory | None = None,
+    draft: DraftRows | None = None,
+    floor: float = 0.003,
+) -> DrawnDrafter:
+    """The sources of `model_free`, their mixture drawn from; with a draft model as one more source.
+
+    Parameters
+    ----------
+    compiled : CompiledGrammar
+        The grammar on its vocabulary.
+    prompt : sequence of int
+        Prompt ids.
+    memory : DraftMemory, optional
+        What has been learned; a fresh one by default.
+    draft : DraftRows, optional
+        Rows of a draft model.
+    floor : float
+        Places that are reached with less probability are not drafted.
+
+    Raises
+    ------
+    OptionError
+        When `memory` belongs to another grammar or vocabulary.
+    """
+    memory = shared_memory(memory, compiled, keep=DRAWN_KEEP)
+    copied = CopyDrafter(prompt, compiled.vocabulary, memory.copied, segmenter=memory.segmenter)
+    return DrawnDrafter(
+        [*_sources(memory, prompt), NgramDrafter(prompt, memory.plain, name="plain n-gram"), copied],
+        draft,
+        mixture=memory.mixture,
+        rates=memory.rates,
+        floor=floor,
+        keep=memory.keep,
+    )
+
+
+def _sources(memory: DraftMemory, prompt: Sequence[int]) -> list[SourceDrafter]:
+    vocabulary = memory.compiled.vocabulary
+    return [
         NgramDrafter(prompt, memory.table),  # asked first: where it is sure the others are not asked
         memory.forced,
-        RetrievalDrafter(memory.store, eos_ids=compiled.vocabulary.eos_ids),
-        LookupDrafter(prompt, compiled.vocabulary, memory.texts, segmenter=memory.segmenter),
+        RetrievalDrafter(memory.store, eos_ids=vocabulary.eos_ids),
+        LookupDrafter(prompt, vocabulary, memory.texts, segmenter=memory.segmenter),
     ]
-    return FusedDrafter(sources, drawn, trust=memory.trust, least=least)
 
 
 class AtTheFrontier:

@@ -25,6 +25,7 @@ from gramspec.errors import OptionError
 
 _CONTEXT_BYTES = 400  # key, entry and dictionary slots of a context
 _TOKEN_BYTES = 110  # one remembered token of it
+_LEFT = 0.05  # weight of all shorter contexts below which they are not asked
 _SURE = 0.9  # share of the best token above which other sources need not be asked
 
 Context = tuple[Hashable, ...]
@@ -142,32 +143,36 @@ class NgramTable:
         state : hashable
             Class of the grammar state.
         """
-        mixed: dict[int, float] = {}
-        confidence = count = 0
         rows = self._rows
         n = len(tokens)
+        found: list[tuple[int, dict[int, float]]] = []
+        confidence = 0
         for length in range(min(self.order, n + 1)):
             tail = tuple(tokens[n - length :])
             known = rows.get((state, *tail) if self.by_state else tail)
             if known is None:
                 if length:  # no longer context is known either
-                    count = 0
                     break
                 continue
-            count, entry = known
-            if not mixed:
-                mixed = dict(entry)
-            else:
-                rest = 1.0 / (count + 1.0)
-                mixed = {token: rest * share for token, share in mixed.items()}
-                weight = count * rest
-                for token, share in entry.items():
-                    mixed[token] = mixed.get(token, 0.0) + weight * share
-            confidence = 2 * length + (count > 1)
-        if not mixed:
+            found.append(known)
+            confidence = 2 * length + (known[0] > 1)
+        if not found:
             return NOTHING
+        mixed: dict[int, float] = {}
+        left = 1.0
+        for count, entry in reversed(found[1:]):
+            share = left * count / (count + 1.0)
+            left -= share
+            for token, p in entry.items():
+                mixed[token] = mixed.get(token, 0.0) + share * p
+            if left < _LEFT:  # shorter contexts would hardly be heard
+                break
+        else:
+            for token, p in found[0][1].items():
+                mixed[token] = mixed.get(token, 0.0) + left * p
         # The longest context has been seen, and it left little open.
-        return Suggestion(list(mixed.items()), confidence, count > 0 and max(mixed.values()) > _SURE)
+        whole = len(found) == min(self.order, n + 1)
+        return Suggestion(list(mixed.items()), confidence, whole and max(mixed.values()) > _SURE)
 
     def entries(self) -> Mapping[Context, Mapping[int, float]]:
         """The averages by context."""
@@ -189,6 +194,8 @@ class NgramDrafter(SourceDrafter):
         What is known; a fresh tri-gram table by default.
     growth, least
         As for `SourceDrafter`; PUCT by default.
+    name : str
+        Its name among other sources.
     """
 
     name = "ngram"
@@ -200,8 +207,10 @@ class NgramDrafter(SourceDrafter):
         *,
         growth: Growth = "puct",
         least: float = 0.01,
+        name: str = "ngram",
     ) -> None:
         super().__init__(growth=growth, least=least)
+        self.name = name
         self.table = table if table is not None else NgramTable()
         most = self.table.order - 1
         self._tail = tuple(prompt[len(prompt) - min(most, len(prompt)) :])

@@ -101,7 +101,7 @@ class Known:
         return True
 
 
-def seen_in(tree: DraftTree, known: Known) -> list[Seen]:
+def seen_in(tree: DraftTree, known: Known, *, most: int = TOP, least: float = _SMALLEST) -> list[Seen]:
     """What the target showed in a round for the first time; parents first.
 
     Parameters
@@ -110,6 +110,10 @@ def seen_in(tree: DraftTree, known: Known) -> list[Seen]:
         A tree whose nodes have been scored.
     known : Known
         What has been learned before; it grows.
+    most : int
+        Tokens of a row that are worth remembering.
+    least : float
+        Share of a row below which a token is never remembered.
     """
     found = []
     for node in tree.nodes:
@@ -117,10 +121,10 @@ def seen_in(tree: DraftTree, known: Known) -> list[Seen]:
             continue
         kernel = node.kernel
         alive = 1.0 - float(kernel[-1])
-        ids = np.flatnonzero(kernel[:-1] > _SMALLEST * alive)
+        ids = np.flatnonzero(kernel[:-1] > least * alive)
         shares = kernel[ids] / alive
-        if len(ids) > TOP:
-            order = np.argsort(-shares, kind="stable")[:TOP]
+        if len(ids) > most:
+            order = np.argsort(-shares, kind="stable")[:most]
             ids, shares = ids[order], shares[order]
         found.append(Seen(node.prefix, state_class(node), tuple(ids.tolist()), tuple(shares.tolist())))
     return found
