@@ -37,6 +37,7 @@ Id Configs::intern_stack(StackSet s) {
   if (static_cast<std::int64_t>(stacks_.size()) >= 4 * bounds_.max_configurations) {
     throw LimitExceeded("max_configurations", "too many different stacks");
   }
+  if (s.frames.size() > 1) count(s.frames.size() - 1);
   const auto id = static_cast<Id>(stacks_.size());
   stack_index_.reserve();
   stack_shortest_.push_back(-1);
@@ -133,114 +134,40 @@ Id Configs::relax_stack(Id s) {
   return relaxed_stacks_[s] = intern_stack(std::move(out));
 }
 
-// Whether an expression does nothing but push a frame: a call or a key, or a rule with a rest.
-// (A rule without a rest pushes nothing; following it here could go round a cycle of unit rules.)
-bool Configs::enters(Id e) {
-  const Node& n = exprs_.node(e);
-  if (n.kind == Kind::kConcat) {
-    const Kind first = exprs_.node(n.a).kind;
-    const bool frame =
-        first == Kind::kRule || first == Kind::kCall || first == Kind::kObject || first == Kind::kKeyOpen;
-    return frame && !exprs_.nullable(n.a);
+// Items and frames kept beside the configurations count against the same limit.
+void Configs::count(std::size_t items) {
+  const std::int64_t limit = kItems * bounds_.max_configurations;
+  if (items_ + static_cast<std::int64_t>(items) > limit) {
+    throw LimitExceeded("max_configurations", "the stacks of the configurations have more than " +
+                                                  std::to_string(limit) + " frames");
   }
-  return n.kind == Kind::kCall || n.kind == Kind::kObject || n.kind == Kind::kKeyOpen;
-}
-
-void Configs::canonical(Id e, Id s, Returned& out) {
-  std::vector<Id> visited;  // rules followed since the last push
-  for (;;) {
-    const Node n = exprs_.node(e);
-    switch (n.kind) {
-      case Kind::kEmpty:
-        return;
-      case Kind::kEpsilon:
-        pop(s, out);
-        return;
-      case Kind::kRule:
-        // Rules that are each other's alternatives: the second visit with the same stack adds nothing.
-        if (std::find(visited.begin(), visited.end(), n.a) != visited.end()) return;
-        visited.push_back(n.a);
-        e = exprs_.body(n.a);
-        continue;
-      case Kind::kCall:
-        e = n.a;
-        continue;
-      case Kind::kNonNull:
-        if (exprs_.node(n.a).kind == Kind::kRule) {
-          e = exprs_.non_null(exprs_.body(exprs_.node(n.a).a));
-          continue;
-        }
-        break;
-      case Kind::kObject: {
-        const Objects::Parts parts = objects_.parts(n.a, n.b == 1);
-        canonical(parts.close, s, out);
-        if (parts.open == Exprs::kEmptyId) return;
-        s = push(exprs_.make({Kind::kKeyOpen, n.a}), s);
-        visited.clear();
-        e = parts.open;
-        continue;
-      }
-      case Kind::kKeyOpen:
-        // The key's text lives in the frame, so that the row of the key's characters is shared.
-        s = push(objects_.key_frame(n.a, 0), s);
-        e = objects_.key_language(n.a);
-        continue;
-      case Kind::kUnion: {
-        // Alternatives that only enter a frame are items of their own: their tops are shared.
-        const std::vector<Id>& all = exprs_.members(e);
-        if (std::none_of(all.begin(), all.end(), [&](Id x) { return enters(x); })) break;
-        std::vector<Id> rest;
-        for (Id x : std::vector<Id>(all)) {
-          if (enters(x)) {
-            if (exprs_.live(x)) canonical(x, s, out);
-          } else {
-            rest.push_back(x);
-          }
-        }
-        e = exprs_.union_of(std::move(rest));
-        continue;
-      }
-      case Kind::kConcat: {
-        if (enters(e)) {
-          s = push(n.b, s);
-          visited.clear();
-          e = n.a;
-          continue;
-        }
-        break;
-      }
-      default:
-        break;
-    }
-    out.items.push_back({e, s});
-    return;
-  }
-}
-
-void Configs::pop(Id s, Returned& out) {
-  const StackSet& set = stack(s);
-  out.bottom = out.bottom || set.bottom;
-  out.unknown = out.unknown || set.unknown;
-  for (const auto& [frame, below] : set.frames) {
-    if (exprs_.node(frame).kind == Kind::kKeyFrame) {
-      for (const Objects::Resolved& r : objects_.resolve(frame)) canonical(r.head, push(r.tail, below), out);
-    } else {
-      canonical(frame, below, out);
-    }
-  }
+  items_ += static_cast<std::int64_t>(items);
 }
 
 void Configs::merge(std::vector<Item>& items) {
   std::sort(items.begin(), items.end());
   std::size_t kept = 0;
-  for (const Item& item : items) {
-    if (kept > 0 && items[kept - 1].top == item.top) {
-      items[kept - 1].stack = unite(items[kept - 1].stack, item.stack);
-    } else {
-      items[kept++] = item;
-    }
+  std::vector<Id> alike;
+  for (std::size_t i = 0; i < items.size();) {
+    const Item item = items[i];
+    for (alike.clear(); i < items.size() && items[i].top == item.top; ++i) alike.push_back(items[i].stack);
+    items[kept++] = {item.top, alike.size() == 1 ? item.stack : unite_all(alike)};
   }
   items.resize(kept);
+}
+
+// Pairs of pairs: one after another, large unions would be written down again for each that joins them.
+Id Configs::unite_all(std::vector<Id>& stacks) {
+  std::sort(stacks.begin(), stacks.end());
+  stacks.erase(std::unique(stacks.begin(), stacks.end()), stacks.end());
+  while (stacks.size() > 1) {
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < stacks.size(); i += 2) {
+      stacks[kept++] = i + 1 < stacks.size() ? unite(stacks[i], stacks[i + 1]) : stacks[i];
+    }
+    stacks.resize(kept);
+  }
+  return stacks.front();
 }
 
 Id Configs::intern(Returned&& core) {
@@ -258,6 +185,7 @@ Id Configs::intern(Returned&& core) {
         "max_configurations",
         "matching needs more than " + std::to_string(bounds_.max_configurations) + " configurations");
   }
+  if (core.items.size() > 1) count(core.items.size() - 1);
   const auto id = static_cast<Id>(configs_.size());
   index_.reserve();
   Config& c = configs_.emplace_back();
@@ -273,87 +201,6 @@ Id Configs::start(Id e, Id s) {
   Returned core;
   canonical(e, s, core);
   return intern(std::move(core));
-}
-
-// The usual state: nothing may be empty and nothing is entered, so that what reads is the core as it is.
-bool Configs::close_plainly(Config& c) {
-  ByteSet live;
-  for (const Item& item : c.core) {
-    if (exprs_.nullable(item.top)) return false;
-    const Head& h = exprs_.head(item.top);
-    if (!h.calls.empty() || !h.tokens.empty() || h.arcs.empty()) return false;
-    for (const Arc& arc : h.arcs) {
-      for (unsigned b = arc.lo; b <= arc.hi; ++b) live.set(b);
-    }
-  }
-  c.accepts = c.core_accept;
-  c.escapes = c.core_escape;
-  c.live = live;
-  c.plain = true;
-  c.closed = true;
-  return true;
-}
-
-void Configs::close(Config& c) {
-  if (close_plainly(c)) return;
-  // Zero-length returns first: they lead to the items that the top of the stack is made of.
-  std::map<Id, Id> entries;  // top -> stack set already handled
-  const auto absorb = [&](std::map<Id, Id>& seen, std::vector<Item>& todo, Returned& r) {
-    c.accepts = c.accepts || r.bottom;
-    c.escapes = c.escapes || r.unknown;
-    for (const Item& item : r.items) {
-      const auto [it, fresh] = seen.try_emplace(item.top, item.stack);
-      const Id united = fresh ? item.stack : unite(it->second, item.stack);
-      if (!fresh && united == it->second) continue;
-      it->second = united;
-      todo.push_back({item.top, united});
-    }
-  };
-  c.accepts = c.core_accept;
-  c.escapes = c.core_escape;
-  std::vector<Item> todo;
-  Returned core;
-  core.items = c.core;
-  absorb(entries, todo, core);
-  while (!todo.empty()) {
-    const Item item = todo.back();
-    todo.pop_back();
-    if (!exprs_.nullable(item.top)) continue;
-    Returned r;
-    pop(item.stack, r);
-    absorb(entries, todo, r);
-  }
-  // Filled when all is known: a limit reached on the way leaves the configuration open.
-  std::vector<Item> entered, items;
-  std::vector<std::pair<Id, Item>> tokens;
-  for (const auto& [top, s] : entries) entered.push_back({top, s});
-  // Then calls, until nothing is added. Callees never match the empty string, so nothing returns here.
-  std::map<Id, Id> all;
-  Returned initial;
-  initial.items = entered;
-  absorb(all, todo, initial);
-  while (!todo.empty()) {
-    const Item item = todo.back();
-    todo.pop_back();
-    const Head& h = exprs_.head(item.top);
-    for (const auto& [callee, cont] : h.calls) {
-      Returned r;
-      canonical(callee, push(cont, item.stack), r);
-      absorb(all, todo, r);
-    }
-  }
-  for (const auto& [top, s] : all) {
-    const Head& h = exprs_.head(top);
-    if (!h.arcs.empty()) items.push_back({top, s});
-    for (const Arc& arc : h.arcs) {
-      for (int b = arc.lo; b <= arc.hi; ++b) c.live.set(static_cast<unsigned>(b));
-    }
-    for (const auto& [token, cont] : h.tokens) tokens.push_back({token, {cont, s}});
-  }
-  c.entries = std::move(entered);
-  c.items = std::move(items);
-  c.tokens = std::move(tokens);
-  c.closed = true;
 }
 
 const Config& Configs::closed(Id config) {

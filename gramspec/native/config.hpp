@@ -52,6 +52,23 @@ struct Config {
   [[nodiscard]] const std::vector<Item>& entered() const noexcept { return plain ? core : entries; }
 };
 
+// Expressions that wait to be followed, each with the stacks it is above; see entering.cpp.
+struct Agenda {
+  static constexpr std::size_t kFew = 8;  // looked through one by one
+  struct Waiting {
+    Id top;
+    Id stack;              // all that were there when it was last followed, or one
+    std::vector<Id> more;  // those that came since
+    bool done = false;     // followed once
+  };
+  std::vector<Waiting> all;
+  std::vector<std::size_t> order;
+  std::size_t served = 0;
+  std::size_t indexed = 0;
+  std::unordered_map<Id, std::size_t> at;
+  void add(Id e, Id stack);
+};
+
 class Configs {
  public:
   Configs(const Bounds& bounds, Exprs& exprs, Objects& objects);
@@ -116,12 +133,22 @@ class Configs {
   [[nodiscard]] std::int64_t size() const noexcept { return static_cast<std::int64_t>(configs_.size()); }
   [[nodiscard]] std::int64_t stacks() const noexcept { return static_cast<std::int64_t>(stacks_.size()); }
   // Share of the limits used, in configurations (there may be four times as many stacks).
-  [[nodiscard]] std::int64_t used() const noexcept { return std::max(size(), stacks() / 4); }
+  [[nodiscard]] std::int64_t used() const noexcept {
+    return std::max({size(), stacks() / 4, items_ / kItems});
+  }
   // A configuration of another pool over the same expressions; `stacks` remembers what was copied.
   Id import(const Configs& other, Id config, std::unordered_map<Id, Id>& stacks);
   [[nodiscard]] std::int64_t tables() const noexcept { return tables_; }
 
  private:
+  static constexpr std::int64_t kItems = 32;  // of configurations and stacks, per configuration of the limit
+  void follow(Id e, Id stack, Returned& out, Agenda& waiting);
+  void open(Id stack, Returned& out, Agenda& waiting);
+  void drain(Agenda& waiting, Returned& out);
+  // The next expression whose stacks have grown since it was last followed.
+  bool next(Agenda& agenda, Item& out);
+  Id unite_all(std::vector<Id>& stacks);
+  void count(std::size_t items);
   [[nodiscard]] bool enters(Id e);
   Id intern_stack(StackSet s);
   Id import_stack(const Configs& other, Id stack, std::unordered_map<Id, Id>& stacks);
@@ -147,6 +174,7 @@ class Configs {
   std::deque<Config> configs_;
   ContentIndex index_;
   std::int64_t tables_ = 0;
+  std::int64_t items_ = 0;
 };
 
 }  // namespace gramspec

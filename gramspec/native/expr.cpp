@@ -50,6 +50,15 @@ void Exprs::count_members(std::size_t members) {
   list_items_ += static_cast<std::int64_t>(members);
 }
 
+void Exprs::count_heads(std::size_t parts) {
+  const std::int64_t limit = kListItems * bounds_.max_states;
+  if (head_items_ + static_cast<std::int64_t>(parts) > limit) {
+    throw LimitExceeded("max_states", "the states can read or call more than " + std::to_string(limit) +
+                                          " parts of the grammar");
+  }
+  head_items_ += static_cast<std::int64_t>(parts);
+}
+
 Id Exprs::intern_list(std::vector<Id> items) {
   const std::size_t hash = HashIds{}(items);
   const Id known =

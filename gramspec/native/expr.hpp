@@ -104,6 +104,8 @@ class Exprs {
   static constexpr std::int64_t kListItems = 16;          // members of unions, per state of the limit
   static constexpr std::size_t kExploreStates = 200'000;  // of one search for a member
   static constexpr std::size_t kShortSearch = 1'000;      // of one search that may fail
+  static constexpr std::size_t kFewParts = 3;             // of an intersection
+  static constexpr std::size_t kStraightWay = 100;        // states of a way on which all parts come closer
   static constexpr Id kEmptyId = 0;
   static constexpr Id kEpsilonId = 1;
 
@@ -165,6 +167,7 @@ class Exprs {
   Id non_null(Id item);  // only after the rules inside are final
   // Sets kept beside the expressions count against the same limit.
   void count_members(std::size_t members);
+  void count_heads(std::size_t parts);
   Id make(const Node& node, std::int32_t depth = 1);
   [[nodiscard]] std::int32_t depth_of(Id e) const noexcept { return depth_[static_cast<std::size_t>(e)]; }
 
@@ -265,6 +268,7 @@ class Exprs {
   std::deque<std::vector<Id>> lists_;
   ContentIndex list_index_;
   std::int64_t list_items_ = 0;
+  std::int64_t head_items_ = 0;
   std::unordered_map<Id, Id> stripped_;
   std::unordered_map<std::uint32_t, Id> characters_;  // character -> its spellings
   std::unordered_map<Id, Loose> loosened_;

@@ -217,6 +217,7 @@ const Head& Exprs::head(Id e) {
     scratch_head_ = std::move(h);
     return scratch_head_;
   }
+  count_heads(h.arcs.size() + h.calls.size() + h.tokens.size());
   h.arcs.shrink_to_fit();
   heads_.push_back(std::move(h));
   head_index_[i] = static_cast<std::int32_t>(heads_.size()) - 1;

@@ -144,7 +144,9 @@ bool Exprs::explore_live(Id e) {
     }
   };
   // Ways that look short come first, as they serve products of automata; later they take turns with ways on
-  // which all parts together come closer to an end, as they serve many conditions at once.
+  // which all parts together come closer to an end, as they serve many conditions at once. Where there are
+  // many, such a way is tried before all: it is straight where each condition waits for a letter of its own.
+  const std::size_t straight = node(e).kind == Kind::kAnd && members(e).size() > kFewParts ? kStraightWay : 0;
   std::unordered_map<Id, Id> from;
   std::unordered_set<Id> expanded;
   std::array<std::priority_queue<Entry>, 2> queues;
@@ -165,7 +167,8 @@ bool Exprs::explore_live(Id e) {
   };
   Id found = visit(e, kNone, 0) ? e : kNone;
   for (std::size_t turn = 0; found == kNone && !queues[0].empty(); ++turn) {
-    auto& queue = queues[queues[1].empty() || turn < kShortSearch ? 0 : turn % 2];
+    const bool together = turn < straight || (turn >= kShortSearch && turn % 2 == 1);
+    auto& queue = queues[together && !queues[1].empty() ? 1 : 0];
     const auto [estimate, distance, state] = queue.top();
     queue.pop();
     if (!expanded.insert(state).second) continue;
