@@ -54,11 +54,12 @@ demo: $(STAMPS)/env-demo $(STAMPS)/native ## run examples/demo.py
 test: $(STAMPS)/env-test $(STAMPS)/native ## run the tests (TESTS=tests/grammar for one room)
 	$(PY) -m pytest $(PYTEST_FLAGS) $(TESTS)
 
-fuzz: $(STAMPS)/env-fuzz $(STAMPS)/native ## fuzz harnesses, random schemas and patterns against others (SECONDS=600 each)
+fuzz: $(STAMPS)/env-fuzz $(STAMPS)/native ## fuzz harnesses, random schemas, patterns and grammars against others (SECONDS=600 each)
 	$(call other_build,build/fuzz/native,-DGRAMSPEC_COVERAGE=ON -DGRAMSPEC_SANITIZE=address)
 	$(call sanitized,build/fuzz/native) $(PY) -m tests.fuzz.drive --seconds $(SECONDS) $(HARNESSES)
 	$(PY) -m tests.conformance.fuzz --seconds $(SECONDS)
 	$(PY) tests/grammar/regex_fuzz.py --seconds $(SECONDS)
+	$(PY) -m tests.automaton.cfg_fuzz --seconds $(SECONDS)
 
 asan: $(STAMPS)/env-fuzz $(STAMPS)/native ## tests of the native core under AddressSanitizer and UBSan, and a search for leaks
 	$(call other_build,build/asan,-DGRAMSPEC_SANITIZE=address) --target all native_loop

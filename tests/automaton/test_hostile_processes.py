@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.automaton import hostile_context_free
 from tests.automaton.hostile_cases import CASES, SANITIZED
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,7 +19,7 @@ def test_in_its_time_and_memory(name: str) -> None:
     case = CASES[name]
     factor = 8 if SANITIZED else 1  # AddressSanitizer takes several times the time and memory
     done = subprocess.run(
-        [sys.executable, "-m", "tests.automaton.hostile_cases", name],
+        [sys.executable, "-m", hostile_context_free.__name__, name],
         cwd=ROOT,
         capture_output=True,
         text=True,
