@@ -1,24 +1,23 @@
 """The formats of a structural tag, each as an expression.
 
-Law: free text directly inside a tag (not inside an inner one) holds none of that tag's end strings; a string
-ends it where it may also begin the end. Tags are told apart by their triggers.
+Law: free text directly inside a tag (not inside an inner one) holds none of that tag's end strings, but for
+that of a dispatch, which holds what its own excludes leave. Tags are told apart by their triggers.
 Cost: linear in the specification; equal schemas are compiled once.
 Source: the documentation of xgrammar's structural tags; `gramspec.grammar.tags.text` for free text.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Final
 
 from gramspec.errors import GrammarError, UnsupportedError
 from gramspec.grammar import ir
 from gramspec.grammar.choice import prefix_tree
-from gramspec.grammar.core import Grammar, Residual
+from gramspec.grammar.core import Residual
+from gramspec.grammar.tags.contents import Contents, checked_schema, grammar_of, regex_of
 from gramspec.grammar.tags.fields import Fields, encoded
 from gramspec.grammar.tags.text import free_text, tag_dispatch
 from gramspec.grammar.tags.tokens import checked_token
@@ -65,7 +64,7 @@ class Formats:
     """Reads formats; keeps what equal schemas were made into."""
 
     def __init__(self) -> None:
-        self._schemas: dict[str, Grammar] = {}
+        self._contents = Contents()
         self._readers: dict[str, Callable[[Fields, _Inside], ir.Expr]] = {
             "const_string": self._const_string,
             "json_schema": self._json_schema,
@@ -93,7 +92,7 @@ class Formats:
     def whole(self, value: object, place: str) -> Content:
         """A format that is all there is: its residual predicates are those of the grammar."""
         if isinstance(value, Mapping) and value.get("type") == "json_schema":
-            grammar = self._schema_of(Fields(value, place, "a json_schema format"))
+            grammar = self._contents.schema_of(Fields(value, place, "a json_schema format"))
             return Content(grammar.expr, grammar.residuals)
         return Content(self._read(value, place, _Inside()))
 
@@ -104,9 +103,8 @@ class Formats:
         for index, each in enumerate(fields.items("structures", need=True, filled=True)):
             inner = Fields(each, fields.at("structures", index), "a structure")
             begin = inner.text("begin")
-            content = self._enclosed(
-                self._schema(inner.need("schema"), inner.at("schema")), inner.at("schema")
-            )
+            at = inner.at("schema")
+            content = self._contents.inside(self._contents.schema(inner.need("schema"), at), at)
             end = inner.text("end", empty=True)
             inner.close()
             tags.append(_Tag(begin, ir.concat(content, ir.literal(end)), inner.place))
@@ -152,26 +150,18 @@ class Formats:
         most = fields.get("max_chars")
         if most is not None:
             most = fields.number("max_chars", most, 0)
-        elif not inside.closed:
+        elif not (inside.closed or excludes):
             raise _endless(fields.place)
         return free_text([*excludes, *inside.ends], most=most)
 
     def _regex(self, fields: Fields, inside: _Inside) -> ir.Expr:
-        from gramspec.grammar.regex import regex
-
-        pattern = fields.need("pattern")
-        encoded(pattern, fields.at("pattern"), "'pattern'", empty=True)
-        if fields.get("excludes"):
+        pattern = fields.text("pattern", empty=True).decode()
+        if fields.texts("excludes"):
             raise UnsupportedError(fields.at("excludes"), "'excludes' of a pattern is not enforced")
-        with _placed(fields.at("pattern")):
-            return regex(pattern, dialect="ecma").expr
+        return regex_of(pattern, fields.at("pattern"))
 
     def _grammar(self, fields: Fields, inside: _Inside) -> ir.Expr:
-        text = fields.need("grammar")
-        encoded(text, fields.at("grammar"), "'grammar'")
-        raise UnsupportedError(
-            fields.at("grammar"), "grammars in EBNF inside a structural tag are not supported", "use regex"
-        )
+        return self._contents.inside(grammar_of(fields), fields.at("grammar"))
 
     def _token(self, fields: Fields, inside: _Inside) -> ir.Expr:
         return ir.TokenEdge(checked_token(fields.need("token"), fields.at("token")))
@@ -180,66 +170,23 @@ class Formats:
         return _other_tokens([*_tokens(fields, "exclude_tokens"), *inside.tokens])
 
     def _any_tokens(self, fields: Fields, inside: _Inside) -> ir.Expr:
-        excludes = [*_tokens(fields, "exclude_tokens"), *inside.tokens]
+        excludes = _tokens(fields, "exclude_tokens")
         most = fields.get("max_tokens")
         if most is not None:
             most = fields.number("max_tokens", most, 0)
-        elif not inside.closed:
+        elif not (inside.closed or excludes):
             raise _endless(fields.place)
-        return ir.repeat(_other_tokens(excludes), 0, most)
+        return ir.repeat(_other_tokens([*excludes, *inside.tokens]), 0, most)
 
     # -- schemas --------------------------------------------------------------------------------
 
     def _json_schema(self, fields: Fields, inside: _Inside) -> ir.Expr:
-        return self._enclosed(self._schema_of(fields), fields.at("json_schema"))
+        return self._contents.inside(self._contents.schema_of(fields), fields.at("json_schema"))
 
     def _qwen_xml_parameter(self, fields: Fields, inside: _Inside) -> ir.Expr:
-        raise UnsupportedError(fields.at("type"), "the style 'qwen_xml' is not supported")
-
-    def _schema_of(self, fields: Fields) -> Grammar:
-        fields.get("type")
-        schema = fields.need("json_schema")
-        style = fields.get("style", "json")
-        if style != "json":
-            raise UnsupportedError(fields.at("style"), f"the style {style!r} is not supported")
-        if fields.texts("excludes"):
-            raise UnsupportedError(fields.at("excludes"), "'excludes' of a JSON Schema is not supported")
-        order = "any" if fields.flag("any_order") else "schema"
-        gap = fields.get("max_whitespace_cnt")
-        gap = "any" if gap is None else fields.number("max_whitespace_cnt", gap, 0)
-        if not isinstance(schema, bool | Mapping):
-            raise GrammarError(fields.at("json_schema"), "a JSON Schema is an object, true or false")
-        grammar = self._schema(schema, fields.at("json_schema"), order, gap)
-        fields.close()
-        return grammar
-
-    def _schema(self, schema: object, place: str, order: Any = "schema", gap: Any = "any") -> Grammar:
-        from gramspec.grammar.json_schema import json_schema
-
-        try:
-            key = json.dumps([schema, order, gap])
-        except (TypeError, ValueError, RecursionError):
-            key = None
-        known = self._schemas.get(key) if key is not None else None
-        if known is None:
-            with _placed(place):
-                known = json_schema(schema, property_order=order, whitespace=gap)
-                _ = known.expr  # errors of its making belong here
-            if key is not None:
-                self._schemas[key] = known
-        return known
-
-    @staticmethod
-    def _enclosed(grammar: Grammar, place: str) -> ir.Expr:
-        """The expression of a schema that is a part of the text only."""
-        for residual in grammar.residuals:
-            first = residual.places[0]
-            raise UnsupportedError(
-                place + first.pointer,
-                f"{first.keyword} inside a structural tag is not enforced: {first.reason}",
-                "take the keyword out, or let the schema be the whole format",
-            )
-        return grammar.expr
+        place = fields.at("json_schema")
+        schema = checked_schema(fields.need("json_schema"), place)
+        return self._contents.inside(self._contents.schema(schema, place, style="qwen_xml"), place)
 
     # -- combinations ---------------------------------------------------------------------------
 
@@ -313,7 +260,7 @@ class Formats:
         triggers = fields.texts("triggers", need=True, filled=True)
         excludes = fields.texts("excludes")
         first, once = fields.flag("at_least_one"), fields.flag("stop_after_first")
-        if not inside.closed and not (first and once):
+        if not (inside.closed or excludes or (first and once)):
             raise _endless(fields.place)
         tags = []
         for begin, inner, rest in self._tags(fields, inside):
@@ -370,13 +317,13 @@ class Formats:
     def _dispatch(self, fields: Fields, inside: _Inside) -> ir.Expr:
         excludes = fields.texts("excludes")
         loop = fields.flag("loop") if "loop" in fields.value else fields.get("loop", True)
-        if not inside.closed:
+        if not (inside.closed or excludes):
             raise _endless(fields.place)
         pairs, places = [], []
         for place, pattern, expr in self._rules(fields, inside):
             places.append(place)
             pairs.append((encoded(pattern, place, "a pattern"), expr))
-        return tag_dispatch(pairs, loop=loop, excludes=[*excludes, *inside.ends], places=places)
+        return tag_dispatch(pairs, loop=loop, excludes=excludes, places=places)
 
     # -- tags that begin with tokens ------------------------------------------------------------
 
@@ -398,23 +345,24 @@ class Formats:
             if not members:
                 place = fields.at("trigger_tokens", triggers.index(trigger))
                 raise GrammarError(place, f"no tag begins with the trigger {trigger!r}", "take it out")
-        if not inside.closed and not (first and once):
+        if not (inside.closed or excludes or (first and once)):
             raise _endless(fields.place)
+        excludes += inside.tokens
         pairs = [(trigger, ir.union(*members)) for trigger, members in follow.items()]
         if not first:
-            return _token_dispatch(pairs, excludes, inside, loop=not once)
+            return _token_dispatch(pairs, excludes, loop=not once)
         now = ir.union(*(ir.concat(ir.TokenEdge(trigger), expr) for trigger, expr in pairs))
-        return now if once else ir.concat(now, _token_dispatch(pairs, excludes, inside, loop=True))
+        return now if once else ir.concat(now, _token_dispatch(pairs, excludes, loop=True))
 
     def _token_dispatch(self, fields: Fields, inside: _Inside) -> ir.Expr:
         excludes = _tokens(fields, "exclude_tokens")
         loop = fields.flag("loop") if "loop" in fields.value else fields.get("loop", True)
-        if not inside.closed:
+        if not (inside.closed or excludes):
             raise _endless(fields.place)
         pairs = []
         for place, pattern, expr in self._rules(fields, inside):
             pairs.append((checked_token(pattern, place), expr))
-        return _token_dispatch(pairs, excludes, inside, loop=loop)
+        return _token_dispatch(pairs, excludes, loop=loop)
 
     def _rules(self, fields: Fields, inside: _Inside) -> Iterator[tuple[str, object, ir.Expr]]:
         """Place of the pattern, pattern, and what follows, of each rule."""
@@ -435,11 +383,11 @@ def _other_tokens(excludes: Sequence[int | str]) -> ir.Expr:
 
 
 def _token_dispatch(
-    pairs: Sequence[tuple[int | str, ir.Expr]], excludes: list[int | str], inside: _Inside, *, loop: bool
+    pairs: Sequence[tuple[int | str, ir.Expr]], excludes: Sequence[int | str], *, loop: bool
 ) -> ir.Expr:
     """Tokens, each of which may be a trigger with what follows it."""
     triggers = [trigger for trigger, _ in pairs]
-    free = ir.repeat(_other_tokens([*triggers, *excludes, *inside.tokens]))
+    free = ir.repeat(_other_tokens([*triggers, *excludes]))
     called = ir.union(*(ir.concat(ir.TokenEdge(trigger), expr) for trigger, expr in pairs))
     return ir.concat(free, ir.repeat(ir.concat(called, free)) if loop else ir.optional(called))
 
@@ -467,15 +415,3 @@ def _endless(place: str) -> GrammarError:
         "free text in a tag whose end is empty: nothing tells where it ends",
         "give the tag an end that is not empty, or bound the text by max_chars",
     )
-
-
-@contextmanager
-def _placed(place: str) -> Iterator[None]:
-    """Errors of a part get the place of that part in front of theirs."""
-    try:
-        yield
-    except GrammarError as error:
-        inner, reason = error.pointer, error.reason
-        if inner.startswith("@") or (inner and not inner.startswith("/")):
-            reason, inner = f"{reason} (at {inner})", ""
-        raise type(error)(place + inner, reason, error.hint) from error
