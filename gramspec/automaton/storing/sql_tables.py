@@ -29,8 +29,9 @@ def write_sql_predicate(writer: Writer, residual: InScope | Prepares) -> None:
     schema = residual.schema
     words = writer.words
     words += (writer.string(residual.key), _DIALECTS.index(schema.dialect))
-    value: list[Json] = list(schema.ddl)
-    if not schema.ddl:
+    if schema.ddl:
+        value: list[Json] = [list(schema.ddl), [table.name for table in schema.tables]]
+    else:
         value = [_plain(asdict(table)) for table in schema.tables]
     words += json_words(writer, value)
 
@@ -69,10 +70,13 @@ def _schema(reader: Reader, dialect: Any) -> Schema:
     if not isinstance(rows, list) or not rows:
         raise reader.refusal("there are no tables")
     if dialect == "sqlite":
-        ddl = [row for row in rows if isinstance(row, str)]
-        if len(ddl) != len(rows):
-            raise reader.refusal("a statement is no text")
-        return schema_of_statements(ddl, "the stored schema")
+        if len(rows) != 2:
+            raise reader.refusal("the tables are malformed")
+        ddl, names = (_names(reader, row) for row in rows)
+        known = {table.name: table for table in schema_of_statements(ddl, "the stored schema").tables}
+        if not names or not known.keys() >= set(names):
+            raise reader.refusal("a table is not among those that its statements make")
+        return Schema(tuple(known[name] for name in names), dialect, ddl)
     tables = []
     for row in rows:
         fields = _fields(reader, row, Table)
@@ -102,7 +106,7 @@ def _fields(reader: Reader, value: Json, kind: Any) -> dict[str, Any]:
 
 def _names(reader: Reader, value: Json) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise reader.refusal("names of columns are malformed")
+        raise reader.refusal("a list of names is malformed")
     return tuple(str(one) for one in value)
 
 

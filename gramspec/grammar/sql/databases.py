@@ -65,10 +65,10 @@ def schema_of_database(source: object, dialect: Dialect) -> Schema:
 
 
 @contextlib.contextmanager
-def engine_of(source: object) -> Iterator[Engine]:
+def engine_of(source: object, *, write: bool = False) -> Iterator[Engine]:
     """The engine of a URL, disposed of afterwards; or the engine itself.
 
-    A file of SQLite is opened read only, and never made.
+    A file of SQLite is never made, and opened read only unless `write` says otherwise.
     """
     try:
         import sqlalchemy
@@ -98,7 +98,7 @@ def engine_of(source: object) -> Iterator[Engine]:
         if not path.is_file():
             reason = "there is no such file" if not path.exists() else "it is not a file"
             raise OptionError(f"schema: {shown(url)}: {reason}")
-        options["creator"] = lambda: read_only(path)
+        options["creator"] = lambda: opened(path, write)
     elif url.get_backend_name() in ("postgresql", "mysql", "mariadb"):
         options["connect_args"] = {"connect_timeout": _SECONDS}
         if url.drivername == "postgresql":
@@ -148,9 +148,9 @@ def shown(url: URL) -> str:
     return url.render_as_string(hide_password=True)
 
 
-def read_only(path: Path) -> sqlite3.Connection:
-    """A connection to a file of SQLite that cannot write."""
-    uri = f"file:{quote(str(path.resolve()))}?mode=ro"
+def opened(path: Path, write: bool) -> sqlite3.Connection:
+    """A connection to a file of SQLite that is there."""
+    uri = f"file:{quote(str(path.resolve()))}?mode={'rw' if write else 'ro'}"
     return sqlite3.connect(uri, uri=True, timeout=_SECONDS, check_same_thread=False)
 
 

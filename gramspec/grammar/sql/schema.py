@@ -75,9 +75,9 @@ def _of_ddl(text: str, dialect: Dialect) -> Schema:
         from gramspec.grammar.sql.sqlite_ddl import sqlite_schema
 
         return sqlite_schema(text)
-    raise OptionError(
-        f"schema: DDL of {dialect} is not read\n  hint: give the URL of a database, or a dict of tables"
-    )
+    from gramspec.grammar.sql.other_ddl import schema_of_ddl
+
+    return schema_of_ddl(text, dialect)
 
 
 def _of_mapping(source: Mapping[object, object], dialect: Dialect) -> Schema:

@@ -264,6 +264,8 @@ class Queries(CommonTables):
         joins: list[Any] = []
         if isinstance(item, exp.Table):
             self.refuse_others(item, _TABLE)
+            if isinstance(item.this, exp.Anonymous):
+                conditions += [(one, None) for one in item.this.expressions]
             frame.sources.append(self._table(item))
             joins = item.args.get("joins") or []
         elif isinstance(item, exp.Values):
@@ -324,9 +326,6 @@ class Queries(CommonTables):
         alias, columns = self.alias(item)
         database = identifier(item.args.get("db"), self.rules)
         if isinstance(item.this, exp.Anonymous):
-            outer = Frame(self.rules)
-            for one in item.this.expressions:
-                self.scalar(one, outer)
             return self.tables.function(self.rules.folded(item.this.name, False), alias)
         if not isinstance(item.this, exp.Identifier):
             raise ScopeError("a table has no name")
