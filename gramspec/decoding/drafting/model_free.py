@@ -58,6 +58,10 @@ class DraftMemory:
         Bound on what is learned: three quarters for the n-gram table, one quarter for past outputs.
     keep : int
         Most probable tokens remembered of a row: more of them serve drafts that are drawn.
+    table : NgramTable, optional
+        What to begin with, for example `NgramTable.load(path, compiled)`; it brings its own order and bound.
+    store : CompletionStore, optional
+        Past outputs to begin with; it brings its own bound.
 
     Raises
     ------
@@ -73,6 +77,8 @@ class DraftMemory:
         order: int = 4,
         max_bytes: int = 1 << 26,
         keep: int = TOP,
+        table: NgramTable | None = None,
+        store: CompletionStore | None = None,
     ) -> None:
         if isinstance(max_bytes, bool) or not isinstance(max_bytes, int) or max_bytes < 1 << 12:
             raise OptionError(f"max_bytes={max_bytes!r}: a whole number of at least 4096 is needed")
@@ -83,8 +89,9 @@ class DraftMemory:
         self.keep = keep
         self.segmenter = Segmenter(compiled.vocabulary)
         self.texts = TextIndex([*texts, *spelled])
-        self.table = NgramTable(order, keep=keep, max_bytes=3 * (max_bytes // 4))
-        self.store = CompletionStore(max_bytes // 4)
+        most = 3 * (max_bytes // 4)
+        self.table = table if table is not None else NgramTable(order, keep=keep, max_bytes=most)
+        self.store = store if store is not None else CompletionStore(max_bytes // 4)
         self.forced = ForcedDrafter(compiled.vocabulary, segmenter=self.segmenter)
         self.trust = Trust()
         self.mixture = Mixture()

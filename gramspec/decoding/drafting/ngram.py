@@ -8,9 +8,11 @@ Jelinek-Mercer smoothing.
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
 
+from gramspec.decoding.drafting.ngram_file import StoredContext, load_contexts, save_contexts
 from gramspec.decoding.drafting.sources import (
     NOTHING,
     TOP,
@@ -21,11 +23,13 @@ from gramspec.decoding.drafting.sources import (
     state_class,
 )
 from gramspec.decoding.kernel import Node
-from gramspec.errors import OptionError
+from gramspec.errors import OptionError, SerialisationError
+from gramspec.validity.protocol import CompiledLanguage
 
 _CONTEXT_BYTES = 400  # key, entry and dictionary slots of a context
 _TOKEN_BYTES = 110  # one remembered token of it
 _LEFT = 0.05  # weight of all shorter contexts below which they are not asked
+_STATE_BYTES = 250  # a grammar state, its prefix aside
 _SURE = 0.9  # share of the best token above which other sources need not be asked
 
 Context = tuple[Hashable, ...]
@@ -72,6 +76,7 @@ class NgramTable:
         self._max_bytes = max_bytes
         self._bytes = 0
         self._rows: OrderedDict[Context, tuple[int, dict[int, float]]] = OrderedDict()
+        self._reached: dict[Hashable, _Reached] = {}  # by state
 
     def __len__(self) -> int:
         """Contexts held."""
@@ -98,7 +103,12 @@ class NgramTable:
         return (state, *tail) if self.by_state else tail
 
     def update(
-        self, tokens: Sequence[int], state: Hashable, row: Sequence[int], shares: Sequence[float]
+        self,
+        tokens: Sequence[int],
+        state: Hashable,
+        row: Sequence[int],
+        shares: Sequence[float],
+        prefix: tuple[int, ...] | None = None,
     ) -> None:
         """Learn one row.
 
@@ -110,12 +120,16 @@ class NgramTable:
             Class of the grammar state.
         row, shares : sequence of int, sequence of float
             Most probable tokens and their probabilities.
+        prefix : tuple of int, optional
+            What the grammar has read to come to the state; a table without it cannot be saved.
         """
         for length in range(min(self.order, len(tokens) + 1)):
             key = self.context(tokens, state, length)
             known = self._rows.pop(key, None)
             if known is None:
                 count, entry = 1, dict(zip(row, shares, strict=True))
+                if self.by_state:
+                    self._reach(state, prefix)
             else:
                 count, entry = min(known[0] + 1, self._memory), known[1]
                 self._bytes -= _size(entry)
@@ -124,14 +138,37 @@ class NgramTable:
                     entry[token] *= 1.0 - rate
                 for token, share in zip(row, shares, strict=True):
                     entry[token] = entry.get(token, 0.0) + rate * share
-            if len(entry) > self._keep:
-                best = sorted(entry, key=lambda t: (-entry[t], t))[: self._keep]
-                entry = {token: entry[token] for token in best}
+            entry = self._best(entry)
             self._rows[key] = (count, entry)
             self._bytes += _size(entry)
+        self._shrink()
+
+    def _best(self, entry: dict[int, float]) -> dict[int, float]:
+        if len(entry) <= self._keep:
+            return entry
+        best = sorted(entry, key=lambda t: (-entry[t], t))[: self._keep]
+        return {token: entry[token] for token in best}
+
+    def _shrink(self) -> None:
         while self._bytes > self._max_bytes and self._rows:
-            _, (_, entry) = self._rows.popitem(last=False)
+            key, (_, entry) = self._rows.popitem(last=False)
             self._bytes -= _size(entry)
+            if self.by_state:
+                self._leave(key[0])
+
+    def _reach(self, state: Hashable, prefix: tuple[int, ...] | None) -> None:
+        found = self._reached.get(state)
+        if found is None:
+            found = self._reached[state] = _Reached(prefix)
+            self._bytes += found.size
+        found.contexts += 1
+
+    def _leave(self, state: Hashable) -> None:
+        found = self._reached[state]
+        found.contexts -= 1
+        if not found.contexts:
+            self._bytes -= found.size
+            del self._reached[state]
 
     def expect(self, tokens: Sequence[int], state: Hashable) -> Suggestion:
         """Estimate of the next row: longer contexts weigh more the more often they have been seen.
@@ -174,9 +211,91 @@ class NgramTable:
         whole = len(found) == min(self.order, n + 1)
         return Suggestion(list(mixed.items()), confidence, whole and max(mixed.values()) > _SURE)
 
+    def save(self, path: str | os.PathLike[str], compiled: CompiledLanguage) -> None:
+        """Write the averages; grammar states are named by a prefix that reaches them.
+
+        Parameters
+        ----------
+        path : path
+            The file; its name is kept as it is.
+        compiled : CompiledGrammar
+            The grammar that it was learned with.
+
+        Raises
+        ------
+        OptionError
+            When a state was learned without a prefix that reaches it.
+        """
+        contexts = []
+        for key, (count, entry) in self._rows.items():
+            state, tail = (key[0], key[1:]) if self.by_state else (None, key)
+            prefix = self._reached[state].prefix if self.by_state else ()
+            if prefix is None or (self.by_state and state is None):
+                raise OptionError("this table was learned without prefixes that reach its grammar states")
+            tokens = tuple(t for t in tail if isinstance(t, int))
+            contexts.append(StoredContext(state, prefix, tokens, count, entry))
+        save_contexts(path, compiled, self.order, contexts)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        compiled: CompiledLanguage,
+        *,
+        keep: int = TOP,
+        memory: int = 16,
+        max_bytes: int = 1 << 25,
+    ) -> NgramTable:
+        """Read a table learned with the same grammar and vocabulary.
+
+        Parameters
+        ----------
+        path : path
+            What `save` wrote.
+        compiled : CompiledGrammar
+            The same grammar.
+        keep, memory, max_bytes : int
+            As in `NgramTable`; what does not fit is dropped, the contexts unseen for longest first.
+
+        Raises
+        ------
+        SerialisationError
+            If the file is damaged, or speaks of another grammar.
+        """
+        order, contexts = load_contexts(path, compiled)
+        by_state = not contexts or contexts[0].state is not None
+        if any((one.state is not None) != by_state for one in contexts):
+            raise SerialisationError(f"{path}, states", "names grammar states for some contexts only")
+        self = cls(order, by_state=by_state, keep=keep, memory=memory, max_bytes=max_bytes)
+        for one in contexts:
+            key: Context = (one.state, *one.tail) if by_state else one.tail
+            if key in self._rows:
+                raise SerialisationError(str(path), "holds a context twice")
+            entry = self._best(one.entry)
+            self._rows[key] = (min(one.rows, memory), entry)
+            self._bytes += _size(entry)
+            if by_state:
+                self._reach(one.state, one.prefix)
+        self._shrink()
+        return self
+
     def entries(self) -> Mapping[Context, Mapping[int, float]]:
         """The averages by context."""
         return {key: dict(entry) for key, (_, entry) in self._rows.items()}
+
+
+class _Reached:
+    """A grammar state: a prefix that reaches it, and how many contexts are of it."""
+
+    __slots__ = ("contexts", "prefix")
+
+    def __init__(self, prefix: tuple[int, ...] | None) -> None:
+        self.prefix = prefix
+        self.contexts = 0
+
+    @property
+    def size(self) -> int:
+        return _STATE_BYTES + 8 * len(self.prefix or ())
 
 
 def _size(entry: dict[int, float]) -> int:
@@ -223,7 +342,7 @@ class NgramDrafter(SourceDrafter):
     def learn(self, seen: Sequence[Seen], text: Sequence[int]) -> None:
         """Every row of the round goes into the table, those of rejected tokens too."""
         for one in seen:
-            self.table.update(self._context(one.prefix), one.state, one.tokens, one.shares)
+            self.table.update(self._context(one.prefix), one.state, one.tokens, one.shares, one.prefix)
 
     def _context(self, prefix: tuple[int, ...]) -> tuple[int, ...]:
         most = self._most
