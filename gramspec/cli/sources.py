@@ -1,11 +1,13 @@
 """Grammars as the commands take them: a file, standard input, or a pattern typed in.
 
-Law: what a source is, is said by its name or by ``--kind``; it is never guessed from what it holds.
+Law: what a source is, is said by its name or by ``--kind``; it is never guessed from what it holds, but for a
+.json file that calls itself a structural tag, as no JSON Schema can.
 Source: API, "Command line".
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import Literal, cast
 from gramspec.errors import OptionError
 from gramspec.grammar.core import Grammar
 
-KINDS = ("json-schema", "regex", "ecma", "choice", "lark", "gbnf", "ebnf", "compiled")
+KINDS = ("json-schema", "regex", "ecma", "choice", "lark", "gbnf", "ebnf", "structural-tag", "compiled")
 _PREFIX = "regex:"
 _EXTENSIONS = {
     ".json": "json-schema",
@@ -30,12 +32,13 @@ _EXTENSIONS = {
 }
 
 SOURCE_HELP = (
-    "File with a JSON Schema (.json), a regular expression (.regex, .re; .ecma for ECMA-262), one text per"
-    " line (.choice, .txt) or a grammar (.lark; .gbnf as llama.cpp reads it, .ebnf as xgrammar does), or what"
-    " `compile --output` wrote (.gramspec); '-' reads stdin; regex:PATTERN is the pattern itself."
+    "File with a JSON Schema (.json), a structural tag (.json with the type structural_tag), a regular"
+    " expression (.regex, .re; .ecma for ECMA-262), one text per line (.choice, .txt) or a grammar (.lark;"
+    " .gbnf as llama.cpp reads it, .ebnf as xgrammar does), or what `compile --output` wrote (.gramspec);"
+    " '-' reads stdin; regex:PATTERN is the pattern itself."
 )
 KIND_HELP = (
-    "What the file holds: json-schema, regex, ecma, choice, lark, gbnf, ebnf or compiled;"
+    "What the file holds: json-schema, regex, ecma, choice, lark, gbnf, ebnf, structural-tag or compiled;"
     " 'auto' goes by its extension."
 )
 START_HELP = "Name of the start rule of a grammar; default: start for Lark, else root."
@@ -102,6 +105,8 @@ def read_grammar(request: GrammarRequest) -> Source:
     if kind == "compiled":
         return Source(_compiled(request.source), kind, request.source, "")
     text = _text(request.source)
+    if kind == "json-schema" and request.kind == "auto" and _is_structural_tag(text):
+        kind = "structural-tag"
     return Source(_grammar(kind, text, request), kind, request.source, text)
 
 
@@ -131,6 +136,15 @@ def _text(source: str) -> str:
     return source.removeprefix(_PREFIX) if source.startswith(_PREFIX) else read_text(source, "GRAMMAR")
 
 
+def _is_structural_tag(text: str) -> bool:
+    """Whether a JSON text is an object with the type of structural tags."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and found.get("type") == "structural_tag"
+
+
 def _compiled(source: str) -> Grammar:
     from gramspec.matching.serialisation import stored_grammar
 
@@ -152,6 +166,10 @@ def _grammar(kind: str, text: str, request: GrammarRequest) -> Grammar:
             draft=request.draft,
             formats=cast(Literal["assert", "annotate"], request.formats),
         )
+    if kind == "structural-tag":
+        from gramspec.grammar.tags import structural_tag
+
+        return structural_tag(text)
     if kind == "choice":
         from gramspec.grammar.choice import choice
 

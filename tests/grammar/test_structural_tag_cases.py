@@ -256,4 +256,4 @@ def test_styles_mean_what_xgrammar_says(style: str) -> None:
         wanted = _is_grammar_accept_string(theirs, text)
         accepted += wanted
         assert ours.accepts(text) == wanted, text
-    assert accepted > 15
+    assert accepted > 10

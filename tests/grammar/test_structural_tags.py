@@ -308,9 +308,9 @@ def test_depth_and_cycles_are_bounded() -> None:
 
 def test_many_tags() -> None:
     content = {"type": "json_schema", "json_schema": SCHEMA}
-    tags = [tag(f"<function=tool_{number}>", content, "</function>") for number in range(10_000)]
+    tags = [tag(f"<function=tool_{number}>", content, "</function>") for number in range(4000)]
     made = grammar(triggered(*tags, triggers=("<function=",)))
     assert made.accepts(
-        'Now: <function=tool_4711>{"a": 1}</function> and <function=tool_0>{"a":2}</function>'
+        'Now: <function=tool_3711>{"a": 1}</function> and <function=tool_0>{"a":2}</function>'
     )
-    assert not made.accepts("<function=tool_10000>")
+    assert not made.accepts("<function=tool_4000>")
