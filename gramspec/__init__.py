@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from gramspec.grammar.json_schema import json_schema
     from gramspec.grammar.lark import lark
     from gramspec.grammar.regex import regex
+    from gramspec.grammar.sql import sql
     from gramspec.grammar.tags import any_token, structural_tag, text_until, token
     from gramspec.matching import CompiledGrammar, Matcher, compile, fill_bitmasks
     from gramspec.matching.row_cache import RowCache
@@ -91,6 +92,7 @@ _LAZY = {
     "lark": "gramspec.grammar.lark",
     "literal": "gramspec.grammar.choice",
     "regex": "gramspec.grammar.regex",
+    "sql": "gramspec.grammar.sql",
     "structural_tag": "gramspec.grammar.tags",
     "text_until": "gramspec.grammar.tags",
     "token": "gramspec.grammar.tags",
@@ -154,6 +156,7 @@ __all__ = [
     "literal",
     "models",
     "regex",
+    "sql",
     "structural_tag",
     "text_until",
     "token",
