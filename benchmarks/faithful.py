@@ -55,7 +55,7 @@ def measure(
             if name not in ("cars", args.ours) and repeat >= args.rival_repeats:
                 continue
             draws = args.draws if name in LEARNS else min(args.draws, 20)  # the others' draws cost alike
-            made = timed if repeat == 0 else plain
+            made = timed if repeat == 0 and name in (args.ours, "cars") else plain
             cap = args.cap if name == "cars" or name.startswith("gramspec") else args.rival_cap
             run = made(METHODS[name], pair, task, draws, args.seed + repeat, cap)
             if run.capped and name == args.ours:
@@ -129,7 +129,7 @@ def positions_table(
             costs = [cost for run in row[name] for cost in run.costs]
             if costs:
                 n = len(costs)
-                own = sum(r.seconds / max(1, len(r.costs)) for r in row[name] if r.seconds is not None)
+                own = [r.seconds / len(r.costs) for r in row[name] if r.seconds is not None and r.costs]
                 model = sum(
                     base * c.forwards + slope * c.positions + drafting * c.draft_forwards for c in costs
                 )
@@ -140,8 +140,8 @@ def positions_table(
                         sum(c.positions for c in costs) / n,
                         sum(c.draft_forwards for c in costs) / n,
                         sum(c.attempts for c in costs) / n,
-                        1e3 * own,
-                        1e3 * (own + model / n),
+                        1e3 * own[0] if own else "-",
+                        1e3 * (own[0] + model / n) if own else "-",
                     ]
                 )
     return fig.table(
