@@ -9,12 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import gramspec as gs
 from benchmarks.faithfulness.charged import ChargedModel
 from benchmarks.faithfulness.tasks import Task
 from gramspec.audit.baselines import Ars, Asap, Cars, Masked, Mcmc, Problem, Rejection, Rsft, SmcAwrs
+from gramspec.audit.baselines.genlm import GenlmSmc
 from gramspec.decoding.random import NumpyRandomSource
 from gramspec.decoding.rows import RowLaw
 from gramspec.errors import BudgetExhaustedError, DeadEndError
@@ -217,7 +219,10 @@ METHODS: dict[str, Method] = {
     "asap": baseline(lambda problem, cap: Asap(problem)),
     "masked": baseline(lambda problem, cap: Masked(problem)),
 }
+if find_spec("genlm") is not None:  # the published package, where it is installed
+    METHODS["genlm-control"] = baseline(lambda problem, cap: GenlmSmc(problem, 10, 0.5))
 GUARANTEE = {
+    "genlm-control": "consistent",
     "mcmc": "consistent",
     "smc+awrs": "consistent",
     "asap": "biased",
