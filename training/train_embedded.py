@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from answers import Batch, Pair, answer_logits, grouped
 from card import Facts, write_card
 from jsonschema import ValidationError, validate
 from records import Record, records
@@ -47,15 +48,6 @@ class Shape:
 
 TARGET = Shape(hidden=192, layers=5, heads=6, intermediate=512, learning_rate=4e-3)
 DRAFT = Shape(hidden=48, layers=3, heads=4, intermediate=192, learning_rate=5e-3)
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Right-padded token ids and the positions (flattened) whose next token is part of an answer."""
-
-    ids: torch.Tensor
-    positions: torch.Tensor
-    labels: torch.Tensor
 
 
 class Clock:
@@ -112,36 +104,19 @@ def encode(tokenizer: Tokenizer, record: Record, newline: bool) -> tuple[list[in
 def batches(tokenizer: Tokenizer, seed: int, stream: str, pool_size: int = 4096) -> Iterator[Batch]:
     """Endless batches of about `BATCH_TOKENS` tokens; records of like length in a pool go together."""
     generator = torch.Generator().manual_seed(seed)
-    pad = special(tokenizer, PAD)
     source = records(seed, stream)
-    while True:
-        pool = []
-        for record in itertools.islice(source, pool_size):
-            newline = torch.rand((), generator=generator).item() < SEPARATOR_SHARE
-            prompt, answer = encode(tokenizer, record, newline)
-            if len(prompt) + len(answer) <= TRAIN_LENGTH:
-                pool.append((prompt, answer))
-        pool.sort(key=lambda pair: len(pair[0]) + len(pair[1]))
-        groups: list[list[tuple[list[int], list[int]]]] = [[]]
-        for pair in pool:
-            if (len(groups[-1]) + 1) * (len(pair[0]) + len(pair[1])) > BATCH_TOKENS:
-                groups.append([])
-            groups[-1].append(pair)
-        for index in torch.randperm(len(groups), generator=generator).tolist():
-            yield _padded(groups[index], pad)
 
+    def pools() -> Iterator[list[Pair]]:
+        while True:
+            pool = []
+            for record in itertools.islice(source, pool_size):
+                newline = torch.rand((), generator=generator).item() < SEPARATOR_SHARE
+                prompt, answer = encode(tokenizer, record, newline)
+                if len(prompt) + len(answer) <= TRAIN_LENGTH:
+                    pool.append((prompt, answer))
+            yield pool
 
-def _padded(pairs: list[tuple[list[int], list[int]]], pad: int) -> Batch:
-    width = max(len(prompt) + len(answer) for prompt, answer in pairs)
-    ids = torch.full((len(pairs), width), pad)
-    positions: list[int] = []
-    labels: list[int] = []
-    for row, (prompt, answer) in enumerate(pairs):
-        ids[row, : len(prompt) + len(answer)] = torch.tensor(prompt + answer)
-        start = row * width + len(prompt) - 1
-        positions.extend(range(start, start + len(answer)))
-        labels.extend(answer)
-    return Batch(ids, torch.tensor(positions), torch.tensor(labels))
+    return grouped(pools(), generator, special(tokenizer, PAD), BATCH_TOKENS)
 
 
 def make_model(shape: Shape, tokenizer: Tokenizer, seed: int) -> LlamaForCausalLM:
@@ -160,13 +135,6 @@ def make_model(shape: Shape, tokenizer: Tokenizer, seed: int) -> LlamaForCausalL
         pad_token_id=special(tokenizer, PAD),
     )
     return LlamaForCausalLM(config)
-
-
-def answer_logits(model: LlamaForCausalLM, batch: Batch) -> torch.Tensor:
-    """Logits at the answer positions of a batch. Padding is on the right, so causality alone hides it."""
-    hidden = model.model(input_ids=batch.ids, use_cache=False).last_hidden_state
-    logits: torch.Tensor = model.lm_head(hidden.flatten(0, 1)[batch.positions])
-    return logits
 
 
 def train(

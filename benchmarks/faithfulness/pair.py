@@ -19,11 +19,10 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 import gramspec as gs
 from benchmarks.faithfulness.records import records
+from training.answers import Batch, Pair, answer_logits, grouped
 
 BATCH_TOKENS = 2048
 MAX_LENGTH = 256
-
-Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # ids, flat positions before an answer token, labels
 
 
 def trained_pair(folder: Path, *, steps: int = 900, draft_steps: int = 600, seed: int = 4) -> tuple[Any, Any]:
@@ -41,16 +40,16 @@ def _train(folder: Path, names: list[Path], tokenizer: Any, steps: int, draft_st
     target = _model(tokenizer, seed, hidden=128, layers=4, heads=4)
 
     def cross_entropy(batch: Batch) -> torch.Tensor:
-        return functional.cross_entropy(_logits(target, batch), batch[2])
+        return functional.cross_entropy(answer_logits(target, batch), batch.labels)
 
     _fit(target, _batches(tokenizer, seed, "train"), cross_entropy, steps, 4e-3, "4-layer target")
     draft = _model(tokenizer, seed + 1, hidden=48, layers=1, heads=4)
 
     def divergence(batch: Batch) -> torch.Tensor:
         with torch.no_grad():
-            p = _logits(target, batch).log_softmax(-1)
+            p = answer_logits(target, batch).log_softmax(-1)
         return functional.kl_div(
-            _logits(draft, batch).log_softmax(-1), p, log_target=True, reduction="batchmean"
+            answer_logits(draft, batch).log_softmax(-1), p, log_target=True, reduction="batchmean"
         )
 
     _fit(draft, _batches(tokenizer, seed, "train draft"), divergence, draft_steps, 6e-3, "draft")
@@ -75,43 +74,19 @@ def _model(tokenizer: Any, seed: int, *, hidden: int, layers: int, heads: int) -
     return LlamaForCausalLM(config)
 
 
-def _logits(model: Any, batch: Batch) -> torch.Tensor:
-    hidden = model.model(input_ids=batch[0], use_cache=False).last_hidden_state
-    logits: torch.Tensor = model.lm_head(hidden.flatten(0, 1)[batch[1]])
-    return logits
-
-
 def _batches(tokenizer: Any, seed: int, stream: str, pool_size: int = 2048) -> Iterator[Batch]:
-    """Endless right-padded batches; records of like length in a pool go together."""
     source = records(seed, stream)
-    generator = torch.Generator().manual_seed(seed)
-    eos = tokenizer.eos_token_id
-    while True:
-        pool = []
-        for request, answer in itertools.islice(source, pool_size):
-            prompt = tokenizer(request + "\n")["input_ids"]
-            pool.append((prompt, [*tokenizer(answer, add_special_tokens=False)["input_ids"], eos]))
-        pool.sort(key=lambda pair: len(pair[0]) + len(pair[1]))
-        groups: list[list[tuple[list[int], list[int]]]] = [[]]
-        for pair in pool:
-            if (len(groups[-1]) + 1) * (len(pair[0]) + len(pair[1])) > BATCH_TOKENS:
-                groups.append([])
-            groups[-1].append(pair)
-        for index in torch.randperm(len(groups), generator=generator).tolist():
-            yield _padded(groups[index], tokenizer.pad_token_id)
 
+    def pools() -> Iterator[list[Pair]]:
+        while True:
+            pool = []
+            for request, answer in itertools.islice(source, pool_size):
+                prompt = tokenizer(request + "\n")["input_ids"]
+                ids = tokenizer(answer, add_special_tokens=False)["input_ids"]
+                pool.append((prompt, [*ids, tokenizer.eos_token_id]))
+            yield pool
 
-def _padded(pairs: list[tuple[list[int], list[int]]], pad: int) -> Batch:
-    width = max(len(prompt) + len(answer) for prompt, answer in pairs)
-    ids = torch.full((len(pairs), width), pad)
-    positions: list[int] = []
-    labels: list[int] = []
-    for row, (prompt, answer) in enumerate(pairs):
-        ids[row, : len(prompt) + len(answer)] = torch.tensor(prompt + answer)
-        start = row * width + len(prompt) - 1
-        positions.extend(range(start, start + len(answer)))
-        labels.extend(answer)
-    return ids, torch.tensor(positions), torch.tensor(labels)
+    return grouped(pools(), torch.Generator().manual_seed(seed), tokenizer.pad_token_id, BATCH_TOKENS)
 
 
 def _fit(model: Any, source: Iterator[Batch], loss_of: Any, steps: int, peak: float, label: str) -> None:
