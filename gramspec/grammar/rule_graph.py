@@ -42,20 +42,25 @@ def is_larger(root: ir.Expr, bound: int) -> bool:
 
 
 def productive(bodies: list[ir.Expr]) -> set[int]:
-    """Ids of the nodes that have a member, given that regular leaves have one unless they are empty sets."""
+    """Ids of the nodes that have a member, given that regular leaves have one unless they are empty sets.
+
+    Rules of other grammars, whose bodies are not among these, have members too.
+    """
+    known = {id(body) for body in bodies}
     parents: dict[int, list[int]] = {}
     needs: dict[int, int] = {}
     ready: deque[int] = deque()
     seen: set[int] = set()
-    for body in bodies:
-        for node in within(body):
+    for root in bodies:
+        for node in within(root):
             if id(node) in seen:
                 continue
             seen.add(id(node))
             inner: tuple[ir.Expr, ...] = parts(node)
             match node:
                 case ir.Ref():
-                    inner = () if node.rule.body is None else (node.rule.body,)
+                    body = None if node.rule.deferred else node.rule.body
+                    inner = () if body is None or id(body) not in known else (body,)
                     needs[id(node)] = len(inner)
                 case ir.Concat() | ir.And():
                     needs[id(node)] = len(inner)

@@ -12,12 +12,12 @@ from typing import Literal, Protocol
 from gramspec.grammar import ir
 from gramspec.grammar.rules import Position
 
-Kind = Literal["rule", "terminal", "string", "regexp", "number", "directive", "newline", "op"]
+Kind = Literal["rule", "terminal", "string", "regexp", "number", "directive", "special", "newline", "op"]
 
 
 @dataclass(frozen=True, slots=True)
 class Lexeme:
-    """A word of a Lark grammar: a name, a literal, ``%import``, a line break, or any other character."""
+    """A word: a name, a literal, ``%import``, ``<token>``, a line break, or any other character."""
 
     kind: Kind
     text: str
@@ -95,7 +95,8 @@ class Attributes:
 
 @dataclass(frozen=True, slots=True)
 class Extended:
-    """What a text holds beyond Lark's syntax."""
+    """What a text holds beyond Lark's syntax; `initial_gap`: whether ignored text may stand first."""
 
     rewrites: tuple[Rewrite, ...] = ()
     attributes: Mapping[str, Attributes] = field(default_factory=dict)
+    initial_gap: bool = True

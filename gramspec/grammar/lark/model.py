@@ -45,12 +45,15 @@ class Model:
     ignored : tuple of str
         Names of terminals that may stand around every terminal.
     start : str
+    initial_gap : bool
+        Whether ignored text may stand before the first terminal.
     """
 
     rules: Rules
     terminals: dict[str, Terminal]
     ignored: tuple[str, ...]
     start: str
+    initial_gap: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ class Translator:
         while self._jobs:
             self._define(self._jobs.popleft())
         ignored = tuple(dict.fromkeys(self._ignored(tree) for tree in self.scope.ignored))
-        return Model(self.rules, self.terminals, ignored, first)
+        return Model(self.rules, self.terminals, ignored, first, self.scope.initial_gap)
 
     # What atoms and attributes may ask for.
 

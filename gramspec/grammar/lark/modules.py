@@ -66,6 +66,7 @@ class Scope:
     library: bool = False
     names: dict[str, Definition] = field(default_factory=dict)
     ignored: list[Tree] = field(default_factory=list)
+    initial_gap: bool = True
 
     def place(self, token: Token) -> Position:
         """Where a token stands in the user's text."""
@@ -120,6 +121,7 @@ class Loader:
     ) -> Scope:
         source, extended, tree = parsed
         scope = Scope(source, prefix, bool(chain) and chain[-1].startswith(_LIBRARY))
+        scope.initial_gap = extended.initial_gap
         for group in _imports(tree).values():
             self._import(scope, group, folder, chain)
         for statement in tree.children:

@@ -19,6 +19,7 @@ from gramspec.grammar.rules import Position
 _WORD: Final = re.compile(
     r"""(?P<blank>[ \t]+ | \\[ ]*\n | //[^\n]* | \#[^\n]*)
       | (?P<newline>(?:\r?\n)+)
+      | (?P<special><\[[^\]\n]*\]> | <[^\s<>"\[]+>)
       | (?P<string>"(?:[^"\\\n]|\\[^\n])*+"i?)
       | (?P<regexp>/(?!/)(?:[^/\\]|\\[\s\S])*+/[imslux]*)
       | (?P<directive>%[a-zA-Z_]+)
@@ -33,6 +34,7 @@ _KINDS: Final[dict[str, Kind]] = {
     "string": "string",
     "regexp": "regexp",
     "directive": "directive",
+    "special": "special",
     "rule": "rule",
     "terminal": "terminal",
     "number": "number",

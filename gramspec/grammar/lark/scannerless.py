@@ -24,4 +24,5 @@ def lower(model: Model) -> ir.Expr:
         gap = ir.EPSILON
     for name, terminal in model.terminals.items():
         rules.define(name, ir.concat(lowered(terminal), gap), terminal.position)
-    return ir.concat(gap, rules.finish(model.start))
+    whole = rules.finish(model.start)
+    return ir.concat(gap, whole) if model.initial_gap else whole
