@@ -19,7 +19,7 @@ from gramspec.grammar.sql.prepare import prepare_residual
 from gramspec.grammar.sql.schema import dialect_named, read_schema
 from gramspec.grammar.sql.scope import scope_residual
 
-KINDS: Final = ("select",)
+KINDS: Final = ("select", "insert", "update", "delete")
 
 __all__ = ["KINDS", "sql"]
 

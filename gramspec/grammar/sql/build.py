@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from gramspec.errors import EmptyLanguageError
 from gramspec.grammar import ir
 from gramspec.grammar.sql.catalog import Schema
 from gramspec.grammar.sql.dialect import Dialect
 from gramspec.grammar.sql.expressions import STRICT, Vocabulary, Words
 from gramspec.grammar.sql.lexical import LOOSE, Fragment, alt, opt
+from gramspec.grammar.sql.modify import Modify
 from gramspec.grammar.sql.select import Select
 
 
@@ -40,16 +42,23 @@ def statements_of(
 
     Raises
     ------
+    EmptyLanguageError
+        If only statements are asked for that write, and no table may be written.
     OptionError
         If an alias is no name.
     """
     tokens = Words(dialect, comments)
-    select = Select(tokens, vocabulary_of(schema, dialect, tokens, aliases))
+    vocabulary = vocabulary_of(schema, dialect, tokens, aliases)
+    select = Select(tokens, vocabulary)
+    modify = Modify(tokens, select, schema, vocabulary.aliases)
     forms: list[Fragment] = []
     if "select" in kinds:
         forms.append(select.statement(STRICT, None))
+    forms += [modify.statement(kind) for kind in kinds if kind != "select"]
+    if "select" not in kinds and not modify.possible:
+        raise EmptyLanguageError("", "the schema has no table that may be written", "ask for SELECT as well")
     free = tokens.lexis.free
-    whole = alt(*forms) + opt(tokens.lexis.symbol(";"))
+    whole = alt(*forms) + opt(tokens.lexis.symbols(";"))
     rule = ir.Rule("statement")
     rule.define(whole.before((free, free, free, ir.EMPTY))[LOOSE])
     return ir.Ref(rule)

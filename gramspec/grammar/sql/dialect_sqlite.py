@@ -115,6 +115,7 @@ SQLITE: Final = Dialect(
     features=frozenset(
         {
             "blobs",
+            "target alias",
             "empty in",
             "in table",
             "exclude",

@@ -12,8 +12,8 @@ window functions. A sub-query begins again with levels of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cached_property
+from collections.abc import Callable, Iterable
+from functools import cache, cached_property
 from typing import Final, NamedTuple
 
 from gramspec.grammar import ir
@@ -78,16 +78,20 @@ class Words:
         self.lexis = lexis = Lexis(comments, dialect.line_comment)
         self.names = Names(dialect, lexis)
         self.literals = Literals(dialect, lexis)
-        self.comma = lexis.symbol(",")
-        self.dot = lexis.symbol(".")
-        self.opening = lexis.symbol("(")
-        self.closing = lexis.symbol(")")
-        self.star = lexis.symbol("*")
+        self.comma = lexis.symbols(",")
+        self.dot = lexis.symbols(".")
+        self.opening = lexis.symbols("(")
+        self.closing = lexis.symbols(")")
+        self.star = lexis.symbols("*")
         self.space = ending_loose(lexis.some)
 
     def key(self, text: str) -> Fragment:
         """Key words in any case."""
         return self.lexis.keyword(text)
+
+    def either(self, texts: Iterable[str]) -> Fragment:
+        """One of some single key words."""
+        return words(self.lexis, texts)
 
     def call(self, rule: ir.Rule, starts: int = LOOSE, ends: int = LOOSE) -> Fragment:
         """A rule as a token."""
@@ -109,9 +113,10 @@ class Words:
         ends : int
             How it is taken to end.
         """
+        once = cache(lambda: make().before(END))
 
         def made(place: int) -> ir.Rule:
-            return ir.Rule(name, lambda: make().before(END)[place])
+            return ir.Rule(name, lambda: once()[place])
 
         rules = [made(place) for place in (WORD, LOOSE, BARE)]
         calls = [ir.Ref(rule) for rule in rules]
@@ -122,9 +127,12 @@ class Words:
 
         return Fragment(before)
 
-    def operator(self, text: str) -> Fragment:
-        """An operator written with signs."""
-        return self.lexis.sign(text) if text[-1] in self.dialect.touchy else self.lexis.symbol(text)
+    def operators(self, texts: Iterable[str]) -> Fragment:
+        """Operators written with signs."""
+        touchy = [text for text in texts if text[-1] in self.dialect.touchy]
+        others = [text for text in texts if text[-1] not in self.dialect.touchy]
+        found = [self.lexis.signs(touchy)] if touchy else []
+        return alt(*found, *([self.lexis.symbols(others)] if others else []))
 
 
 class Expressions:
@@ -367,40 +375,40 @@ class Expressions:
     # -- operators ------------------------------------------------------------------------------
 
     def _operand(self, world: int, level: int, negation: bool) -> Fragment:
-        tokens = self._tokens
-        prefixes = [tokens.operator(sign) for sign in self._dialect.signs.split()]
+        prefixes = self._tokens.operators(self._dialect.signs.split())
         if negation:
-            prefixes.append(tokens.key("NOT"))
-        return many(alt(*prefixes)) + self._primary(world, level)
+            prefixes |= self._tokens.key("NOT")
+        return many(prefixes) + self._primary(world, level)
 
-    def _collate(self) -> Fragment:
-        key = self._tokens.key
-        return alt(*(key("COLLATE") + key(name) for name in self._dialect.collations))
+    @cached_property
+    def collation(self) -> Fragment:
+        """COLLATE and the name of a collation."""
+        return self._tokens.key("COLLATE") + self._tokens.either(self._dialect.collations)
 
     def _tight(self, world: int, level: int) -> Fragment:
         """What may stand before the AND of BETWEEN, or before ESCAPE."""
         operand = self._operand(world, level, negation=False)
-        operators = alt(*map(self._tokens.operator, self._dialect.arithmetic.split()))
-        return operand + many(alt(operators + operand, self._collate()))
+        operators = self._tokens.operators(self._dialect.arithmetic.split())
+        return operand + many(alt(operators + operand, self.collation))
 
     def _boolean(self, world: int, level: int) -> Fragment:
         tokens, key = self._tokens, self._tokens.key
         dialect = self._dialect
         operand = self._operand(world, level, negation=True)
         tight = self._tight(world, level)
-        symbols = map(tokens.operator, (dialect.arithmetic + " " + dialect.comparisons).split())
-        texts = [key(text) for text in dialect.word_comparisons]
+        symbols = tokens.operators((dialect.arithmetic + " " + dialect.comparisons).split())
         negated = opt(key("NOT"))
-        patterns = [negated + key(text) for text in dialect.patterns.split()]
-        likes = [negated + key(text) for text in dialect.likes.split()]
-        operators = alt(*symbols, *texts, *patterns, *likes)
+        like = tokens.either(dialect.likes.split())
         steps = alt(
-            operators + operand,
-            *map(key, dialect.postfixes),
-            self._collate(),
-            *(seq(like, tight, key("ESCAPE"), operand) for like in likes),
-            seq(negated, key("BETWEEN"), tight, key("AND"), operand),
-            seq(negated, key("IN"), self._members(world, level)),
+            alt(symbols, *map(key, dialect.word_comparisons)) + operand,
+            alt(*map(key, dialect.postfixes), self.collation),
+            negated
+            + alt(
+                tokens.either((dialect.likes + " " + dialect.patterns).split()) + operand,
+                seq(like, tight, key("ESCAPE"), operand),
+                seq(key("BETWEEN"), tight, key("AND"), operand),
+                key("IN") + self._members(world, level),
+            ),
         )
         term = operand + many(steps)
         if dialect.has("row values"):
@@ -419,7 +427,7 @@ class Expressions:
         """Comparisons of rows of equal width."""
         tokens, key = self._tokens, self._tokens.key
         inner = self.expression(world, level)
-        symbols = alt(*map(tokens.operator, self._dialect.comparisons.split()), key("IS"), key("IS NOT"))
+        symbols = alt(tokens.operators(self._dialect.comparisons.split()), key("IS"), key("IS NOT"))
         found = []
         for width in (2, 3):
             row = seq(tokens.opening, listed(inner, tokens.comma, width, width), tokens.closing)

@@ -12,10 +12,11 @@ without a rule of its own, and what follows a token is one expression, wherever 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
 
 from gramspec.grammar import ir
+from gramspec.grammar.choice import prefix_tree
 from gramspec.grammar.encoding import utf8_ranges
 from gramspec.grammar.ranges import SCALARS, of, subtract
 
@@ -162,6 +163,8 @@ class Lexis:
             one, first = ir.union(space, block, line), ir.union(space, block)
         else:
             one = first = space
+        self._keywords: dict[str, Fragment] = {}
+        self._words: dict[str, Fragment] = {}
         self.free = ir.repeat(one)
         self.some = ir.repeat(one, 1)
         self.after_sign = ir.concat(first, self.free)
@@ -179,16 +182,23 @@ class Lexis:
         return Fragment(before)
 
     def keyword(self, words: str) -> Fragment:
-        """Key words in any case, white space between them."""
-        return seq(*(self.token(folded(word), WORD, WORD) for word in words.split()))
+        """Key words in any case, white space between them; one fragment for equal words."""
+        if words not in self._keywords:
+            self._keywords[words] = seq(*map(self._word, words.split()))
+        return self._keywords[words]
 
-    def symbol(self, text: str) -> Fragment:
-        """A sign that may be followed by anything."""
-        return self.token(ir.literal(text))
+    def _word(self, word: str) -> Fragment:
+        if word not in self._words:
+            self._words[word] = self.token(folded(word), WORD, WORD)
+        return self._words[word]
 
-    def sign(self, text: str) -> Fragment:
-        """A sign that must not meet another sign."""
-        return self.token(ir.literal(text), SIGN, SIGN)
+    def symbols(self, texts: Iterable[str]) -> Fragment:
+        """Any of some signs that may be followed by anything."""
+        return self.token(prefix_tree(sorted(text.encode() for text in texts)))
+
+    def signs(self, texts: Iterable[str]) -> Fragment:
+        """Any of some signs that must not meet another sign."""
+        return self.token(prefix_tree(sorted(text.encode() for text in texts)), SIGN, SIGN)
 
 
 def folded(word: str) -> ir.Expr:

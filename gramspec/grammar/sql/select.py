@@ -29,7 +29,7 @@ from gramspec.grammar.sql.expressions import (
     collapsed,
     within,
 )
-from gramspec.grammar.sql.lexical import LOOSE, NOTHING, WORD, Fragment, alt, listed, many, opt, seq
+from gramspec.grammar.sql.lexical import LOOSE, WORD, Fragment, alt, listed, many, opt, seq
 
 COUNTED: Final = 8
 
@@ -76,13 +76,18 @@ class Select:
         """WITH and its common table expressions."""
         return self._call(("with",), self._with_clause, LOOSE)
 
+    def selection(self, world: int, width: int | None) -> Fragment:
+        """A query with its WITH that is no list of values."""
+        return self._selection(world, width) | self.with_clause(world) + self._selection(WITH, width)
+
     def values(self, world: int, width: int | None) -> Fragment:
-        """VALUES and its rows of equal width."""
+        """VALUES and its rows of equal width; None: more than `COUNTED`."""
         return self._call(("values", world, width), lambda: self._values(world, width), LOOSE)
 
-    def sources(self, world: int, base: int) -> Fragment:
-        """What stands behind FROM, whatever names it makes."""
-        return self._sources(world, base, clean=None)
+    @property
+    def aliases(self) -> Fragment:
+        """Names that a statement may make."""
+        return self._vocabulary.aliases
 
     # -- rules ----------------------------------------------------------------------------------
 
@@ -105,12 +110,15 @@ class Select:
         return self._fragment(("body", world, width), lambda: self._make_body(world, width))
 
     def _make_body(self, world: int, width: int | None) -> Fragment:
-        forms = self._cores(world, width, closing=True)
+        forms = self._selection(world, width)
         if not self._dialect.has("bare values"):
             return forms
         widths = (width,) if width is not None else (*range(1, COUNTED + 1), None)
         rows = [seq(self.values(world, n), opt(self._last(world, n, OPEN, order=False))) for n in widths]
         return alt(forms, *rows)
+
+    def _selection(self, world: int, width: int | None) -> Fragment:
+        return self._fragment(("selection", world, width), lambda: self._cores(world, width, closing=True))
 
     def _cores(self, world: int, width: int | None, closing: bool) -> Fragment:
         """SELECT and all that follows; `closing`: ORDER BY, LIMIT and set operations too."""
@@ -199,7 +207,7 @@ class Select:
     def _clauses(self, base: int, width: int | None, sources: str, world: int, closing: bool) -> Fragment:
         key = self._tokens.key
         clean = {"clean": True, "making": False, "any": None}[sources]
-        source = key("FROM") + self._sources(world, base, clean)
+        source = key("FROM") + self.sources(world, base, clean)
         ending = self._tail(world)
         if closing:
             last = self._last(base, width, world, order=True)
@@ -239,7 +247,7 @@ class Select:
             query |= self.values(base, width)
         number = tokens.literals.whole if width is None else self._numbers(width)
         term = number | self.expressions.column(OPEN if base == STRICT else base)
-        collate = alt(NOTHING, *(key("COLLATE") + key(name) for name in self._dialect.collations))
+        collate = opt(self.expressions.collation)
         order = self.expressions.order_terms(term + collate)
         return seq(operators, query, many(operators + query), opt(order), opt(self._limit(base)))
 
@@ -252,9 +260,9 @@ class Select:
 
     def _make_limit(self, base: int) -> Fragment:
         tokens, key = self._tokens, self._tokens.key
-        signs = many(alt(*map(tokens.operator, "-+")))
+        signs = many(tokens.operators("-+"))
         operand = signs + (tokens.literals.number | self.expressions.subquery(base, 1))
-        value = operand + many(alt(*map(tokens.operator, "+-*")) + operand)
+        value = operand + many(tokens.operators("+-*") + operand)
         offset = key("OFFSET") + value
         if self._dialect.has("comma limit"):
             offset |= tokens.comma + value
@@ -262,7 +270,8 @@ class Select:
 
     # -- FROM -----------------------------------------------------------------------------------
 
-    def _sources(self, world: int, base: int, clean: bool | None) -> Fragment:
+    def sources(self, world: int, base: int, clean: bool | None) -> Fragment:
+        """What stands behind FROM; `clean`: whether it makes no names of columns, None: either way."""
         return self._call(("sources", world, base, clean), lambda: self._make_sources(world, base, clean))
 
     def _make_sources(self, world: int, base: int, clean: bool | None) -> Fragment:
@@ -300,7 +309,7 @@ class Select:
                 tokens.closing,
             )
             found.append(call + opt(self.alias()))
-        nested = self._rule(("join", base), lambda: collapsed(self._sources(max(base, OPEN), base, None)))
+        nested = self._rule(("join", base), lambda: collapsed(self.sources(max(base, OPEN), base, None)))
         found.append(seq(tokens.opening, tokens.inside(nested), tokens.closing))
         return alt(*found)
 
