@@ -169,6 +169,7 @@ REFUSED = [
     ('root ::= "a"{5,2}', "1:13", "bounds cross"),
     ('root ::= "a"{,2}', "1:13", "malformed repetition"),
     ('root ::= "a"{2', "1:13", "malformed repetition"),
+    ('root ::= "a"{ # 2}', "1:13", "malformed repetition"),
     ('root ::= "a"{-1}', "1:13", "negative"),
     ('root ::= "a"{1,-2}', "1:13", "negative"),
     (f'root ::= "a"{{0,{"9" * 99}}}', "1:13", "too large"),

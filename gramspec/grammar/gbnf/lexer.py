@@ -13,7 +13,7 @@ from typing import Final, NoReturn
 
 from gramspec.grammar.rules import Position
 
-_GAP: Final = r"(?:[ \t\r\n]|\#[^\r\n]*)*"
+_GAP: Final = r"(?:[ \t\r\n]|\#[^\r\n]*(?=[\r\n]))*"
 _TOKEN: Final = re.compile(
     rf"""
       (?P<gap>(?:[ \t\r\n]+|\#[^\r\n]*)+)
