@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter
+
 import pytest
 
 import gramspec as gs
@@ -37,6 +40,7 @@ ACCEPTED = [
     ("root ::= a.b c.d\na ::= [a]\nb ::= [b]\nc.d ::= [x]", ["a!bx", "a\nbx"], ["abx", "a.bx.d"]),
     ("root ::= a\n  b | c\n| d\na ::= [a]\nb ::= [b]\nc ::= [c]\nd ::= [d]", ["ab", "c", "d"], ["a"]),
     ("\r\nroot\r::=\n[a] |\r\n\t[b]\r", ["a", "b"], ["ab"]),
+    ('root ::= ... "abc" ...', ["123abc456", "..\nabcabc"], ["12abc456", "123abc45"]),
     ("\ufeff# first\nroot ::= [a]#last", ["a"], []),
     ('root ::= | "a"\n', ["", "a"], []),
     ('root ::= ("a" | ) () "b"\nx ::=\ny ::= "c"', ["b", "ab"], []),
@@ -262,6 +266,24 @@ def test_arguments_of_the_wrong_kind() -> None:
 )
 def test_hostile_texts_end_in_an_error(text: str, reason: str) -> None:
     assert reason in error_of(text).reason
+
+
+def test_damaged_texts_end_in_an_error_or_a_grammar() -> None:
+    rng = random.Random(3)
+    pieces = [*'"[](){}|*+?\\-^.:=#<>!,\n\r aé0', *"::= {2} {1, (= root \\x \\u Regex( <[ [lazy]".split()]
+    outcomes = Counter[str]()
+    for _ in range(1500):
+        text = rng.choice(ACCEPTED)[0]
+        for _ in range(rng.randint(1, 3)):
+            at = rng.randrange(len(text) + 1)
+            text = text[:at] + rng.choice(pieces) + text[at + rng.randrange(3) :]
+        try:
+            gs.gbnf(text)
+            outcomes["grammar"] += 1
+        except gs.GrammarError as error:
+            outcomes[type(error).__name__] += 1
+    assert outcomes["grammar"] > 100
+    assert outcomes["GrammarError"] > 500
 
 
 def test_large_grammars_are_read() -> None:
