@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import gramspec as gs
+from gramspec.automaton.members import WeightedMembers, seeded
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "grammars" / "cases.jsonl.gz"
 # Keys that repeat: xgrammar counts members under any_order, and does not tell them apart.
@@ -257,3 +258,45 @@ def test_styles_mean_what_xgrammar_says(style: str) -> None:
         accepted += wanted
         assert ours.accepts(text) == wanted, text
     assert accepted > 10
+
+
+PARAMETERS = {
+    "type": "object",
+    "properties": {
+        "q": {"type": "string"},
+        "e": {"enum": ["x", "y z"]},
+        "l": {"type": "array", "items": {"type": "boolean"}},
+    },
+    "required": ["q", "e"],
+    "additionalProperties": False,
+}
+TOOLS = [
+    {"type": "function", "function": {"name": name, "parameters": PARAMETERS}} for name in ("one", "two")
+]
+
+
+def test_specifications_for_models_mean_what_xgrammar_says() -> None:
+    """Members of each and near misses, for every model that xgrammar knows the notation of."""
+    pytest.importorskip("xgrammar")
+    from xgrammar import Grammar, builtin_structural_tag
+    from xgrammar.testing import _is_grammar_accept_string
+
+    rng = random.Random(6)
+    verdicts = {True: 0, False: 0}
+    models = sorted(builtin_structural_tag._structural_tag_registry)
+    forced = {"type": "function", "function": {"name": "two"}}
+    for model in models:
+        for choice in ("auto", "required", forced):
+            reasoning = rng.choice(["enabled", "disabled"])
+            spec = builtin_structural_tag.get_model_structural_tag(model, TOOLS, choice, reasoning)
+            theirs, ours = Grammar.from_structural_tag(spec), gs.structural_tag(spec)
+            members = WeightedMembers(ours, 160)
+            for _ in range(3):
+                text = members.draw(seeded(rng.randrange(1 << 30))).decode()
+                at = rng.randrange(len(text) + 1)
+                near = [text[:at] + text[at + 1 :], text[:at] + rng.choice('<"a{1') + text[at:], text[:at]]
+                for each in (text, *near, text + text, text.replace("two", "six")):
+                    wanted = _is_grammar_accept_string(theirs, each)
+                    assert ours.accepts(each) == wanted, (model, choice, each)
+                    verdicts[wanted] += 1
+    assert len(models) > 10 and min(verdicts.values()) > 150

@@ -65,14 +65,23 @@ class Parts(Emitter):
             objects=plan.objects if kind == "object" else (),
             values=values,
         )
-        return self._body(only)
+        return self._entered(only)
 
     def constants(self, goal: Goal) -> ir.Expr:
         """The JSON texts of arrays and objects that are listed as constants."""
         plan = self.plan(goal)
         if plan is None or not plan.values:
             return ir.EMPTY
-        return self._body(Plan(values=plan.values))
+        return self._entered(Plan(values=plan.values))
+
+    def _entered(self, plan: Plan) -> ir.Expr:
+        """The texts of a plan; a rule where there are objects, as the automaton keeps keys in frames."""
+        body = self._body(plan)
+        if isinstance(body, ir.Empty) or not (plan.arrays or plan.objects or plan.values):
+            return body
+        rule = ir.Rule("value")
+        rule.define(body)
+        return ir.Ref(rule)
 
     def text(self, goal: Goal) -> tuple[ir.Expr, bool] | None:
         """The strings of a goal as they are, in UTF-8, and whether they are all strings; None: no strings."""

@@ -25,7 +25,7 @@ from gramspec.grammar.tags.text import free_text
 from gramspec.grammar.tags.xml_styles import Style
 
 _SPACE: Final = ir.byte_set(b" \n\r\t")
-_MOST_STATES: Final = 20_000
+_MOST_STATES: Final = 5_000
 _INTEGER: Final = utf8(parse_regex("-?(?:0|[1-9][0-9]*)", "ecma"))
 _KINDS: Final[tuple[Kind, ...]] = ("null", "boolean", "number", "array", "object")
 
