@@ -88,6 +88,7 @@ OUT_OF_SCOPE = [
     "SELECT * FROM t JOIN u USING (b)",
     "SELECT t.*, z.* FROM t",
     "SELECT *",
+    "SELECT * FROM t, t",
     "SELECT s.b FROM (SELECT a FROM t) s",
     "SELECT 1 FROM t, (SELECT t.b) s",
     "WITH s(k, l) AS (SELECT a FROM t) SELECT k FROM s",

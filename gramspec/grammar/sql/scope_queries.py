@@ -233,6 +233,9 @@ class Queries(CommonTables):
             for name in source.columns:
                 if not table and name in source.using:
                     continue
+                twice = (o for o in frame.sources if o is not source and o.name == source.name)
+                if any(name in other.known and name not in other.using for other in twice):
+                    raise ScopeError(f"the column {source.name}.{name} of * is ambiguous")
                 found.append(Output(name, key=(id(source), name)))
         return found
 
