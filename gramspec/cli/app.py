@@ -19,6 +19,7 @@ from gramspec.cli.phi import PhiRequest, show_phi
 from gramspec.cli.potentials import POTENTIAL_HELP
 from gramspec.cli.sample import SampleRequest, sample_texts
 from gramspec.cli.sources import KIND_HELP, SOURCE_HELP, START_HELP, GrammarRequest
+from gramspec.cli.sql import SqlRequest, answer
 from gramspec.cli.vocabularies import EOS_HELP, VOCABULARY_HELP
 from gramspec.errors import GramspecError
 
@@ -42,6 +43,7 @@ _PHI_EXAMPLE = (
     'Example: gramspec phi regex:"[0-9]{4}-[0-9]{2}" --prompt "Write a month." --max-new-tokens 8'
     " --potential viability --potential learned --rollouts 32 --points 4"
 )
+_SQL_EXAMPLE = 'Example: gramspec sql "names of customers in Berlin" --ddl examples/shop.sql --seed 1'
 
 Source = Annotated[str, typer.Argument(metavar="GRAMMAR", help=SOURCE_HELP)]
 Kind = Annotated[str, typer.Option(help=KIND_HELP)]
@@ -304,6 +306,117 @@ def phi(
             draft=draft,
         )
     )
+
+
+@app.command(epilog=_SQL_EXAMPLE)
+def sql(
+    question: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="QUESTION", help="What is asked; left out: the tables are shown.", show_default=False
+        ),
+    ] = None,
+    db: Annotated[
+        str | None,
+        typer.Option(
+            help="URL of the database: sqlite:///file.db, postgresql://user@host/name.", show_default=False
+        ),
+    ] = None,
+    ddl: Annotated[
+        str | None,
+        typer.Option(
+            help="File with CREATE statements in place of a database; '-' reads stdin.", show_default=False
+        ),
+    ] = None,
+    dialect: Annotated[
+        str | None,
+        typer.Option(help="'sqlite', 'postgres' or 'mysql'.", show_default="that of the URL, sqlite for DDL"),
+    ] = None,
+    tables: Annotated[
+        str | None, typer.Option(help="Only these tables, with commas between.", show_default="all")
+    ] = None,
+    prepare: Annotated[
+        bool, typer.Option("--prepare", help="Only statements that SQLite prepares on the tables.")
+    ] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="INSERT, UPDATE and DELETE too, and run them.")
+    ] = False,
+    run_: Annotated[
+        bool, typer.Option("--run/--no-run", help="Run the statements on the database and show the rows.")
+    ] = True,
+    rows: Annotated[int, typer.Option(help="Rows shown of each result.")] = 20,
+    seconds: Annotated[float, typer.Option(help="Seconds that a statement may run.")] = 10.0,
+    template: Annotated[
+        str | None,
+        typer.Option(
+            help="The prompt, with {schema}, {dialect} and {question}.",
+            show_default="the question alone for the embedded pair, else all three",
+        ),
+    ] = None,
+    law: Annotated[
+        str, typer.Option(help="'conditional': P(statement | it fits); 'masked': local masking.")
+    ] = "conditional",
+    sampler: Annotated[
+        str, typer.Option(help="'restart', 'smc', 'mcmc', 'twisted' or 'auto', as in `gramspec generate`.")
+    ] = "auto",
+    n: Annotated[int, typer.Option("--n", "-n", help="How many statements.")] = 1,
+    seed: Annotated[int | None, typer.Option(help="Makes the statements reproducible.")] = None,
+    report: Annotated[
+        bool,
+        typer.Option("--report", help="Show on stderr what each statement cost and what may be claimed."),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")] = False,
+    max_new_tokens: Annotated[
+        int, typer.Option(help="Longest statement in tokens, the end-of-sequence token counted.")
+    ] = 128,
+    temperature: Annotated[float, typer.Option(help="Divides the logits.")] = 1.0,
+    top_k: Annotated[int, typer.Option(help="Keep the k most probable tokens; 0 keeps all.")] = 0,
+    top_p: Annotated[float, typer.Option(help="Keep the most probable tokens of this mass.")] = 1.0,
+    target: Annotated[
+        str | None,
+        typer.Option(help="Directory of the target model; default: the embedded pair.", show_default=False),
+    ] = None,
+    draft: Annotated[
+        str | None,
+        typer.Option(help="Directory of a draft model; 'none' drafts nothing.", show_default=False),
+    ] = None,
+    max_attempts: Annotated[int, typer.Option(help="Attempts per statement.")] = 10_000,
+    max_seconds: Annotated[
+        float | None, typer.Option(help="Seconds per statement after which no attempt begins.")
+    ] = None,
+) -> None:
+    """Show the tables of a database, write statements that answer a question, and run them read only.
+
+    Exit code: 0 done, 1 the database refused to run a statement, 2 the input cannot be used.
+    """
+    request = SqlRequest(
+        question=question,
+        db=db,
+        ddl=ddl,
+        dialect=dialect,
+        tables=tables,
+        prepare=prepare,
+        write=write,
+        run=run_,
+        rows=rows,
+        seconds=seconds,
+        template=template,
+        n=n,
+        seed=seed,
+        report=report,
+        as_json=as_json,
+        max_new_tokens=max_new_tokens,
+        law=law,
+        sampler=sampler,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        target=target,
+        draft=draft,
+        max_attempts=max_attempts,
+        max_seconds=max_seconds,
+    )
+    raise typer.Exit(answer(request))
 
 
 def run(arguments: list[str] | None = None) -> int:
