@@ -72,6 +72,10 @@ def lark(
     if lexer not in ("scannerless", "dynamic_complete"):
         raise OptionError(f"lexer: {lexer!r} is neither 'scannerless' nor 'dynamic_complete'")
     folder = script_folder() if base_path is None else os.fspath(base_path)
-    scope = Loader(import_paths).load(text, folder)
-    model = Translator(scope, ordered=lexer == "dynamic_complete").model(start)
+    try:
+        scope = Loader(import_paths).load(text, folder)
+        model = Translator(scope, ordered=lexer == "dynamic_complete").model(start)
+    except RecursionError:
+        reason = "groups, terminals in terminals or arguments of templates nest too deeply"
+        raise GrammarError("", reason, "make rules of some of them") from None
     return Grammar(lower(model), f"Lark grammar from `{start}`")

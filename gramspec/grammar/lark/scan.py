@@ -16,6 +16,7 @@ from typing import Final
 from gramspec.grammar.lark.hooks import Atom, Kind, Lexeme, Rewrite
 from gramspec.grammar.rules import Position
 
+LONGEST_GAP: Final = 200
 _WORD: Final = re.compile(
     r"""(?P<blank>[ \t]+ | \\[ ]*\n | //[^\n]* | \#[^\n]*)
       | (?P<newline>(?:\r?\n)+)
@@ -65,6 +66,24 @@ def _lexemes(text: str, file: str) -> Iterator[Lexeme]:
         if name == "op" and match[0] in _UNENDED:
             raise Position(text, match.start(), file).error(*_UNENDED[match[0]])
         yield Lexeme(_KINDS[name], match[0], match.start())
+
+
+def long_gaps(text: str, found: list[Lexeme], others: tuple[Rewrite, ...]) -> tuple[Rewrite, ...]:
+    """Long blanks and comments between words shortened: Lark takes their length squared to read them."""
+    taken = sorted((change.begin, change.end) for change in others)
+    gaps: list[Rewrite] = []
+    end, breaks, at = 0, False, 0
+    for lexeme in (*found, Lexeme("op", "", len(text))):
+        if lexeme.kind == "newline":
+            breaks = True
+            continue
+        if lexeme.offset - end > LONGEST_GAP:
+            while at < len(taken) and taken[at][1] <= end:
+                at += 1
+            if at == len(taken) or taken[at][0] >= lexeme.offset:
+                gaps.append(Rewrite(end, lexeme.offset, "\n" if breaks else " "))
+        end, breaks = lexeme.end, False
+    return tuple(gaps)
 
 
 @dataclass(slots=True)

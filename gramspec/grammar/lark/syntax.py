@@ -12,7 +12,7 @@ from typing import Any, Final
 from gramspec.errors import GrammarError
 from gramspec.grammar.lark.extensions import extend
 from gramspec.grammar.lark.hooks import Extended
-from gramspec.grammar.lark.scan import Source, lexemes
+from gramspec.grammar.lark.scan import Source, lexemes, long_gaps
 from gramspec.grammar.lark.trees import Tree
 
 MAX_TEXT: Final = 1_000_000
@@ -60,8 +60,9 @@ def read(text: str, file: str = "", *, plain: bool = False) -> tuple[Source, Ext
         raise source.position(MAX_TEXT).error(reason, "split it into files, or write long lists as a choice")
     extended = Extended()
     if not plain:
-        extended = extend(text, lexemes(text, file), source.position)
-        source.rewrite(extended.rewrites)
+        found = lexemes(text, file)
+        extended = extend(text, found, source.position)
+        source.rewrite((*extended.rewrites, *long_gaps(text, found, extended.rewrites)))
     return source, extended, _parse(source)
 
 

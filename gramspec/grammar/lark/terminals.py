@@ -9,6 +9,7 @@ Source: `lark.load_grammar.TerminalTreeToPattern`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -126,6 +127,8 @@ class Terminals:
                 raise position.error(reason, 'use lexer="scannerless"', UnsupportedError)
             return piece, ""
         text = piece.regexp
+        if piece.is_string and text == re.escape(piece.value):
+            return ir.concat(*(ir.CharSet(((ord(char), ord(char)),)) for char in piece.value)), text
         root = _parsed(text, name, position)
         if not library:
             edges.check(root, name, position)
@@ -141,6 +144,11 @@ class Terminals:
         if not isinstance(piece, Written):
             return piece
         return self._language(piece, "piece", position)[0]
+
+    def _part(self, piece: Piece, position: Position) -> ir.Expr:
+        """A piece inside one that is composed: shared as it is, however often it is used."""
+        expr = self._composed(piece, position)
+        return ir.Call(expr) if isinstance(expr, ir.Concat | ir.Union) else expr
 
     def _piece_of(self, definition: Definition) -> Piece:
         known = self._pieces.get(id(definition))
@@ -221,7 +229,7 @@ class Terminals:
             return pieces[0]
         text = together(pieces, "")
         if text is None:
-            return ir.concat(*(self._composed(piece, position) for piece in pieces))
+            return ir.concat(*(self._part(piece, position) for piece in pieces))
         return Written(text, text)
 
     def _either(self, pieces: list[Piece], position: Position) -> Piece:
@@ -231,7 +239,7 @@ class Terminals:
             pieces = _guarded(lambda: as_lark_orders(pieces), "alternative", position)
         text = together(pieces, "|")
         if text is None:
-            return ir.union(*(self._composed(piece, position) for piece in pieces))
+            return ir.union(*(self._part(piece, position) for piece in pieces))
         return Written(f"(?:{text})", f"(?:{text})")
 
     def _repeated(self, piece: Piece, least: int, most: int | None, position: Position) -> Piece:
