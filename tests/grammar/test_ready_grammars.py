@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import random
+import re
 from functools import cache
 from pathlib import Path
 
@@ -64,6 +65,13 @@ def test_every_grammar_has_examples_and_a_reader() -> None:
     assert names == {path.name.removesuffix(".examples.json") for path in FOLDER.glob("*.examples.json")}
     table = (FOLDER / "README.md").read_text("utf-8")
     assert [name for name in FILES if f"`{name}`" not in table] == []
+
+
+def test_the_example_of_the_page_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(FOLDER.parent)
+    page = (FOLDER / "README.md").read_text("utf-8")
+    (block,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    exec(compile(block, "README.md", "exec"), {})
 
 
 @pytest.mark.parametrize("name", FILES)
