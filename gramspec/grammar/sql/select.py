@@ -114,7 +114,7 @@ class Select:
         if not self._dialect.has("bare values"):
             return forms
         widths = (width,) if width is not None else (*range(1, COUNTED + 1), None)
-        rows = [seq(self.values(world, n), opt(self._last(world, n, OPEN, order=False))) for n in widths]
+        rows = [self.values(world, n) + opt(self._more(world, n)) for n in widths]
         return alt(forms, *rows)
 
     def _selection(self, world: int, width: int | None) -> Fragment:
@@ -210,7 +210,7 @@ class Select:
         source = key("FROM") + self.sources(world, base, clean)
         ending = self._tail(world)
         if closing:
-            last = self._last(base, width, world, order=True)
+            last = self._last(base, width, world)
             ending = ending + opt(last) | last
         return source + opt(ending) if sources == "making" else source + opt(ending) | ending
 
@@ -230,26 +230,28 @@ class Select:
         windows = key("WINDOW") + listed(window, tokens.comma)
         return alt(seq(where, opt(group), opt(windows)), seq(group, opt(windows)), windows)
 
-    def _last(self, base: int, width: int | None, world: int, order: bool) -> Fragment:
+    def _last(self, base: int, width: int | None, world: int) -> Fragment:
         """ORDER BY and LIMIT, or further queries of the width."""
         limit = self._limit(base)
-        rule = self._rule(("rest", base, width), lambda: within(self._rest(base, width)))
-        found = limit | self._tokens.call(rule, WORD, WORD)
-        if order:
-            found |= self.expressions.ordering(world, WINDOWED) + opt(limit)
-        return found
+        order = self.expressions.ordering(world, WINDOWED) + opt(limit)
+        return alt(order, limit, self._more(base, width))
+
+    def _more(self, base: int, width: int | None) -> Fragment:
+        rule = self._rule(("more queries", base, width), lambda: within(self._rest(base, width)))
+        return self._tokens.call(rule, WORD, WORD)
 
     def _rest(self, base: int, width: int | None) -> Fragment:
+        """A set operator and a query; then more of them, or if the query was no VALUES, the order of all."""
         tokens, key = self._tokens, self._tokens.key
-        operators = alt(*map(key, self._dialect.set_operators))
         query = self._call(("core", base, width), lambda: self._cores(base, width, closing=False))
-        if self._dialect.has("values statement"):
-            query |= self.values(base, width)
         number = tokens.literals.whole if width is None else self._numbers(width)
         term = number | self.expressions.column(OPEN if base == STRICT else base)
-        collate = opt(self.expressions.collation)
-        order = self.expressions.order_terms(term + collate)
-        return seq(operators, query, many(operators + query), opt(order), opt(self._limit(base)))
+        order = self.expressions.order_terms(term + opt(self.expressions.collation))
+        limit, more = self._limit(base), self._more(base, width)
+        forms = query + opt(alt(order + opt(limit), limit, more))
+        if self._dialect.has("values statement"):
+            forms |= self.values(base, width) + opt(more)
+        return alt(*map(key, self._dialect.set_operators)) + forms
 
     def _numbers(self, most: int) -> Fragment:
         lexis = self._tokens.lexis
