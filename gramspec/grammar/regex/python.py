@@ -10,8 +10,8 @@ import re
 import warnings
 from collections.abc import Generator, Iterator, Sequence
 from functools import cache, cached_property
-from re import _constants as sre  # type: ignore[attr-defined]
-from re import _parser as sre_parser  # type: ignore[attr-defined]
+from re import _constants as sre  # type: ignore[attr-defined, unused-ignore]
+from re import _parser as sre_parser  # type: ignore[attr-defined, unused-ignore]
 from threading import Lock
 from typing import Any, Final, NoReturn
 
