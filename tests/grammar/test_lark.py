@@ -33,6 +33,7 @@ MEANINGS: list[tuple[str, list[str], list[str]]] = [
     ("start: /A b\\/ [x-z]/x /[\\]]./is", ["Ab/y]\n"], ["A b/y]\n", "ab/y]a"]),
     ('start: "a".."c" "α".."γ"', ["bβ"], ["dβ", "b"]),
     ("start: /(?i)a/ /b/", ["Ab", "ab"], ["AB"]),
+    (r"start: /(?<n>\u{41}[\u{1F600}\u{5d}]\u{2a})/ /[(?<]a/", ["A😀*<a", "A]*(a"], ["a😀*<a", "A😀<a"]),
     # templates
     ('start: s{"a", ","} | s{x, ";"}\ns{i, b}: i (b i)*\nx: "x"', ["a,a", "x;x;x"], ["a;a", "a,"]),
     ('start: h{p, "x"}\nh{f, b}: f{b} "!"\np{d}: d "y"', ["xy!"], ["x!"]),

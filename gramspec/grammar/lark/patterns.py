@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 MAX_PATTERN: Final = 20_000
 _FLAGS: Final = re.compile(r"(?:\(\?[aiLmsux]+\))+")
 
+_CODE_POINT: Final = re.compile(r"\\u\{([0-9a-fA-F]{1,6})\}|\\[\s\S]")
+_PARTS: Final = re.compile(
+    r"\\u\{[0-9a-fA-F]{1,6}\}|\\[\s\S]|\[\^?\]?(?:\\[\s\S]|[^\]\\])*+\]|(?P<group>\(\?<(?=[A-Za-z_]))"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -53,6 +58,8 @@ def pattern_of(token: Any, position: Position) -> Written:
     from lark.exceptions import GrammarError as LarkError
     from lark.load_grammar import _literal_to_pattern
 
+    if token.type == "REGEXP":
+        token = token.update(value=_in_python(token.value, position))
     try:
         found: Any = _literal_to_pattern(token)  # type: ignore[no-untyped-call]
     except LarkError as error:
@@ -61,6 +68,28 @@ def pattern_of(token: Any, position: Position) -> Written:
     except ValueError as error:  # an escape such as "\\x4"
         raise position.error(f"bad escape in {token.value}: {error}") from None
     return Written(found.to_regexp(), found.value, found.type == "str")
+
+
+def _in_python(pattern: str, position: Position) -> str:
+    r"""A pattern with `\u{…}` and `(?<name>…)`, which `re` does not know, as it writes them."""
+
+    def character(match: re.Match[str]) -> str:
+        if match[1] is None:
+            return match[0]
+        point = int(match[1], 16)
+        if point > 0x10FFFF or 0xD800 <= point < 0xE000:
+            raise position.error(f"{match[0]} is no character")
+        char = chr(point)
+        if char.isascii() and char.isprintable():
+            return char if char.isalnum() else f"\\{char}"
+        return f"\\U{point:08x}"
+
+    def part(match: re.Match[str]) -> str:
+        if match["group"]:
+            return "(?P<"
+        return _CODE_POINT.sub(character, match[0])
+
+    return _PARTS.sub(part, pattern)
 
 
 def range_of(start: Any, end: Any, scope: Scope) -> Written:
