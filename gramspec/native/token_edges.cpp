@@ -18,6 +18,11 @@ bool has(const Bits& bits, Id token) noexcept {
   return word < bits.size() && (bits[word] >> (static_cast<unsigned>(token) & 31U) & 1U) != 0;
 }
 
+void take(Bits& bits, Id token) noexcept {
+  const auto word = static_cast<std::size_t>(token) >> 5;
+  if (word < bits.size()) bits[word] &= ~(1U << (static_cast<unsigned>(token) & 31U));
+}
+
 std::vector<Id> listed(const Bits& bits) {
   std::vector<Id> out;
   for (std::size_t w = 0; w < bits.size(); ++w) {
@@ -101,9 +106,7 @@ std::vector<Configs::TokenClass> Configs::token_classes(Id config) {
   }
   std::vector<TokenClass> out;
   for (auto edge = first_single; edge != edges.end(); ++edge) {
-    for (Bits& part : parts) {
-      if (has(part, *edge)) part[static_cast<std::size_t>(*edge) >> 5] &= ~(1U << (static_cast<unsigned>(*edge) & 31U));
-    }
+    for (Bits& part : parts) take(part, *edge);
     out.push_back({step_token(config, *edge), {*edge}});
   }
   for (const Bits& part : parts) {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import typing
 from typing import Any
 
 import pytest
@@ -116,6 +117,12 @@ def test_forms_of_a_specification() -> None:
     for spec in wrapped:
         assert gs.structural_tag(spec).accepts("t<a>1</>")
         assert not gs.structural_tag(spec).accepts("t<a>2</>")
+
+    class Point(typing.TypedDict):
+        x: int
+
+    described = grammar({"type": "json_schema", "json_schema": Point})
+    assert described.accepts('{"x": 1}') and not described.accepts('{"x": "1"}')
     old = gs.structural_tag(LEGACY)
     assert old.accepts('t<f>{"a": 1}</f>t') and not old.accepts("<f>{}</f>") and not old.accepts("<fx")
 

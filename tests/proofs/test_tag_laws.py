@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -87,6 +88,38 @@ def test_the_law_over_a_structural_tag_is_exact(name: str) -> None:
 def test_restarts_over_a_structural_tag_are_exact() -> None:
     here = replace(world("once", 3), max_new_tokens=3, gamma=0, draft_rows=None)
     assert prove_restarts(bench(here, "native", slack=0), 2) <= 1e-12
+
+
+def free_tokens(ids: tuple[int, ...]) -> bool:
+    """A tag ``<|tool|>a``, then any tokens in which every ``<|tool|>`` has an ``a`` behind it."""
+    return ids[:2] == (TOOL, 0) and all(ids[i + 1 : i + 2] == (0,) for i, t in enumerate(ids) if t == TOOL)
+
+
+def test_the_law_over_sets_of_tokens_is_exact() -> None:
+    form = {
+        "type": "token_triggered_tags",
+        "trigger_tokens": ["<|tool|>"],
+        "tags": [tag(TOKEN, const("a"), "")],
+        "at_least_one": True,
+    }
+    here = world("token", 7)
+    grammar = gs.structural_tag({"type": "structural_tag", "format": form})
+    weights = {}
+    for length in range(5):
+        for body in itertools.product(range(5), repeat=length):
+            if free_tokens(body):
+                weights[*body, EOS] = math.prod(
+                    float(here.row(body[:t])[token]) for t, token in enumerate((*body, EOS))
+                )
+    law = gs.audit.exact_law(here.target, grammar, 5, vocabulary=here.vocabulary)
+    assert len(weights) > 20 and set(law) <= set(weights)
+    total = math.fsum(weights.values())
+    assert max(abs(law.get(ids, 0.0) - weight / total) for ids, weight in weights.items()) <= 1e-12
+    draws = gs.generate(
+        here.target, [[]], grammar, vocabulary=here.vocabulary, max_new_tokens=5, n=20, seed=2
+    )
+    assert {tuple(draw.token_ids) for draw in draws[0]} <= set(weights)
+    assert all(draw.report.guarantee == "exact" for draw in draws[0])
 
 
 def test_completions_show_what_is_spelled() -> None:

@@ -38,14 +38,14 @@ def grammar_of(fields: Fields) -> Grammar:
 
 
 def checked_schema(schema: object, place: str) -> object:
-    """A JSON Schema as plain data.
+    """A JSON Schema, or a class that describes one.
 
     Raises
     ------
     GrammarError
-        If it is neither an object nor a truth value.
+        If it is neither an object, a truth value nor a class.
     """
-    if not isinstance(schema, bool | Mapping):
+    if not isinstance(schema, bool | Mapping | type):
         raise GrammarError(place, "a JSON Schema is an object, true or false")
     return schema
 
