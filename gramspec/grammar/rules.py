@@ -223,6 +223,20 @@ class Rules:
         self.notes = tuple(sorted(notes, key=lambda note: (note.position.file, note.position.offset)))
         return _Writer(self, reached, set(barren)).write(start)
 
+    def body(self, name: str) -> ir.Expr:
+        """The body of a rule that is defined."""
+        return self._body(name)
+
+    def name_of(self, rule: ir.Rule) -> str:
+        """The name of the rule that a reference leads to."""
+        return self._names[id(rule)]
+
+    def place(self, name: str) -> Position:
+        """Where a rule is defined."""
+        position = self._entries[name].position
+        assert position is not None
+        return position
+
     def _entry(self, name: str) -> _Entry:
         entry = self._entries.get(name)
         if entry is None:

@@ -17,7 +17,7 @@ MEANINGS: list[tuple[str, list[str], list[str]]] = [
     ('start: "x" %json {"type": "integer", "minimum": 3}', ["x3", "x10"], ["x2", "3", "x 3"]),
     ('start: a | "z"\na: "[" %json {"const": {"a": [1]}} "]"', ['[{"a": [1]}]', "z"], ['{"a":[1]}', "[]"]),
     ('start: %lark {\n start: "a" b\n b: "b"~2 | "}"\n} "c"', ["abbc", "a}c"], ["abb", "ac"]),
-    ('start: "<" %regex {"substring_chunks": ["foo", "", "bar"]} ">"', ["<>", "<foobar>", "<bar>"], ["<barfoo>", "<fo>"]),
+    ('start: "<" %regex {"substring_chunks": ["fo", "", "b"]} ">"', ["<>", "<fob>", "<b>"], ["<bfo>", "<f>"]),
     ('start: S\nS: %regex {"substring_words": "to be, or"} "!"', ["be, or!", " !", "!"], ["to or!", "b!"]),
     ('start: %regex {"substring_chars": "aba"}', ["", "ab", "ba", "aba"], ["aa", "abab"]),
     # counts in braces
@@ -30,7 +30,8 @@ MEANINGS: list[tuple[str, list[str], list[str]]] = [
     # where a rule ends
     ('start: name "!"\nname[lazy]: /.*/ "</x>"', ["a</x>!", "</x>!"], ["a</x></x>!", "a!"]),
     ('start: s s\ns[suffix="."]: /.+/', ["a.b.", "..b."], ["a.", "a..", "a.b.c."]),
-    ('start: line "\\n" "x"\nline[stop=/[,;]/]: /.*/', ["ab\nx", "\nx"], ["a,b\nx", "ab\ny"]),
+    ('start: line "x"\nline[stop=/[,;]/]: /.*/', ["ab,x", ";x"], ["a,b;x", "abx", "a,,x"]),
+    ('start: "<" r "b"\nr[stop=">"]: /[a-z]*/\n%ignore " "', ["<a>b", "< a> b"], ["<a a>b", "<a b"]),
     ('start: a /b+/\na[capture, stop=""]: /a*/\n', ["aab", "b"], ["a"]),
     ('start: w\nw[capture="word"]: "a" w | ""', ["", "aa"], ["b"]),
     # parameters
@@ -40,8 +41,17 @@ MEANINGS: list[tuple[str, list[str], list[str]]] = [
         ["abX", "baX"],
         ["X", "aX", "aabX"],
     ),
-    ('start: n::0x1 "."\nn::_: "a" n::incr([0:2]) %if lt([0:2], 3) | "b" n::_ %if eq(_, 9) | ""', ["aa.", "."], ["aaa.", "b."]),
-    ('start: s::7\ns::_: "1" s::bit_and(4) %if and(bit_set(0), not(is_zeros(_)))\n | "2" %if bit_count_eq([0:3], 1)', ["12"], ["2", "112"]),
+    (
+        'start: n::0x1 "."\nn::_: "a" n::incr([0:2]) %if lt([0:2], 3) | "b" n::_ %if eq(_, 9) | ""',
+        ["aa.", "."],
+        ["aaa.", "b."],
+    ),
+    (
+        'start: s::7\ns::_: "1" s::bit_and(4) %if and(bit_set(0), not(is_zeros(_)))\n'
+        '    | "2" %if bit_count_eq([0:3], 1)',
+        ["12"],
+        ["2", "112"],
+    ),
     ('start: "z" | q::1\nq::_: "a" %if eq(_, 2)', ["z"], ["a"]),
     # ignored text at the beginning
     ('%llguidance {}\nstart: "a" "b"\n%ignore " "', ["ab", "a b "], [" ab"]),
@@ -119,6 +129,8 @@ def test_algebra_agrees_with_llguidance() -> None:
         'start: A\nA: ~"a"* & /aa|a|b|/',
         'start: x "c"?\nx[lazy]: /[ab]*/ "b"',
         'start: x "c"\nx[suffix="ab"]: /[ab]*/',
+        'start: x "c"\nx[stop=/b|ab/]: /[ab]*/',
+        'start: x "c"\nx[stop=""]: /[ab]*/',
         'start: p::1 "c"\np::_: "a" p::incr([0:2]) %if lt([0:2], 3) | "b" %if ge(_, 2)',
     ]
     for text in grammars:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from gramspec.errors import GrammarError, OptionError
 from gramspec.grammar.core import Grammar
 
 __all__ = ["Lexer", "lark"]
 
-Lexer = Literal["scannerless", "dynamic_complete"]
+Lexer = Literal["scannerless", "dynamic_complete", "longest"]
 
 
 def lark(
@@ -38,10 +38,11 @@ def lark(
         The grammar.
     start : str
         The start rule.
-    lexer : {"scannerless", "dynamic_complete"}
+    lexer : {"scannerless", "dynamic_complete", "longest"}
         "scannerless": a terminal denotes all texts that its pattern matches as a whole. "dynamic_complete":
         only those that Lark's Earley parser with that lexer finds, where lazy quantifiers and the order of
-        alternatives count.
+        alternatives count. "longest": maximal munch; the text is cut greedily, without going back, into the
+        longest terminals, and that one sequence of terminals must be in the grammar.
     import_paths : sequence of path
         Folders in which `%import` looks for grammars before Lark's own library.
     base_path : path, optional
@@ -63,14 +64,15 @@ def lark(
     OptionError
         If an option is out of range.
     """
+    from gramspec.grammar.lark import longest, scannerless
     from gramspec.grammar.lark.model import Translator
     from gramspec.grammar.lark.modules import Loader, script_folder
-    from gramspec.grammar.lark.scannerless import lower
 
     if not isinstance(text, str):
         raise GrammarError("", f"a grammar is a str, not {type(text).__name__}", "read the file first")
-    if lexer not in ("scannerless", "dynamic_complete"):
-        raise OptionError(f"lexer: {lexer!r} is neither 'scannerless' nor 'dynamic_complete'")
+    if lexer not in get_args(Lexer):
+        names = ", ".join(repr(name) for name in get_args(Lexer))
+        raise OptionError(f"lexer: {lexer!r} is none of {names}")
     folder = script_folder() if base_path is None else os.fspath(base_path)
     try:
         scope = Loader(import_paths).load(text, folder)
@@ -78,4 +80,5 @@ def lark(
     except RecursionError:
         reason = "groups, terminals in terminals or arguments of templates nest too deeply"
         raise GrammarError("", reason, "make rules of some of them") from None
-    return Grammar(lower(model), f"Lark grammar from `{start}`")
+    meaning = longest.lower if lexer == "longest" else scannerless.lower
+    return Grammar(meaning(model), f"Lark grammar from `{start}`")

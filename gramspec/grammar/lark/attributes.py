@@ -1,8 +1,9 @@
 """Attributes of rules: ``name[lazy]``, ``name[suffix="."]``, ``name[stop=STOP]``, ``name[capture]``.
 
-Law: `lazy` keeps the members without a shorter member at their front; `suffix` appends one and ends at the
-first; `stop` keeps the members before any stop, which is not written. The others concern sampling: `capture`
-has no effect on the language, `max_tokens` and `temperature` are refused.
+Law: `lazy` keeps the members without a shorter member at their front; `suffix` and `stop` append an end and
+stop at the first, which is part of the text (whoever hides a stop takes it out afterwards); an empty one adds
+nothing. The others concern sampling: `capture` has no effect on the language, `max_tokens` and `temperature`
+are refused.
 """
 
 from __future__ import annotations
@@ -57,11 +58,9 @@ def lexeme(attributes: Attributes, body: ir.Expr, context: Context) -> ir.Expr:
     if ending is None:
         return _first(body)
     end = _ending(ending, attributes.position, context)
-    if "suffix" in attributes.values:
-        return _first(ir.concat(body, end))
     if isinstance(end, ir.Epsilon):
         return body  # it ends where the rest begins
-    return ir.And((body, ir.Not(ir.concat(body, end, ir.repeat(ir.CharSet(SCALARS))))))
+    return _first(ir.concat(body, end))
 
 
 def _first(expr: ir.Expr) -> ir.Expr:

@@ -1,4 +1,4 @@
-"""Syntax beyond Lark's, that of llguidance: schemas and grammars inside, special tokens, algebra of terminals.
+"""Syntax beyond Lark's, that of llguidance: schemas and grammars inside, tokens, algebra of terminals.
 
 Law: what an extension denotes is a set of texts, or it is refused by name; nothing is dropped. What only
 concerns sampling (`capture`) is read and has no effect on the language.
