@@ -153,6 +153,8 @@ def sweep(
     settings += [Setting("dyspec", 8, 4, nodes) for nodes in (8, 16, 32)]
     settings += [Setting("model-free", length, width, 12) for length in (4, 10) for width in (1, 8)]
     settings += [Setting("mixed", 6, 8, 16)]
+    settings += [Setting("drawn tables", 32, 16, nodes) for nodes in (12, 24, 48, 96)]
+    settings += [Setting("drawn tables and model", 32, 16, 48)]
     points = []
     for stream in streams:
         target, draft = models[stream.pair]
@@ -190,7 +192,7 @@ def sweep_plot(points: Sequence[dict[str, Any]], path: Path) -> None:
         found = [p[what] for p in points if all(p[k] == v for k, v in wanted.items())]
         return geometric_mean(found) if found else math.nan
 
-    figure, panels = plt.subplots(1, 4, figsize=(19, 4.6), layout="constrained")
+    figure, panels = plt.subplots(1, 5, figsize=(24, 4.6), layout="constrained")
     lengths = (1, 2, 4, 8, 12)
     for what, axes in zip(("tokens per forward", "ms per token"), panels[:2], strict=True):
         axes.plot(
@@ -206,12 +208,19 @@ def sweep_plot(points: Sequence[dict[str, Any]], path: Path) -> None:
         axes.set(xlabel="draft length", ylabel=what)
         axes.grid(alpha=0.3)
     panels[0].legend(fontsize=7)
+    nodes = sorted({p["nodes"] for p in points if p["drafter"] == "drawn tables"})
+    for what, style in (("tokens per forward", "o-"), ("ms per token", "s--")):
+        values = [mean(what, drafter="drawn tables", nodes=n) for n in nodes]
+        panels[4].plot(nodes, values, style, label=f"drawn tables, {what}")
+    panels[4].set(xlabel="nodes of the tree")
     streams = list(dict.fromkeys(p["stream"] for p in points))
     for kind, wanted in (
         ("model", {"drafter": "model", "length": 4}),
         ("model-free", {"drafter": "model-free", "length": 10, "width": 8}),
         ("mixed", {"drafter": "mixed"}),
         ("dyspec", {"drafter": "dyspec", "nodes": 16}),
+        ("drawn tables", {"drafter": "drawn tables", "nodes": 48}),
+        ("drawn tables and model", {"drafter": "drawn tables and model"}),
     ):
         panels[2].plot(
             streams, [mean("tokens per forward", stream=s, **wanted) for s in streams], "o", label=kind
@@ -236,6 +245,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("build/bench"), help="folder of results and weights")
     parser.add_argument("--pairs", default="embedded,trained", help="which pairs of models")
     parser.add_argument("--streams", default="", help="names of streams, separated by commas; all by default")
+    parser.add_argument("--decoders", default="", help="drafters beside the references; all by default")
     parser.add_argument("--prompts", type=int, default=40, help="prompts per stream")
     parser.add_argument(
         "--sweep-prompts", type=int, default=6, help="prompts per point of the sweep; 0: none"
@@ -258,7 +268,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     streams = [s for s in STREAMS if s.pair in models and (not wanted or s.name in wanted)]
     if not streams:
         raise SystemExit(f"no such streams; there are: {', '.join(s.name for s in STREAMS)}")
-    settings = (*REFERENCES, *OURS)
+    chosen = [n.strip() for n in args.decoders.split(",") if n.strip()]
+    ours = tuple(s for s in OURS if not chosen or s.drafter in chosen)
+    if not ours:
+        raise SystemExit(f"no such decoders; there are: {', '.join(dict.fromkeys(s.drafter for s in OURS))}")
+    settings = (*(s for s in REFERENCES if not chosen or s.drafter != "none"), *ours)
     speeds: dict[str, dict[Setting, Speed]] = {}
     with tqdm(total=len(streams) * args.prompts, desc="prompts", mininterval=2.0) as bar:
         for stream in streams:
@@ -269,13 +283,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         f" masked law, one thread, CPU time; torch {torch.__version__}, gramspec {gs.__version__}"
     )
     parts = [f"# Speculation under a grammar\n\n{title}"]
-    lines = [line for ours in OURS for line in bars(speeds, ours)]
+    lines = [line for each in ours for line in bars(speeds, each)]
     head = ["ratio (geometric mean over streams)", "mean", "least", "at least", "bar"]
     parts.append("## Bars\n\n" + table(head, lines))
     parts += [f"## {name}\n\n" + table(HEADER, speed_rows(each)) for name, each in speeds.items()]
     laws: list[list[Any]] = []
     if args.law_draws:
-        laws = law_checks(models, OURS, args.law_draws, args.seed + 7)
+        laws = law_checks(models, ours, args.law_draws, args.seed + 7)
         head = ["task", "decoder", "X² p", "TV to the masked law (floor)", "power at TV 0.03"]
         parts.append(f"## Law of {args.law_draws} draws\n\n" + table(head, laws))
     points: list[dict[str, Any]] = []

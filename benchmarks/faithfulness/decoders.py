@@ -165,7 +165,7 @@ OURS = (
     Setting("model", 5),
     Setting("tree", 5, 2, 16),
     Setting("mixed", 6, 8, 16),
-    Setting("drawn tables", *DRAWN_PLAN[:2], 24),
+    Setting("drawn tables", DRAWN_PLAN.length, DRAWN_PLAN.width, 24),
     Setting("drawn tables", *DRAWN_PLAN),
     Setting("drawn tables and model", *DRAWN_PLAN),
 )

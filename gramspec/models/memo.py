@@ -63,6 +63,7 @@ class MemoModel(WrappedModel):
         super().__init__(model)
         self.counters = Counters()
         self.hits = 0
+        self._longest = model.max_length  # asked once: a model may have to look it up
         self._max_bytes = max_bytes
         self._bytes = 0
         self._rows: OrderedDict[Prefix, Row] = OrderedDict()
@@ -116,8 +117,8 @@ class MemoModel(WrappedModel):
         links = tree_parents(len(ids), parents)
         prefix = sequence.tokens
         deepest = len(prefix) + max(tree_depths(links), default=0)
-        if self.max_length is not None and deepest > self.max_length:
-            raise ModelError(f"a path of {deepest} tokens is longer than the model takes ({self.max_length})")
+        if self._longest is not None and deepest > self._longest:
+            raise ModelError(f"a path of {deepest} tokens is longer than the model takes ({self._longest})")
         keys = [prefix, *(prefix + path for path in tree_paths(ids, links))]
         found: dict[int, Row] = {}
         for index, key in enumerate(keys):

@@ -30,7 +30,11 @@ from gramspec.errors import OptionError
 Row = NDArray[np.float64]
 
 _DRAFT = "draft"  # name of the draft model among the sources
-_GOING_ON = 0.85  # worth of a node that was not looked at yet, as a share of reaching it
+_GOING_ON = 0.5  # worth of a node that was not looked at yet, as a share of reaching it
+_ENOUGH = 4 * 3  # class of the first source from which on it needs no backing
+_WHOLE = 0.9  # sum of shares below which a suggestion is scaled to a law
+_KNOWN = 0.98  # overlap of K and q from which on a row has nothing to teach
+_LEARNED = 48  # rows of a round that are learned from, those beside the way included
 _SHARE = 1e-3  # of the draft's row, below which a token is left out
 _MOST = 64  # tokens of the draft's row
 
@@ -66,6 +70,8 @@ class DrawnDrafter:
     ----------
     sources : sequence of SourceDrafter
         Sources with estimated probabilities, each with a name of its own.
+    backing : sequence of SourceDrafter
+        Sources that are asked only where the first one knows little.
     draft : DraftRows, optional
         A draft model as one more source.
     mixture : Mixture, optional
@@ -88,19 +94,21 @@ class DrawnDrafter:
         sources: Sequence[SourceDrafter],
         draft: DraftRows | None = None,
         *,
+        backing: Sequence[SourceDrafter] = (),
         mixture: Mixture | None = None,
         rates: Rates | None = None,
-        floor: float = 0.003,
+        floor: float = 0.004,
         keep: int = 32,
     ) -> None:
-        names = [source.name for source in sources]
+        names = [source.name for source in (*sources, *backing)]
         if not sources or len(set(names)) < len(names) or _DRAFT in names:
             raise OptionError(f"sources={names}: at least one, each with a name of its own, is needed")
         if not 0.0 <= floor <= 1.0:
             raise OptionError(f"floor={floor!r}: a probability is needed")
         if isinstance(keep, bool) or not isinstance(keep, int) or keep < 1:
             raise OptionError(f"keep={keep!r}: a whole number of at least 1 is needed")
-        self._sources = tuple(sources)
+        self._asked, self._backing = tuple(sources), tuple(backing)
+        self._sources = (*sources, *backing)
         self._draft = draft
         self.mixture = mixture if mixture is not None else Mixture()
         self.rates = rates if rates is not None else Rates()
@@ -137,13 +145,18 @@ class DrawnDrafter:
         assert node is not None
         factors = builder.law.children(node)
         said: list[tuple[str, Suggestion]] = []
-        for source in self._sources:
+        for source in self._asked:
             suggestion = source.suggest(node)
             if suggestion.items:
                 said.append((source.name, _classed(suggestion)))
                 if suggestion.sure:
                     break
-        if self._draft is not None and not (said and said[-1][1].sure):
+        if not said or said[0][0] != self._asked[0].name or said[0][1].confidence < _ENOUGH:
+            for source in self._backing:
+                suggestion = source.suggest(node)
+                if suggestion.items:
+                    said.append((source.name, _classed(suggestion)))
+        if self._draft is not None and not (said and any(one.sure for _, one in said)):
             suggestion = _drafted(self._draft, builder, index)
             if suggestion.items:
                 said.append((_DRAFT, _classed(suggestion)))
@@ -168,21 +181,41 @@ class DrawnDrafter:
         """Learn from every row the target has shown; see `LearningDrafter.observe`."""
         root = tree.nodes[0]
         assert root is not None
-        seen = seen_in(tree, self._known, most=self._keep, least=1.0 / (8 * self._keep))
         expected = self._open.pop(tree, {})
-        rows = {one.prefix: one for one in seen}
-        for index, said in expected.items():
+        new: list[int] = []
+        for index in self._to_learn(tree, emitted):
             node = tree.nodes[index]
-            one = rows.get(node.prefix) if node is not None else None
-            if node is None or one is None or node.kernel is None:
+            if node is None or node.kernel is None:
                 continue
-            row = dict(zip(one.tokens, one.shares, strict=True))
-            self.mixture.judge(said.said, said.kind[0], row)
-            branches = tree.branches[index]
-            first = branches[0].tokens[0] if branches else None
-            self.rates.learn(said.kind, said.tokens, said.shares, node.kernel, first)
+            said = expected.get(index)
+            if said is not None:
+                branches = tree.branches[index]
+                first = branches[0].tokens[0] if branches else None
+                if self.rates.learn(said.kind, said.tokens, said.shares, node.kernel, first) > _KNOWN:
+                    continue
+            new.append(index)
+        seen = seen_in(
+            [tree.nodes[i] for i in new], self._known, most=self._keep, least=1.0 / (8 * self._keep)
+        )
+        places = {node.prefix: i for i in new if (node := tree.nodes[i]) is not None}
+        for one in seen:
+            said = expected.get(places[one.prefix])
+            if said is not None:
+                row = dict(zip(one.tokens, one.shares, strict=True))
+                self.mixture.judge(said.said, said.kind[0], row)
         for source in self._sources:
             source.learn(seen, (*root.prefix, *emitted))
+
+    @staticmethod
+    def _to_learn(tree: DraftTree, emitted: Sequence[int]) -> list[int]:
+        """The nodes that were likeliest to be reached, which come first, and those on the way."""
+        found = list(range(min(len(tree.nodes), _LEARNED)))
+        at: int | None = 0
+        for token in emitted:
+            at = tree.children(at).get(token) if at is not None else None
+            if at is not None and at >= _LEARNED:
+                found.append(at)
+        return found
 
 
 class _Growth:
@@ -254,10 +287,12 @@ class _Growth:
 
 def _classed(said: Suggestion) -> Suggestion:
     """Evidence of one kind counts for more where it leaves less open: the class tells both."""
-    total = sum(p for _, p in said.items)
-    items = [(t, p / total) for t, p in said.items]
-    peak = max(p for _, p in items)
-    return Suggestion(items, 4 * said.confidence + min(3, int(4.0 * peak)), said.sure)
+    items = said.items
+    shares = [p for _, p in items]
+    total = sum(shares)
+    if total < _WHOLE:
+        items = [(t, p / total) for t, p in items]
+    return Suggestion(items, 4 * said.confidence + min(3, int(4.0 * max(shares) / total)), said.sure)
 
 
 def _drafted(draft: DraftRows, builder: TreeBuilder, index: int) -> Suggestion:

@@ -205,7 +205,7 @@ class FusedDrafter:
         """Judge the sources along the path that was kept, then let each of them learn."""
         root = tree.nodes[0]
         assert root is not None
-        seen = seen_in(tree, self._known)
+        seen = seen_in(tree.nodes, self._known)
         heard = self._heard.pop(tree, {})
         by_prefix = {one.prefix: one for one in seen}
         at: int | None = 0

@@ -13,6 +13,7 @@ from math import exp
 from gramspec.decoding.drafting.sources import Suggestion
 
 _STEP = 0.5  # of the gradient
+_HEARD = 0.01  # share of the mixture below which a suggestion is left out
 _BOUND = 1e3  # of a weight, up and down
 _REMEMBERED = 1 << 16  # weights
 
@@ -60,6 +61,8 @@ class Mixture:
         mixed: dict[int, float] = {}
         for weight, (_, one) in zip(weights, said, strict=True):
             share = weight / total
+            if share < _HEARD:
+                continue
             for token, p in one.items:
                 mixed[token] = mixed.get(token, 0.0) + share * p
         return mixed

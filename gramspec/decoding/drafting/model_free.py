@@ -33,7 +33,7 @@ MODEL_FREE_PLAN = DraftPlan(length=10, width=8, nodes=12)
 """A plan that suits `model_free` where nothing is known of what a forward costs."""
 
 
-DRAWN_PLAN = DraftPlan(length=32, width=16, nodes=64)
+DRAWN_PLAN = DraftPlan(length=32, width=16, nodes=96)
 """A plan that suits `model_free_drawn`: as few forwards as may be."""
 
 DRAWN_KEEP = 32
@@ -173,9 +173,9 @@ def model_free_drawn(
     *,
     memory: DraftMemory | None = None,
     draft: DraftRows | None = None,
-    floor: float = 0.003,
+    floor: float = 0.004,
 ) -> DrawnDrafter:
-    """The sources of `model_free`, their mixture drawn from; with a draft model as one more source.
+    """N-grams by grammar state, copies from the prompt, forced runs and look-up, their mixture drawn from.
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ def model_free_drawn(
     memory : DraftMemory, optional
         What has been learned; a fresh one by default.
     draft : DraftRows, optional
-        Rows of a draft model.
+        Rows of a draft model, one more source.
     floor : float
         Places that are reached with less probability are not drafted.
 
@@ -196,10 +196,19 @@ def model_free_drawn(
         When `memory` belongs to another grammar or vocabulary.
     """
     memory = shared_memory(memory, compiled, keep=DRAWN_KEEP)
-    copied = CopyDrafter(prompt, compiled.vocabulary, memory.copied, segmenter=memory.segmenter)
+    vocabulary = compiled.vocabulary
+    segmenter = memory.segmenter
     return DrawnDrafter(
-        [*_sources(memory, prompt), NgramDrafter(prompt, memory.plain, name="plain n-gram"), copied],
+        [
+            NgramDrafter(prompt, memory.table),
+            CopyDrafter(prompt, vocabulary, memory.copied, segmenter=segmenter),
+        ],
         draft,
+        backing=[
+            memory.forced,
+            LookupDrafter(prompt, vocabulary, memory.texts, segmenter=segmenter),
+            NgramDrafter(prompt, memory.plain, name="plain n-gram"),
+        ],
         mixture=memory.mixture,
         rates=memory.rates,
         floor=floor,

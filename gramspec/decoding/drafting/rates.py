@@ -71,8 +71,8 @@ class Rates:
         shares: NDArray[np.float64],
         kernel: NDArray[np.float64],
         drawn: int | None,
-    ) -> None:
-        """Compare a row with K.
+    ) -> float:
+        """Compare a row with K, and learn from it.
 
         Parameters
         ----------
@@ -84,6 +84,11 @@ class Rates:
             K at the node.
         drawn : int or None
             The first candidate that was drawn.
+
+        Returns
+        -------
+        float
+            1 − TV(K, q), the mass of † aside.
         """
         there = kernel[tokens]
         kept = np.minimum(there, shares)
@@ -103,6 +108,7 @@ class Rates:
                 self._by_kind.clear()
             own = self._by_kind[kind] = _Mean(0.0, self._by_peak[peak].second)
         own.add(first, second)
+        return first
 
 
 def _bin(peak: float) -> int:

@@ -101,13 +101,15 @@ class Known:
         return True
 
 
-def seen_in(tree: DraftTree, known: Known, *, most: int = TOP, least: float = _SMALLEST) -> list[Seen]:
+def seen_in(
+    nodes: Sequence[Node | None], known: Known, *, most: int = TOP, least: float = _SMALLEST
+) -> list[Seen]:
     """What the target showed in a round for the first time; parents first.
 
     Parameters
     ----------
-    tree : DraftTree
-        A tree whose nodes have been scored.
+    nodes : sequence of Node or None
+        Nodes of a tree that has been scored.
     known : Known
         What has been learned before; it grows.
     most : int
@@ -116,7 +118,7 @@ def seen_in(tree: DraftTree, known: Known, *, most: int = TOP, least: float = _S
         Share of a row below which a token is never remembered.
     """
     found = []
-    for node in tree.nodes:
+    for node in nodes:
         if node is None or node.kernel is None or not node.mass > 0.0 or not known.add(node.prefix):
             continue
         kernel = node.kernel
@@ -364,4 +366,4 @@ class SourceDrafter(ABC):
         """Learn from a round; see `LearningDrafter.observe`."""
         root = tree.nodes[0]
         assert root is not None
-        self.learn(seen_in(tree, self._known), (*root.prefix, *emitted))
+        self.learn(seen_in(tree.nodes, self._known), (*root.prefix, *emitted))
