@@ -13,8 +13,10 @@ import pytest
 import gramspec as gs
 from benchmarks.faithfulness import figures as fig
 from benchmarks.faithfulness.charged import ChargedModel, SharedRows
+from benchmarks.faithfulness.laws import compare, draws_needed, planted_draws
 from benchmarks.faithfulness.methods import METHODS, Cost, Pair, Run
 from benchmarks.faithfulness.tasks import TASKS
+from gramspec.audit import Law, power_line
 from gramspec.models.tabular import TabularModel
 
 
@@ -98,6 +100,17 @@ def test_methods_agree_on_what_a_sample_is() -> None:
             assert text in words, name
     hard = next(t for t in TASKS if t.name == "dice beyond six")
     assert METHODS["rejection"](pair, hard, 2, 0, 200).capped
+
+
+def test_laws_are_tested_with_as_many_draws_as_a_distance_needs() -> None:
+    law = Law({(k,): p for k, p in enumerate((0.3, 0.25, 0.2, 0.15, 0.098, 0.001, 0.001))})
+    count = draws_needed(law, 0.05, 20_000)
+    assert power_line(count, 0.05, 6) >= 0.99 > power_line(count - 50, 0.05, 6)
+    assert draws_needed(law, 0.05, 1000) == 1000
+    others = compare(planted_draws(law, 0.05, count, 1), law, 0.05)
+    assert others["p"] < 1e-3 and others["power"] >= 0.99 and others["cells"] == 6
+    same = compare(planted_draws(law, 1e-9, count, 1), law, 0.05)
+    assert same["p"] > 1e-3 and same["tv"] < 3 * same["tv floor"] < 0.05
 
 
 def made_up(*forwards: int, capped: bool = False) -> Run:
