@@ -73,6 +73,8 @@ REFUSED: list[tuple[str, str, type[gs.GramspecError]]] = [
     ("start: <[200-100]>", "1:8: invalid token range", gs.GrammarError),
     ("start: <[*,100]>", "invalid token range", gs.GrammarError),
     ("start: <[0-999999999]>", "max_nodes", gs.LimitError),
+    ("start: <[32003201]>", "token id 32,003,201", gs.LimitError),
+    ("start: %json {}i", "`i` is used but not defined", gs.GrammarError),
     ("start: %json []", "1:8: in the schema", gs.GrammarError),
     ('start: %json {"a"', "bad JSON", gs.GrammarError),
     ('start: %json {"type": "string", "x-guidance": {"lenient": 1}}', "'lenient'", gs.UnsupportedError),

@@ -61,8 +61,10 @@ def _tokens(text: str, place: Position) -> ir.Expr:
             hint = "write <[5]>, <[1-9,12]>, <[^3]> or <[*]>"
             raise place.error(f"invalid token range {part!r}", hint)
         low, high = int(match[1]), int(match[2] or match[1])
-        if high - low + len(ids) >= MAX_TOKENS:
-            raise LimitError("max_nodes", f"more than {MAX_TOKENS:,} token ids in <[{text}]>")
+        if high >= MAX_TOKENS:
+            raise LimitError(
+                "max_nodes", f"token id {high:,} is beyond the largest that is read, {MAX_TOKENS - 1:,}"
+            )
         ids.update(dict.fromkeys(range(low, high + 1)))
     if len(ids) == 1 and not negated:
         return ir.TokenEdge(next(iter(ids)))

@@ -9,6 +9,7 @@ Source: Aho, Sethi, Ullman, section 3.8; ties as in Lark's `BasicLexer`.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -200,7 +201,9 @@ def _rank(terminal: Terminal) -> tuple[int, bool, int, int, str]:
     if terminal.pattern:
         from lark.utils import get_regexp_width
 
-        width = int(get_regexp_width(terminal.pattern)[1])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of `re`, about sets in sets
+            width = int(get_regexp_width(terminal.pattern)[1])
     return -terminal.priority, terminal.kind != "string", -width, -len(terminal.pattern), terminal.name
 
 

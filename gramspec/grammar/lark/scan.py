@@ -143,7 +143,7 @@ class Source:
 
     def _stand_in(self, atom: Atom) -> str:
         self.atoms.append(atom)
-        return f'"{self._mark}{len(self.atoms) - 1}"'
+        return f'"{self._mark}{len(self.atoms) - 1}" '  # no flag may follow
 
     def _original(self, offset: int) -> int:
         index = bisect_right(self._begins, offset) - 1

@@ -7,6 +7,7 @@ Source: `lark.load_grammar`.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Final
 
 from gramspec.errors import GrammarError
@@ -75,11 +76,10 @@ def _parse(source: Source) -> Tree:
     try:
         return parser.parse(source.read + "\n", "start")
     except UnexpectedInput as error:
-        reason = (
-            lark._translate_parser_exception(parser.parse, error)
-            if isinstance(error, UnexpectedToken)
-            else ""
-        )
+        reason = ""
+        if isinstance(error, UnexpectedToken):
+            with suppress(TypeError):  # Lark's own, where it compares two states
+                reason = lark._translate_parser_exception(parser.parse, error)
         place = min(error.pos_in_stream or 0, len(source.read))
         raise _refusal(source, place, reason or "") from None
 
