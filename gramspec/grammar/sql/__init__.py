@@ -43,8 +43,8 @@ def sql(
     schema : str, Engine, URL, mapping or Schema, optional
         The tables and columns that statements may name: DDL, a SQLAlchemy URL or engine (reflected), or a
         dict of tables and their columns. Without it, any names.
-    dialect : {"sqlite"}
-        Whose statements.
+    dialect : {"sqlite", "postgres", "mysql"}
+        Whose statements; "postgresql" is "postgres".
     prepare : bool
         Whether a member must prepare on the database as well (SQLite, with a schema).
     statements : "all" or iterable of str

@@ -11,10 +11,11 @@ from gramspec.errors import EmptyLanguageError
 from gramspec.grammar import ir
 from gramspec.grammar.sql.catalog import Schema
 from gramspec.grammar.sql.dialect import Dialect
-from gramspec.grammar.sql.expressions import STRICT, Vocabulary, Words
+from gramspec.grammar.sql.expressions import STRICT, Vocabulary
 from gramspec.grammar.sql.lexical import LOOSE, Fragment, alt, opt
 from gramspec.grammar.sql.modify import Modify
 from gramspec.grammar.sql.select import Select
+from gramspec.grammar.sql.tokens import Words
 
 
 def statements_of(

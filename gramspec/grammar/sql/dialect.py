@@ -12,7 +12,7 @@ from typing import Literal
 from gramspec.errors import OptionError
 from gramspec.grammar.sql.catalog import Dialect as Name
 
-Kind = Literal["scalar", "aggregate", "window"]
+Kind = Literal["scalar", "aggregate", "window", "ordered", "table"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,9 @@ class Function:
         Fewest arguments.
     most : int or None
         Most arguments; None: any number.
-    kind : {"scalar", "aggregate", "window"}
-        An aggregate may have DISTINCT (one argument), FILTER and OVER; a window function needs OVER.
+    kind : {"scalar", "aggregate", "window", "ordered", "table"}
+        An aggregate may have DISTINCT (one argument), FILTER and OVER; a window function needs OVER; an
+        ordered-set aggregate needs WITHIN GROUP; a table function stands behind FROM.
     """
 
     names: str
@@ -55,6 +56,8 @@ class Dialect:
     arithmetic: str
     """Operators that bind more tightly than comparisons, written with signs."""
     comparisons: str
+    row_comparisons: str
+    """Comparisons of rows."""
     signs: str
     """Prefix operators."""
     word_comparisons: tuple[str, ...]
@@ -67,12 +70,18 @@ class Dialect:
     collations: tuple[str, ...]
     types: tuple[str, ...]
     """Names of types; `()` after a name: lengths may follow."""
+    word_arithmetic: tuple[str, ...] = ()
+    typed_texts: str = ""
+    """Words before a text that make it a literal of a type."""
+    units: str = ""
+    """Parts of a date, for EXTRACT."""
     rowids: tuple[str, ...] = ()
     joins: tuple[str, ...] = ()
+    """Joins: a condition may follow; behind "!" it must, behind "-" it cannot."""
     set_operators: tuple[str, ...] = ("UNION", "UNION ALL", "INTERSECT", "EXCEPT")
     line_comment: bytes = b"--"
     touchy: frozenset[str] = frozenset("-")
-    """Signs that must not meet another sign."""
+    """Characters of operators that must not meet another operator."""
     conflict_words: tuple[str, ...] = ()
     features: frozenset[str] = field(default_factory=frozenset)
     """Constructs that not every dialect has, by name."""
@@ -95,9 +104,11 @@ def dialect_of(name: str) -> Dialect:
     OptionError
         If there is none; the known ones are listed.
     """
+    from gramspec.grammar.sql.dialect_mysql import MYSQL
+    from gramspec.grammar.sql.dialect_postgres import POSTGRES
     from gramspec.grammar.sql.dialect_sqlite import SQLITE
 
-    known = {"sqlite": SQLITE}
+    known = {"sqlite": SQLITE, "postgres": POSTGRES, "mysql": MYSQL}
     found = known.get(name)
     if found is None:
         raise OptionError(f"dialect={name!r}: the dialects are {', '.join(map(repr, known))}")

@@ -37,10 +37,8 @@ _FUNCTIONS: Final = (
     Function("iif replace", 3, 3),
     Function("substr substring like", 2, 3),
     Function("round trim ltrim rtrim log json_array_length json_type", 1, 2),
-    Function("coalesce", 2, None),
-    Function("min max", 2, None),
-    Function("char printf format", 0, None),
-    Function("date time datetime julianday unixepoch", 0, None),
+    Function("coalesce min max", 2, None),
+    Function("char printf format date time datetime julianday unixepoch", 0, None),
     Function("strftime json_extract json_remove", 1, None),
     Function("pi random changes total_changes last_insert_rowid sqlite_version", 0, 0),
     Function("json_array", 0, None),
@@ -52,6 +50,7 @@ _FUNCTIONS: Final = (
     Function("ntile first_value last_value", 1, 1, "window"),
     Function("nth_value", 2, 2, "window"),
     Function("lag lead", 1, 3, "window"),
+    Function("json_each json_tree", 1, 2, "table"),
 )
 
 SQLITE: Final = Dialect(
@@ -65,6 +64,7 @@ SQLITE: Final = Dialect(
     arithmetic="|| + - * / % & | << >> -> ->>",
     comparisons="= == <> != < <= > >=",
     signs="- + ~",
+    row_comparisons="= == <> != < <= > >=",
     word_comparisons=("IS", "IS NOT", "IS DISTINCT FROM", "IS NOT DISTINCT FROM"),
     likes="LIKE",
     patterns="GLOB MATCH",
@@ -115,6 +115,10 @@ SQLITE: Final = Dialect(
     features=frozenset(
         {
             "blobs",
+            "chained comparisons",
+            "empty count",
+            "filter",
+            "row assignments",
             "target alias",
             "empty in",
             "in table",
@@ -123,6 +127,7 @@ SQLITE: Final = Dialect(
             "row values",
             "indexed",
             "materialized",
+            "nested tables",
             "groups",
             "replace",
             "or",
@@ -133,7 +138,6 @@ SQLITE: Final = Dialect(
             "comma limit",
             "update from",
             "string aliases",
-            "table functions",
             "values statement",
             "bare values",
         }

@@ -12,37 +12,18 @@ window functions. A sub-query begins again with levels of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import cache, cached_property
+from collections.abc import Callable
+from functools import cached_property
 from typing import Final, NamedTuple
 
 from gramspec.grammar import ir
-from gramspec.grammar.sql.dialect import Dialect
-from gramspec.grammar.sql.lexical import (
-    BARE,
-    END,
-    LOOSE,
-    WORD,
-    Follow,
-    Fragment,
-    Lexis,
-    alt,
-    listed,
-    many,
-    opt,
-    seq,
-    then,
-)
-from gramspec.grammar.sql.literals import Literals
-from gramspec.grammar.sql.names import Names, words
+from gramspec.grammar.sql.calls import WINDOWED, Calls
+from gramspec.grammar.sql.lexical import WORD, Fragment, alt, listed, many, opt, seq
+from gramspec.grammar.sql.tokens import Words, within
 
 STRICT: Final = 0
 OPEN: Final = 1
 WITH: Final = 2
-
-PLAIN: Final = 0
-GROUPED: Final = 1
-WINDOWED: Final = 2
 
 
 class Vocabulary(NamedTuple):
@@ -60,79 +41,6 @@ class Vocabulary(NamedTuple):
     """Those that need no AS."""
     qualifiers: Fragment
     """What may stand before the full stop of a column."""
-
-
-class Words:
-    """The tokens that expressions and statements share.
-
-    Parameters
-    ----------
-    dialect : Dialect
-        The dialect.
-    comments : bool
-        Whether comments may stand between tokens.
-    """
-
-    def __init__(self, dialect: Dialect, comments: bool) -> None:
-        self.dialect = dialect
-        self.lexis = lexis = Lexis(comments, dialect.line_comment)
-        self.names = Names(dialect, lexis)
-        self.literals = Literals(dialect, lexis)
-        self.comma = lexis.symbols(",")
-        self.dot = lexis.symbols(".")
-        self.opening = lexis.symbols("(")
-        self.closing = lexis.symbols(")")
-        self.star = lexis.symbols("*")
-        self.space = ending_loose(lexis.some)
-
-    def key(self, text: str) -> Fragment:
-        """Key words in any case."""
-        return self.lexis.keyword(text)
-
-    def either(self, texts: Iterable[str]) -> Fragment:
-        """One of some single key words."""
-        return words(self.lexis, texts)
-
-    def call(self, rule: ir.Rule, starts: int = LOOSE, ends: int = LOOSE) -> Fragment:
-        """A rule as a token."""
-        return self.lexis.token(ir.Ref(rule), starts, ends)
-
-    def inside(self, rule: ir.Rule) -> Fragment:
-        """A rule whose ending white space does not matter, because a sign follows; it brings its own gap."""
-        return ending_loose(ir.Ref(rule))
-
-    def spaced(self, name: str, make: Callable[[], Fragment], ends: int = WORD) -> Fragment:
-        """A fragment by a call, one rule for each place it is called from; its own end is not looked at.
-
-        Parameters
-        ----------
-        name : str
-            Of the rules.
-        make : callable
-            Makes the fragment when it is needed.
-        ends : int
-            How it is taken to end.
-        """
-        once = cache(lambda: make().before(END))
-
-        def made(place: int) -> ir.Rule:
-            return ir.Rule(name, lambda: once()[place])
-
-        rules = [made(place) for place in (WORD, LOOSE, BARE)]
-        calls = [ir.Ref(rule) for rule in rules]
-
-        def before(follow: Follow) -> Follow:
-            after_word, loose, bare = (then(call, follow[ends]) for call in calls)
-            return after_word, loose, ir.EMPTY, bare
-
-        return Fragment(before)
-
-    def operators(self, texts: Iterable[str]) -> Fragment:
-        """Operators written with signs."""
-        touchy = [text for text in texts if text[-1] in self.dialect.touchy]
-        others = [text for text in texts if text[-1] not in self.dialect.touchy]
-        found = [self.lexis.signs(touchy)] if touchy else []
-        return alt(*found, *([self.lexis.symbols(others)] if others else []))
 
 
 class Expressions:
@@ -158,6 +66,7 @@ class Expressions:
         self._dialect = tokens.dialect
         self._vocabulary = vocabulary
         self._select = select
+        self.calls = Calls(tokens, vocabulary.aliases, self)
         self._rules: dict[tuple[object, ...], ir.Rule] = {}
         self._fragments: dict[tuple[object, ...], Fragment] = {}
 
@@ -184,12 +93,8 @@ class Expressions:
     def ordering(self, world: int, level: int) -> Fragment:
         """ORDER BY and its terms."""
         return self._fragment(
-            ("ordering", world, level), lambda: self._ordering(self.expression(world, level))
+            ("ordering", world, level), lambda: self.calls.ordering(self.expression(world, level))
         )
-
-    def order_terms(self, term: Fragment) -> Fragment:
-        """ORDER BY with the given terms."""
-        return self._ordering(term)
 
     # -- rules ----------------------------------------------------------------------------------
 
@@ -217,7 +122,7 @@ class Expressions:
 
     def _primary(self, world: int, level: int) -> Fragment:
         tokens = self._tokens
-        calls = tokens.call(self._rule("call", world, level, self._calls), WORD)
+        calls = tokens.call(self._rule("call", world, level, self._call), WORD)
         items = [
             tokens.literals.any,
             self.column(world),
@@ -228,6 +133,12 @@ class Expressions:
         if level == WINDOWED:
             items.append(tokens.call(self._rule("named window", world, level, self._over_name), WORD, WORD))
         return alt(*items)
+
+    def _call(self, world: int, level: int) -> ir.Expr:
+        return within(self.calls.call(world, level))
+
+    def _over_name(self, world: int, _: int) -> ir.Expr:
+        return within(self.calls.over_name(world))
 
     def _parenthesis(self, world: int, level: int) -> ir.Expr:
         tokens = self._tokens
@@ -246,139 +157,17 @@ class Expressions:
             seq(key("CASE"), opt(value), branch, many(branch), opt(key("ELSE") + value), key("END"))
         )
 
-    # -- calls ----------------------------------------------------------------------------------
-
-    def _calls(self, world: int, level: int) -> ir.Expr:
-        key = self._tokens.key
-        inner = self.expression(world, level)
-        items = [self._cast(inner), seq(key("EXISTS"), self.subquery(world, None))]
-        items += [seq(name, self._arguments(inner, low, high)) for name, low, high in self._named("scalar")]
-        if level != PLAIN:
-            plain = self.expression(world, PLAIN)
-            where = self._filter(world)
-            items += [seq(call, opt(where)) for call in self._aggregates(plain, distinct=True)]
-        if level == WINDOWED:
-            items.append(seq(self._windowed(world), key("OVER"), self.window(world)))
-        return within(alt(*items))
-
-    def _over_name(self, world: int, level: int) -> ir.Expr:
-        over = seq(self._windowed(world), self._tokens.key("OVER"), self._vocabulary.aliases)
-        return within(over)
-
-    def _windowed(self, world: int) -> Fragment:
-        return self._fragment(("windowed", world), lambda: self._make_windowed(world))
-
-    def _make_windowed(self, world: int) -> Fragment:
-        inner = self.expression(world, GROUPED)
-        calls = [seq(name, self._arguments(inner, low, high)) for name, low, high in self._named("window")]
-        return alt(
-            *calls, *(seq(c, opt(self._filter(world))) for c in self._aggregates(inner, distinct=False))
-        )
-
-    def _filter(self, world: int) -> Fragment:
-        tokens, key = self._tokens, self._tokens.key
-        return seq(key("FILTER"), tokens.opening, key("WHERE"), self.expression(world, PLAIN), tokens.closing)
-
-    def _aggregates(self, inner: Fragment, distinct: bool) -> list[Fragment]:
-        tokens, key = self._tokens, self._tokens.key
-        found = []
-        for name, low, high in self._named("aggregate"):
-            found.append(seq(name, self._arguments(inner, low, high)))
-            if low == 0:
-                found.append(seq(name, tokens.opening, tokens.star, tokens.closing))
-            if distinct and low <= 1:
-                found.append(seq(name, tokens.opening, key("DISTINCT"), inner, tokens.closing))
-        return found
-
-    def _arguments(self, inner: Fragment, low: int, high: int | None) -> Fragment:
-        tokens = self._tokens
-        if high == 0:
-            return tokens.opening + tokens.closing
-        some = listed(inner, tokens.comma, max(low, 1), high)
-        return seq(tokens.opening, opt(some) if low == 0 else some, tokens.closing)
-
-    def _named(self, kind: str) -> list[tuple[Fragment, int, int | None]]:
-        return self._functions[kind]
-
-    @cached_property
-    def _functions(self) -> dict[str, list[tuple[Fragment, int, int | None]]]:
-        found: dict[str, list[tuple[Fragment, int, int | None]]] = {
-            "scalar": [],
-            "aggregate": [],
-            "window": [],
-        }
-        groups: dict[tuple[str, int, int | None], list[str]] = {}
-        for function in self._dialect.functions:
-            group = groups.setdefault((function.kind, function.least, function.most), [])
-            group.extend(function.names.split())
-        for (kind, low, high), texts in groups.items():
-            found[kind].append((words(self._tokens.lexis, texts), low, high))
-        return found
-
-    def _cast(self, value: Fragment) -> Fragment:
-        tokens, key = self._tokens, self._tokens.key
-        return seq(key("CAST"), tokens.opening, value, key("AS"), self.type_name, tokens.closing)
-
-    @cached_property
-    def type_name(self) -> Fragment:
-        """The name of a type."""
-        tokens, key = self._tokens, self._tokens.key
-        whole = tokens.literals.whole
-        length = seq(tokens.opening, whole, opt(tokens.comma + whole), tokens.closing)
-        plain = [key(name) for name in self._dialect.types if not name.endswith("()")]
-        sized = [seq(key(name[:-2]), opt(length)) for name in self._dialect.types if name.endswith("()")]
-        return alt(*plain, *sized)
-
-    def window(self, world: int) -> Fragment:
-        """A window in parentheses."""
-        return self._tokens.call(self._rule("window", world, GROUPED, self._window))
-
-    def _window(self, world: int, level: int) -> ir.Expr:
-        tokens, key = self._tokens, self._tokens.key
-        partition = seq(key("PARTITION BY"), listed(self.expression(world, level), tokens.comma))
-        order = self.ordering(world, level)
-        return within(
-            seq(
-                tokens.opening,
-                opt(partition),
-                alt(opt(self._frame("ROWS")), seq(order, opt(alt(*map(self._frame, self._units))))),
-                tokens.closing,
-            )
-        )
-
-    @property
-    def _units(self) -> tuple[str, ...]:
-        return ("ROWS", "RANGE", "GROUPS") if self._dialect.has("groups") else ("ROWS", "RANGE")
-
-    def _frame(self, unit: str) -> Fragment:
-        key, number = self._tokens.key, self._tokens.literals.number
-        before, after = number + key("PRECEDING"), number + key("FOLLOWING")
-        first, last, row = key("UNBOUNDED PRECEDING"), key("UNBOUNDED FOLLOWING"), key("CURRENT ROW")
-        ends = alt(
-            seq(alt(first, before), key("AND"), alt(before, row, after, last)),
-            seq(row, key("AND"), alt(row, after, last)),
-            seq(after, key("AND"), alt(after, last)),
-        )
-        frame = seq(key(unit), alt(first, before, row, key("BETWEEN") + ends))
-        if not self._dialect.has("exclude"):
-            return frame
-        out = alt(*map(key, ("NO OTHERS", "CURRENT ROW", "GROUP", "TIES")))
-        return frame + opt(key("EXCLUDE") + out)
-
-    def _ordering(self, term: Fragment) -> Fragment:
-        tokens, key = self._tokens, self._tokens.key
-        item = seq(term, opt(key("ASC") | key("DESC")))
-        if self._dialect.has("nulls"):
-            item += opt(key("NULLS") + (key("FIRST") | key("LAST")))
-        return seq(key("ORDER BY"), listed(item, tokens.comma))
-
     # -- operators ------------------------------------------------------------------------------
 
     def _operand(self, world: int, level: int, negation: bool) -> Fragment:
-        prefixes = self._tokens.operators(self._dialect.signs.split())
+        tokens = self._tokens
+        prefixes = tokens.operators(self._dialect.signs.split())
         if negation:
-            prefixes |= self._tokens.key("NOT")
-        return many(prefixes) + self._primary(world, level)
+            prefixes |= tokens.key("NOT")
+        operand = many(prefixes) + self._primary(world, level)
+        if self._dialect.has("cast operator"):
+            operand += many(tokens.lexis.symbols(["::"]) + self.calls.type_name)
+        return operand
 
     @cached_property
     def collation(self) -> Fragment:
@@ -389,20 +178,36 @@ class Expressions:
         """What may stand before the AND of BETWEEN, or before ESCAPE."""
         operand = self._operand(world, level, negation=False)
         operators = self._tokens.operators(self._dialect.arithmetic.split())
-        return operand + many(alt(operators + operand, self.collation))
+        operators = alt(operators, *map(self._tokens.key, self._dialect.word_arithmetic))
+        steps = operators + operand
+        if self._dialect.collations:
+            steps |= self.collation
+        if self._dialect.has("intervals"):
+            tokens, key = self._tokens, self._tokens.key
+            value = tokens.literals.number | tokens.literals.text | self.column(world)
+            unit = tokens.either(self._dialect.units.split())
+            steps |= seq(tokens.operators("+-"), key("INTERVAL"), value, unit)
+        return operand + many(steps)
 
     def _boolean(self, world: int, level: int) -> Fragment:
-        tokens, key = self._tokens, self._tokens.key
-        dialect = self._dialect
+        key = self._tokens.key
+        chained = self._dialect.has("chained comparisons")
+        term = self._chain(world, level) if chained else self._single(world, level)
+        if self._dialect.has("row values"):
+            term |= many(key("NOT")) + self._rows(world, level)
+        return term + many((key("AND") | key("OR")) + term)
+
+    def _chain(self, world: int, level: int) -> Fragment:
+        """Comparisons one after another, as dialects take them that have no type for truth values."""
+        tokens, key, dialect = self._tokens, self._tokens.key, self._dialect
         operand = self._operand(world, level, negation=True)
         tight = self._tight(world, level)
         symbols = tokens.operators((dialect.arithmetic + " " + dialect.comparisons).split())
-        negated = opt(key("NOT"))
         like = tokens.either(dialect.likes.split())
         steps = alt(
             alt(symbols, *map(key, dialect.word_comparisons)) + operand,
             alt(*map(key, dialect.postfixes), self.collation),
-            negated
+            opt(key("NOT"))
             + alt(
                 tokens.either((dialect.likes + " " + dialect.patterns).split()) + operand,
                 seq(like, tight, key("ESCAPE"), operand),
@@ -410,10 +215,32 @@ class Expressions:
                 key("IN") + self._members(world, level),
             ),
         )
-        term = operand + many(steps)
-        if dialect.has("row values"):
-            term |= many(key("NOT")) + self._rows(world, level)
-        return term + many((key("AND") | key("OR")) + term)
+        return operand + many(steps)
+
+    def _single(self, world: int, level: int) -> Fragment:
+        """At most one comparison; further ones need parentheses."""
+        tokens, key, dialect = self._tokens, self._tokens.key, self._dialect
+        tight = self._fragment(("tight", world, level), lambda: self._tight(world, level))
+        symbols = tokens.operators(dialect.comparisons.split())
+        patterns = [key(word) for word in dialect.patterns.split()]
+        likes = alt(*map(key, dialect.likes.split()))
+        several = seq(key("ANY") | key("ALL"), self.subquery(world, 1))
+        if dialect.has("arrays"):
+            listing = seq(tokens.opening, self.expression(world, level), tokens.closing)
+            several |= (key("ANY") | key("ALL")) + listing
+        predicate = alt(
+            alt(symbols, *map(key, dialect.word_comparisons)) + tight,
+            symbols + several,
+            alt(*map(key, dialect.postfixes)),
+            opt(key("NOT"))
+            + alt(
+                *(pattern + tight for pattern in patterns),
+                likes + tight + opt(key("ESCAPE") + tokens.literals.text),
+                seq(key("BETWEEN"), tight, key("AND"), tight),
+                key("IN") + self._members(world, level),
+            ),
+        )
+        return many(key("NOT")) + tight + opt(predicate)
 
     def _members(self, world: int, level: int) -> Fragment:
         tokens = self._tokens
@@ -427,7 +254,9 @@ class Expressions:
         """Comparisons of rows of equal width."""
         tokens, key = self._tokens, self._tokens.key
         inner = self.expression(world, level)
-        symbols = alt(tokens.operators(self._dialect.comparisons.split()), key("IS"), key("IS NOT"))
+        symbols = tokens.operators(self._dialect.row_comparisons.split())
+        if self._dialect.has("chained comparisons"):
+            symbols |= key("IS") | key("IS NOT")
         found = []
         for width in (2, 3):
             row = seq(tokens.opening, listed(inner, tokens.comma, width, width), tokens.closing)
@@ -435,23 +264,3 @@ class Expressions:
             found.append(seq(row, symbols, row | query))
             found.append(seq(row, opt(key("NOT")), key("IN"), query))
         return alt(*found)
-
-
-def within(fragment: Fragment) -> ir.Expr:
-    """The sequences of a fragment without white space in front, for a rule that is called as a token."""
-    return fragment.before(END)[BARE]
-
-
-def collapsed(fragment: Fragment) -> ir.Expr:
-    """The sequences of a fragment after an opening parenthesis or a comma."""
-    return fragment.before(END)[LOOSE]
-
-
-def ending_loose(expr: ir.Expr) -> Fragment:
-    """An expression with its own white space in front, after which anything may follow."""
-
-    def before(follow: Follow) -> Follow:
-        read = then(expr, follow[LOOSE])
-        return read, read, read, ir.EMPTY
-
-    return Fragment(before)

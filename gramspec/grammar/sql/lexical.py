@@ -83,7 +83,9 @@ def seq(*items: Fragment) -> Fragment:
 
 
 def alt(*items: Fragment) -> Fragment:
-    """Any one of the fragments."""
+    """Any one of the fragments; none of none."""
+    if not items:
+        return NEVER
     return Fragment(lambda follow: _either(*(item.before(follow) for item in items)))
 
 

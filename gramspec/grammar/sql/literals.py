@@ -46,9 +46,36 @@ class Literals:
             self.blob = lexis.token(ir.concat(folded("x"), ir.literal("'"), pairs), WORD)
         self.constant = words(lexis, dialect.constants.split())
         self.any = self.number | self.text | self.blob | self.constant
+        if dialect.typed_texts:
+            self.any |= words(lexis, dialect.typed_texts.split()) + self.text
 
     @staticmethod
     def _text(dialect: Dialect, lexis: Lexis) -> Fragment:
-        char = utf8_ranges(subtract(SCALARS, of("\0'")))
-        body = ir.concat(ir.repeat(ir.union(char, ir.literal("''"))), ir.literal("'"))
-        return lexis.token(ir.concat(ir.literal("'"), ir.Call(body)))
+        slashes = dialect.has("back slashes")
+        found = lexis.token(_quoted("'", slashes))
+        if dialect.has("double quoted texts"):
+            found |= lexis.token(_quoted('"', slashes))
+        if dialect.has("escape texts"):
+            found |= lexis.token(ir.concat(folded("e"), _quoted("'", True)), WORD)
+        if dialect.has("dollar texts"):
+            no_dollar = _all_but("$")
+            body = ir.repeat(ir.union(no_dollar, ir.concat(ir.literal("$"), no_dollar)))
+            # A word or a number in front would swallow the first sign.
+            found |= lexis.token(
+                ir.concat(ir.literal("$$"), ir.Call(ir.concat(body, ir.literal("$$")))), WORD
+            )
+        return found
+
+
+def _quoted(quote: str, slashes: bool) -> ir.Expr:
+    """A text in quotes, doubled inside; with `slashes` a back slash escapes the character behind it."""
+    plain = _all_but(quote + "\\" if slashes else quote)
+    parts = [plain, ir.literal(quote * 2)]
+    if slashes:
+        # Escapes that stand for one character of their own; numbered ones may spell what no text holds.
+        parts.append(ir.concat(ir.literal("\\"), ir.byte_set(b"'\\bfnrt" if quote == "'" else b'"\\bnrt')))
+    return ir.concat(ir.literal(quote), ir.Call(ir.concat(ir.repeat(ir.union(*parts)), ir.literal(quote))))
+
+
+def _all_but(chars: str) -> ir.Expr:
+    return utf8_ranges(subtract(SCALARS, of("\0" + chars)))

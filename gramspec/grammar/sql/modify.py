@@ -13,10 +13,12 @@ from functools import cache
 from itertools import permutations
 from typing import Final
 
+from gramspec.grammar.sql.calls import PLAIN
 from gramspec.grammar.sql.catalog import Schema, Table
-from gramspec.grammar.sql.expressions import OPEN, PLAIN, STRICT, WITH, Words
+from gramspec.grammar.sql.expressions import OPEN, STRICT, WITH
 from gramspec.grammar.sql.lexical import NEVER, NOTHING, Fragment, alt, listed, many, opt, seq
 from gramspec.grammar.sql.select import COUNTED, Select
+from gramspec.grammar.sql.tokens import Words
 
 _ROWS: Final = 3  # columns of a row on the left of an assignment, at most
 _ORDERS: Final = 3  # columns of a unique key whose orders are all written out
@@ -134,6 +136,8 @@ class Modify:
         verbs = [key("INSERT")]
         if self._dialect.has("or"):
             verbs.append(key("INSERT OR") + self._tokens.either(self._dialect.conflict_words))
+        if self._dialect.has("insert ignore"):
+            verbs.append(key("INSERT IGNORE"))
         if self._dialect.has("replace") and world == STRICT:
             verbs.append(key("REPLACE"))
         return (
@@ -177,9 +181,11 @@ class Modify:
         return self._sources[found]
 
     def _conflict(self, world: int, target: Target) -> Fragment:
+        tokens, key = self._tokens, self._tokens.key
+        if self._dialect.has("on duplicate key"):
+            return key("ON DUPLICATE KEY UPDATE") + self._assignments(world, target)
         if not self._dialect.has("on conflict"):
             return NEVER
-        tokens, key = self._tokens, self._tokens.key
         update = seq(key("DO UPDATE SET"), self._assignments(world, target), opt(self._where(world)))
         nothing = key("DO NOTHING")
         keyed = NEVER
@@ -205,7 +211,8 @@ class Modify:
             return seq(self._assignments(inside, target), source, end)
 
         if not self._dialect.has("update from"):
-            return seq(alias, key("SET"), form(world, NOTHING))
+            plain = self._assignments(world, target) + opt(self._where(world))
+            return seq(alias, key("SET"), plain, opt(self._select.ordering_limit(world)))
         sources = self._select.sources
         if world != STRICT:
             forms = form(world, opt(key("FROM") + sources(world, world, None)))
@@ -219,7 +226,7 @@ class Modify:
         equals = tokens.lexis.symbols("=")
         value = self._select.expressions.expression(world, PLAIN)
         forms = [seq(target.columns, equals, value)]
-        if self._dialect.has("row values"):
+        if self._dialect.has("row assignments"):
             for width in range(2, min(_ROWS, target.most) + 1):
                 left = seq(tokens.opening, listed(target.columns, tokens.comma, width, width), tokens.closing)
                 row = seq(tokens.opening, listed(value, tokens.comma, width, width), tokens.closing)
@@ -230,7 +237,11 @@ class Modify:
     def _delete(self, world: int) -> Fragment:
         key = self._tokens.key
         alias = opt(key("AS") + self._select.aliases)
-        tail = seq(alias, opt(self._where(world)), opt(self._returning(world)))
+        if self._dialect.has("ordered writes"):
+            end = opt(self._select.ordering_limit(world))
+        else:
+            end = opt(self._returning(world))
+        tail = seq(alias, opt(self._where(world)), end)
         return seq(key("DELETE FROM"), alt(*(target.name for target in self._targets)), tail)
 
     # -- what they share ----------------------------------------------------------------------------

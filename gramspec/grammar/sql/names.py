@@ -63,8 +63,9 @@ class Names:
         barred : frozenset of str
             Words in capitals that need quotes besides the reserved ones.
         """
-        texts = sorted({name.lower() for name in names if "\0" not in name})
-        plain = [name for name in texts if self._is_bare(name, barred)]
+        kept = self._dialect.has("quoted case")
+        texts = sorted({name if kept else name.lower() for name in names if "\0" not in name})
+        plain = [name for name in texts if self._is_bare(name, barred) and name == name.lower()]
         fragment = NEVER
         if plain:
             fragment |= self._lexis.token(ir.Call(_tree(plain)), WORD, WORD)
@@ -72,7 +73,8 @@ class Names:
             closing = _CLOSING[opening]
             inside = [n.replace(closing, closing * 2) for n in texts if opening != "[" or closing not in n]
             if inside:
-                quoted = ir.concat(_tree(inside), ir.literal(closing))
+                tree = prefix_tree(sorted({name.encode() for name in inside})) if kept else _tree(inside)
+                quoted = ir.concat(tree, ir.literal(closing))
                 fragment |= self._lexis.token(ir.concat(ir.literal(opening), ir.Call(quoted)))
         return fragment
 

@@ -16,20 +16,10 @@ from collections.abc import Callable
 from typing import Final
 
 from gramspec.grammar import ir
-from gramspec.grammar.sql.expressions import (
-    GROUPED,
-    OPEN,
-    PLAIN,
-    STRICT,
-    WINDOWED,
-    WITH,
-    Expressions,
-    Vocabulary,
-    Words,
-    collapsed,
-    within,
-)
-from gramspec.grammar.sql.lexical import LOOSE, WORD, Fragment, alt, listed, many, opt, seq
+from gramspec.grammar.sql.calls import GROUPED, PLAIN, WINDOWED
+from gramspec.grammar.sql.expressions import OPEN, STRICT, WITH, Expressions, Vocabulary
+from gramspec.grammar.sql.lexical import LOOSE, NEVER, NOTHING, WORD, Fragment, alt, listed, many, opt, seq
+from gramspec.grammar.sql.tokens import Words, collapsed, within
 
 COUNTED: Final = 8
 
@@ -84,6 +74,11 @@ class Select:
         """VALUES and its rows of equal width; None: more than `COUNTED`."""
         return self._call(("values", world, width), lambda: self._values(world, width), LOOSE)
 
+    def ordering_limit(self, world: int) -> Fragment:
+        """ORDER BY and LIMIT of a statement that writes."""
+        limit = self._tokens.key("LIMIT") + self._tokens.literals.whole
+        return self.expressions.ordering(world, PLAIN) + opt(limit) | limit
+
     @property
     def aliases(self) -> Fragment:
         """Names that a statement may make."""
@@ -123,7 +118,12 @@ class Select:
     def _cores(self, world: int, width: int | None, closing: bool) -> Fragment:
         """SELECT and all that follows; `closing`: ORDER BY, LIMIT and set operations too."""
         key = self._tokens.key
-        head = seq(key("SELECT"), opt(key("DISTINCT") | key("ALL")))
+        every = key("DISTINCT") | key("ALL")
+        if self._dialect.has("distinct on"):
+            tokens = self._tokens
+            terms = listed(self.expressions.expression(world, PLAIN), tokens.comma)
+            every |= seq(key("DISTINCT ON"), tokens.opening, terms, tokens.closing)
+        head = seq(key("SELECT"), opt(every))
         if world != STRICT:
             return head + self._lists(
                 world, width, None, lambda n, _: self._after(world, n, "any", world, closing)
@@ -226,7 +226,7 @@ class Select:
             listed(e.expression(world, PLAIN), tokens.comma),
             opt(key("HAVING") + e.expression(world, GROUPED)),
         )
-        window = seq(self._vocabulary.aliases, key("AS"), e.window(world))
+        window = seq(self._vocabulary.aliases, key("AS"), e.calls.window(world))
         windows = key("WINDOW") + listed(window, tokens.comma)
         return alt(seq(where, opt(group), opt(windows)), seq(group, opt(windows)), windows)
 
@@ -246,7 +246,9 @@ class Select:
         query = self._call(("core", base, width), lambda: self._cores(base, width, closing=False))
         number = tokens.literals.whole if width is None else self._numbers(width)
         term = number | self.expressions.column(OPEN if base == STRICT else base)
-        order = self.expressions.order_terms(term + opt(self.expressions.collation))
+        if self._dialect.collations:
+            term += opt(self.expressions.collation)
+        order = self.expressions.calls.ordering(term)
         limit, more = self._limit(base), self._more(base, width)
         forms = query + opt(alt(order + opt(limit), limit, more))
         if self._dialect.has("values statement"):
@@ -268,6 +270,8 @@ class Select:
         offset = key("OFFSET") + value
         if self._dialect.has("comma limit"):
             offset |= tokens.comma + value
+        if self._dialect.has("offset alone"):
+            return seq(key("LIMIT"), value | key("ALL"), opt(offset)) | offset
         return seq(key("LIMIT"), value, opt(offset))
 
     # -- FROM -----------------------------------------------------------------------------------
@@ -276,24 +280,35 @@ class Select:
         """What stands behind FROM; `clean`: whether it makes no names of columns, None: either way."""
         return self._call(("sources", world, base, clean), lambda: self._make_sources(world, base, clean))
 
-    def _make_sources(self, world: int, base: int, clean: bool | None) -> Fragment:
+    def _make_sources(self, world: int, base: int, clean: bool | None, several: bool = False) -> Fragment:
         tokens, key, e = self._tokens, self._tokens.key, self.expressions
         plain, making = self._tables(base), self._makers(base)
         on = key("ON") + e.expression(STRICT if clean else world, PLAIN)
         columns = self._vocabulary.columns if clean else self._vocabulary.columns | self._vocabulary.aliases
         using = seq(key("USING"), tokens.opening, listed(columns, tokens.comma), tokens.closing)
-        joins = alt(*map(key, self._dialect.joins))
-        natural = key("NATURAL") + joins
+        joins = [self._join(text) for text in self._dialect.joins]
+        natural = seq(key("NATURAL"), alt(*(join for join, condition in joins if condition != "never")))
 
         def joined(source: Fragment) -> Fragment:
-            return alt(seq(tokens.comma | natural, source), seq(joins, source, opt(on | using)))
+            behind = {"optional": opt(on | using), "needed": on | using, "never": opt(NEVER)}
+            rest = [
+                seq(alt(*(join for join, found in joins if found == condition)), source, ending)
+                for condition, ending in behind.items()
+            ]
+            return alt(seq(natural if several else tokens.comma | natural, source), *rest)
 
         if clean is None:
-            return (plain | making) + many(joined(plain | making))
+            further = joined(plain | making) + many(joined(plain | making))
+            return (plain | making) + (further if several else opt(further))
         if clean:
             return plain + many(joined(plain))
         behind = many(joined(plain | making))
         return alt(making + behind, seq(self._make_sources(world, base, True), joined(making), behind))
+
+    def _join(self, text: str) -> tuple[Fragment, str]:
+        """A join and whether it needs a condition: a mark behind its words tells."""
+        condition = {"!": "needed", "-": "never"}.get(text[-1], "optional")
+        return self._tokens.key(text.rstrip("!-")), condition
 
     def _tables(self, base: int) -> Fragment:
         return self.expressions.table(base) + opt(self.alias())
@@ -301,19 +316,27 @@ class Select:
     def _makers(self, base: int) -> Fragment:
         """Sources that make names of columns."""
         tokens, key, e = self._tokens, self._tokens.key, self.expressions
-        found = [e.subquery(base, None) + opt(self.alias())]
-        if self._dialect.has("table functions"):
-            inner = e.expression(OPEN if base == STRICT else base, PLAIN)
-            call = seq(
-                key("json_each") | key("json_tree"),
-                tokens.opening,
-                listed(inner, tokens.comma, 1, 2),
-                tokens.closing,
-            )
-            found.append(call + opt(self.alias()))
-        nested = self._rule(("join", base), lambda: collapsed(self.sources(max(base, OPEN), base, None)))
+        lateral = opt(key("LATERAL")) if self._dialect.has("lateral") else NOTHING
+        found = [seq(lateral, e.subquery(base, None), self._derived())]
+        inner = e.expression(OPEN if base == STRICT else base, PLAIN)
+        calls = e.calls.named("table")
+        if calls:
+            call = alt(*(name + e.calls.arguments(inner, low, high) for name, low, high in calls))
+            found.append(call + opt(self._derived()))
+        several = not self._dialect.has("nested tables")
+        nested = self._rule(
+            ("join", base), lambda: collapsed(self._make_sources(max(base, OPEN), base, None, several))
+        )
         found.append(seq(tokens.opening, tokens.inside(nested), tokens.closing))
         return alt(*found)
+
+    def _derived(self) -> Fragment:
+        """The alias of what is no table, with names for its columns where the dialect has them."""
+        alias = self.alias()
+        if self._dialect.has("column aliases"):
+            tokens = self._tokens
+            alias += opt(seq(tokens.opening, listed(self.aliases, tokens.comma), tokens.closing))
+        return alias if self._dialect.has("derived names") else opt(alias)
 
     # -- VALUES and WITH ----------------------------------------------------------------------------
 
