@@ -16,13 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import gramspec as gs
+from benchmarks.faithfulness.ceilings import ceilings
 from benchmarks.faithfulness.decoders import OURS, REFERENCES, Decoder, Setting, Speed
 from benchmarks.faithfulness.figures import geometric_mean, table
 from benchmarks.faithfulness.pair import trained_pair
 from benchmarks.faithfulness.streams import STREAMS, Stream
 from benchmarks.faithfulness.tasks import TASKS
 from gramspec.audit import check_draws, empirical_tv, exact_law, power_line, tv_floor
+from gramspec.decoding.kernel import MaskedLaw
+from gramspec.decoding.rows import RowLaw
 
+SIZES = (16, 64, 128)
 Models = dict[str, tuple[Any, Any]]
 
 
@@ -144,6 +148,23 @@ def law_checks(models: Models, settings: Sequence[Setting], draws: int, seed: in
     return rows
 
 
+def ceiling_rows(models: Models, streams: Sequence[Stream], args: argparse.Namespace) -> list[list[Any]]:
+    """What no tree of fixed candidates can beat, and what nothing can."""
+    rows: list[list[Any]] = []
+    for stream in streams:
+        target, _ = models[stream.pair]
+        print(f"ceilings of {stream.name}", file=sys.stderr)
+        compiled = gs.compile(stream.grammar(), target.vocabulary)
+        law = MaskedLaw(
+            compiled, RowLaw(args.temperature), budget=stream.max_new_tokens, width=target.vocab_size
+        )
+        texts = stream.prompts(args.ceiling_prompts, args.seed + 2)
+        prompts = [tuple(target.encode(text + "\n")) for text in texts]
+        found, longest = ceilings(target, law, prompts, SIZES, args.seed)
+        rows.append([f"{stream.name} ({stream.pair})", *(found[n] for n in SIZES), longest])
+    return rows
+
+
 def sweep(
     models: Models, streams: Sequence[Stream], args: argparse.Namespace, bar: Any
 ) -> list[dict[str, Any]]:
@@ -250,6 +271,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--sweep-prompts", type=int, default=6, help="prompts per point of the sweep; 0: none"
     )
+    parser.add_argument(
+        "--ceiling-prompts", type=int, default=4, help="texts per stream for the best fixed tree; 0: none"
+    )
     parser.add_argument("--law-draws", type=int, default=1500, help="draws per law and decoder; 0: none")
     parser.add_argument("--temperature", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=0)
@@ -257,6 +281,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.quick:
         args.prompts, args.sweep_prompts, args.law_draws = min(args.prompts, 6), 0, min(args.law_draws, 100)
+        args.ceiling_prompts = min(args.ceiling_prompts, 1)
     import torch
     from tqdm import tqdm
 
@@ -287,6 +312,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     head = ["ratio (geometric mean over streams)", "mean", "least", "at least", "bar"]
     parts.append("## Bars\n\n" + table(head, lines))
     parts += [f"## {name}\n\n" + table(HEADER, speed_rows(each)) for name, each in speeds.items()]
+    bounds: list[list[Any]] = []
+    if args.ceiling_prompts:
+        bounds = ceiling_rows(models, streams, args)
+        head = ["stream", *(f"best fixed tree, {n} nodes" for n in SIZES), "one pass per text"]
+        parts.append(
+            f"## Most tokens per pass ({args.ceiling_prompts} texts per stream)\n\n" + table(head, bounds)
+        )
     laws: list[list[Any]] = []
     if args.law_draws:
         laws = law_checks(models, ours, args.law_draws, args.seed + 7)
@@ -307,6 +339,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             name: {s.label: vars(replace(v, samples=())) for s, v in each.items()}
             for name, each in speeds.items()
         },
+        "ceilings": bounds,
         "laws": laws,
         "sweep": points,
     }

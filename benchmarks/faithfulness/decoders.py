@@ -166,7 +166,7 @@ OURS = (
     Setting("tree", 5, 2, 16),
     Setting("mixed", 6, 8, 16),
     Setting("drawn tables", DRAWN_PLAN.length, DRAWN_PLAN.width, 24),
-    Setting("drawn tables", *DRAWN_PLAN),
-    Setting("drawn tables and model", *DRAWN_PLAN),
+    Setting("drawn tables", *DRAWN_PLAN[:3]),
+    Setting("drawn tables and model", *DRAWN_PLAN[:3]),
 )
 Make = Callable[[Setting], Decoder]

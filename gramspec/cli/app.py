@@ -106,7 +106,7 @@ def generate(
     ] = "auto",
     verifier: Annotated[str, typer.Option(help="Rule that keeps or refuses drafts.")] = "auto",
     controller: Annotated[
-        str, typer.Option(help="'auto', 'fixed', 'threshold', 'bandit' or 'bandit-seconds'.")
+        str, typer.Option(help="'auto', 'fixed', 'threshold', 'latency', 'bandit' or 'bandit-seconds'.")
     ] = "auto",
     parallel: Annotated[int, typer.Option(help="Attempts under way at a time.")] = 1,
     particles: Annotated[int, typer.Option(help="Particles of one 'smc' run.")] = 16,

@@ -48,8 +48,9 @@ class DecodingOptions:
         `gramspec.decoding.verification.VERIFIERS`.
     controller : str
         Who decides how much each round drafts: "auto" drafts only where the target's row is not remembered,
-        "fixed" always; "threshold" also by how often drafts of a grammar state are kept; "bandit" tries the
-        drafters at hand and goes by tokens per round; "bandit-seconds" by the clock (never with a seed).
+        "fixed" always; "threshold" also by how often drafts of a grammar state are kept; "latency" drafts
+        nodes only while they pay in measured seconds (never with a seed); "bandit" tries the drafters at hand
+        and goes by tokens per round; "bandit-seconds" by the clock (never with a seed).
     lanes : int
         Prompts decoded side by side, their rows asked for in one forward, where the target can score
         several sequences at once (`TransformersModel.batches`); 1: one after the other. Each takes its

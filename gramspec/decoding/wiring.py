@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from gramspec.decoding.control import Arm, Bandit, ThresholdPlan
+from gramspec.decoding.control import Arm, Bandit, PayingPlan, ThresholdPlan
 from gramspec.decoding.control.bandit import Metric
 from gramspec.decoding.drafting import (
     DRAWN_PLAN,
@@ -265,6 +265,8 @@ def drafting_of(
         drafter, plan = recipe.make(call, prompt), _plan(call, recipe)
         if call.options.controller == "threshold":
             plan = ThresholdPlan(plan)
+        elif call.options.controller == "latency":
+            plan = PayingPlan(plan)
     model = call.model
     if call.options.controller != "fixed" and not recipe.walks and isinstance(model, MemoModel):
         plan = AtTheFrontier(plan, lambda prefix: model.remembers(begun + prefix))
@@ -281,7 +283,8 @@ def _plan(call: Call, recipe: Recipe) -> DraftPlan:
 
 
 _BANDITS: Mapping[str, Metric] = {"bandit": "forwards", "bandit-seconds": "seconds"}
-CONTROLLERS = ("auto", "fixed", "threshold", *_BANDITS)
+_BY_THE_CLOCK = {"bandit-seconds": "'bandit', which counts forwards,", "latency": "'auto'"}
+CONTROLLERS = ("auto", "fixed", "threshold", "latency", *_BANDITS)
 
 
 def check_names(call: Call, seed: int | None = None) -> None:
@@ -305,10 +308,10 @@ def check_names(call: Call, seed: int | None = None) -> None:
     if name not in CONTROLLERS:
         names = ", ".join(map(repr, CONTROLLERS))
         raise OptionError(f"controller={name!r}: one of {names} is needed")
-    if name == "bandit-seconds" and seed is not None:
+    if name in _BY_THE_CLOCK and seed is not None:
         raise OptionError(
             f"controller={name!r}: it goes by the clock, so a call with a seed could not be repeated"
-            "\n  hint: take 'bandit', which counts forwards, or no seed"
+            f"\n  hint: take {_BY_THE_CLOCK[name]} or no seed"
         )
 
 

@@ -197,6 +197,7 @@ def test_a_stream_waits_where_residuals_may_still_refuse():
         ({"options": DecodingOptions(verifier="coin")}, "verifier='coin'.*'traversal'"),
         ({"options": DecodingOptions(controller="dice")}, "controller='dice'.*'bandit'"),
         ({"options": DecodingOptions(controller="bandit-seconds")}, "goes by the clock"),
+        ({"options": DecodingOptions(controller="latency")}, "'latency': it goes by the clock"),
     ],
 )
 def test_what_cannot_be_done_is_refused_by_name(changes, match):

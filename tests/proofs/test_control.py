@@ -16,6 +16,7 @@ from gramspec.decoding.control import (
     Arm,
     Bandit,
     LatencyModel,
+    PayingPlan,
     ThresholdPlan,
     Timing,
     measure,
@@ -65,6 +66,18 @@ def threshold(b: Bench, random: RandomSource) -> tuple[Any, Any]:
     return drafter, ThresholdPlan(DraftPlan(2, 2, 3), 0.7, Acceptance(prior=0.3))
 
 
+class CountedSeconds(PayingPlan):
+    """Goes by counts instead of the clock, so that every choice can be enumerated."""
+
+    def observe(self, plan: DraftPlan, result: Any, seconds: dict[str, float]) -> None:
+        super().observe(plan, result, {"target": 1.0 + 0.4 * result.drafted})
+
+
+def paying(b: Bench, random: RandomSource) -> tuple[Any, Any]:
+    drafter = DySpecDrafter(b.world.draft, b.world.prompt, b.rows())  # type: ignore[arg-type]
+    return drafter, CountedSeconds(DraftPlan(2, 2, 2))
+
+
 def peeking(b: Bench, random: RandomSource) -> tuple[Any, Any]:
     """Wrong: the arm is chosen after both have drafted, by what they drafted."""
     first, second, _ = arms(b)
@@ -101,7 +114,7 @@ def error(b: Bench, make: Any, attempts: int) -> float:
     return max(abs(found.get(y, 0.0) - expected.get(y, 0.0)) for y in {*found, *expected})
 
 
-@pytest.mark.parametrize("make", [ucb, given_cost, thompson, threshold], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("make", [ucb, given_cost, thompson, threshold, paying], ids=lambda f: f.__name__)
 def test_attempts_keep_their_law_while_the_controller_learns(make: Any, seed: int) -> None:
     for world in tiny_worlds(seed + 3, 3, 2):
         assert error(bench(world, "native"), make, 2) <= TOLERANCE, str(world)
@@ -206,6 +219,21 @@ def test_a_threshold_bounds_the_length() -> None:
     assert plan.plan(None).length == 2  # type: ignore[arg-type]  # 1 - 0.5**2 = 0.75, 1 - 0.5**3 = 0.875
     with pytest.raises(OptionError, match="threshold"):
         ThresholdPlan(DraftPlan(3), 1.0)
+
+
+def test_a_node_pays_by_its_share_of_the_seconds_of_a_token() -> None:
+    plan = PayingPlan(DraftPlan(8, 4, 32))
+    assert plan.plan(None).least == 0.01  # type: ignore[arg-type]  # nothing was measured
+    for k in range(40):
+        nodes = 8 if k % 4 else 32
+        result = RoundResult((1, 2, 3), False, None, 0.0, 0.0, (), nodes, 2, 0.0)
+        plan.observe(DraftPlan(8, 4, nodes), result, {"target": 2.0 + 0.1 * nodes, "draft": 1.0})
+    seconds = 3.0 + 0.1 * (8 * 30 + 32 * 10) / 40
+    assert plan.least == pytest.approx(0.1 / (seconds / 3.0), rel=0.05)
+    sizes = {plan.plan(None).nodes for _ in range(8)}  # type: ignore[arg-type]
+    assert sizes == {8, 32}
+    with pytest.raises(OptionError, match="memory=1"):
+        PayingPlan(DraftPlan(3), 1.0)
 
 
 def test_a_latency_model_is_fitted_and_kept(tmp_path: Path) -> None:

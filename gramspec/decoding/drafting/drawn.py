@@ -126,7 +126,7 @@ class DrawnDrafter:
         if self._draft is not None:
             self._draft.begin(builder)
         grown = _Growth(self, builder, plan, random)
-        grown.run(self._floor)
+        grown.run(max(self._floor, plan.least))
         tree = builder.build()
         self._open[tree] = grown.expected
         return tree

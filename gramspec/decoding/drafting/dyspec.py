@@ -210,7 +210,7 @@ class DySpecDrafter:
         growth = Growth(self._rows, builder, self.stop)
         growth.start(0, 0)
         most = plan.nodes if plan.nodes is not None else plan.length * plan.width
-        growth.grow(plan, min(most, plan.most), self.floor, random)
+        growth.grow(plan, min(most, plan.most), max(self.floor, plan.least), random)
         self._paths = growth.paths
         return builder.build()
 

@@ -165,7 +165,7 @@ class FusedDrafter:
                 return [(t, p) for t, p in mixed.items() if t in agreed]
             return list(mixed.items())
 
-        tree = Grower(law, tree, plan, candidates, self._kept).best_first(self._least)
+        tree = Grower(law, tree, plan, candidates, self._kept).best_first(max(self._least, plan.least))
         self._heard[tree] = heard
         return tree
 

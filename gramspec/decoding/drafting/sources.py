@@ -357,7 +357,8 @@ class SourceDrafter(ABC):
         """Draft a tree below `node`; see `Drafter.propose`. Nothing is drawn."""
         self.begin(node)
         grower = Grower(law, DraftTree.root(node), plan, self._items)
-        return grower.puct(self._least) if self._growth == "puct" else grower.best_first(self._least)
+        least = max(self._least, plan.least)
+        return grower.puct(least) if self._growth == "puct" else grower.best_first(least)
 
     def _items(self, node: Node) -> Sequence[tuple[int, float]]:
         return self.suggest(node).items

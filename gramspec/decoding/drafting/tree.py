@@ -49,11 +49,14 @@ class DraftPlan(NamedTuple):
         Candidates of one node at most.
     nodes : int or None
         Tokens in the tree at most; None: ``length`` for a width of one, otherwise no bound of its own.
+    least : float
+        Estimated probability of being kept below which drafters that have an estimate draft nothing.
     """
 
     length: int
     width: int = 1
     nodes: int | None = None
+    least: float = 0.0
 
     @property
     def most(self) -> int:
