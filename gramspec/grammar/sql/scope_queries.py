@@ -229,12 +229,13 @@ class Queries(CommonTables):
             raise ScopeError(
                 f"there is no table {table} here" if table else "* stands in a query without FROM"
             )
+        outer = any(source.side in ("RIGHT", "FULL") for source in frame.sources)
         for source in named:
             for name in source.columns:
                 if not table and name in source.using:
                     continue
                 twice = (o for o in frame.sources if o is not source and o.name == source.name)
-                if any(name in other.known and name not in other.using for other in twice):
+                if any(name in other.known and (outer or name not in other.using) for other in twice):
                     raise ScopeError(f"the column {source.name}.{name} of * is ambiguous")
                 found.append(Output(name, key=(id(source), name)))
         return found

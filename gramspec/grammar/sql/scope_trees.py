@@ -6,7 +6,6 @@ Source: https://github.com/tobymao/sqlglot.
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from typing import Any, Final
 
@@ -19,10 +18,10 @@ from sqlglot.errors import SqlglotError
 
 from gramspec.errors import LimitError
 from gramspec.grammar.sql.scope_names import ScopeError
+from gramspec.grammar.sql.sqlite_text import tokens as words_of
 
 _DIALECTS: Final[dict[str, type[SqlglotDialect]]] = {"sqlite": SQLite, "postgres": Postgres, "mysql": MySQL}
 _KEPT: Final = ("CAST", "EXTRACT", "TRIM", "SUBSTRING", "POSITION", "OVERLAY")
-_INSERTING: Final = re.compile(r"\A\s*REPLACE(?=\s)", re.IGNORECASE)
 _ACTIONS: Final = ("ROLLBACK", "ABORT", "REPLACE", "FAIL", "IGNORE")
 
 
@@ -50,7 +49,7 @@ def tree_of(text: str, dialect: str) -> Any:
     """
     reader = _plain(dialect)
     if dialect == "sqlite":
-        text = _INSERTING.sub("INSERT", text, count=1)
+        text = _inserting(text)
     try:
         tokens = reader.tokenize(text)
         if dialect == "sqlite":
@@ -67,6 +66,14 @@ def tree_of(text: str, dialect: str) -> Any:
     if isinstance(trees[0], exp.Command):
         raise ScopeError("sqlglot does not parse it")
     return trees[0]
+
+
+def _inserting(text: str) -> str:
+    """With INSERT for the REPLACE that a statement begins with, which sqlglot does not know."""
+    first = next((token for token in words_of(text) if token.kind != "space"), None)
+    if first is None or first.text.upper() != "REPLACE":
+        return text
+    return f"{text[: first.offset]}INSERT{text[first.offset + len(first.text) :]}"
 
 
 def _without_actions(tokens: list[Any]) -> list[Any]:
