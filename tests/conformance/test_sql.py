@@ -58,15 +58,16 @@ def test_what_sqlite_refuses_is_rejected() -> None:
 
 
 @needs_data
-def test_the_quick_way_and_the_grammar_of_the_tables_agree() -> None:
+def test_the_grammar_of_the_tables_accepts_what_the_quick_way_accepts() -> None:
     chosen = [case for case in recorded.cases("statements", ("SELECT",)) if recorded.schema_of(case.ddl)][
-        ::700
+        ::1300
     ]
     found: Counter[tuple[bool, bool]] = Counter()
     for case in chosen:
         quick, exact = recorded.Tally(), recorded.Tally()
         found[recorded.judge(quick, case), recorded.judge(exact, case, exact=True)] += 1
-    assert found[True, True] >= 4 and set(found) <= {(True, True), (False, False)}
+    # Names of the schema may be words that no other name may be, so the grammar of the tables accepts more.
+    assert found[True, True] >= 2 and not found[True, False]
 
 
 @pytest.mark.parametrize("prepare", [False, True])
@@ -75,11 +76,11 @@ def test_random_members_prepare(prepare: bool) -> None:
     judge = Prepares(schema)
     grammar = sql(schema, prepare=prepare, comments=False)
     members, choose = WeightedMembers(grammar, 110), seeded(7)
-    texts = [members.draw(choose) for _ in range(150)]
+    texts = [members.draw(choose) for _ in range(70)]
     refused = [judge.refusal(text) for text in texts if not judge.holds(text)]
-    assert len(refused) <= (0 if prepare else 2), refused
+    assert len(refused) <= (0 if prepare else 1), refused
     assert all(grammar.accepts(text) for text in texts[:20])
     assert len({text.split()[0].lower()[:6] for text in texts}) >= 4
     # What the grammar alone lets through is more: the predicates have something to do.
     loose = WeightedMembers(gs.Grammar(grammar.expr), 110)
-    assert not all(judge.holds(loose.draw(choose)) for _ in range(30))
+    assert not all(judge.holds(loose.draw(choose)) for _ in range(20))
