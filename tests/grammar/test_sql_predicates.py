@@ -55,6 +55,7 @@ IN_SCOPE = [
     "INSERT INTO t (a, b) VALUES (1, 2) ON CONFLICT (b) DO UPDATE SET c = excluded.c + t.c WHERE a > 1",
     "INSERT INTO t DEFAULT VALUES RETURNING a, rowid",
     "REPLACE INTO t (b) VALUES ('x')",
+    "/* */ replace--\nINTO t (b) VALUES ('x')",
     "UPDATE OR IGNORE t SET b = c, (a, c) = (SELECT a, d FROM u) WHERE rowid = 1 RETURNING *",
     "UPDATE t SET b = u.d FROM u WHERE u.a = t.a",
     "DELETE FROM w WHERE x IN (SELECT a FROM t)",
