@@ -99,11 +99,13 @@ def test_random_members_parse_in_postgresql(postgres: gs.Grammar) -> None:
         parse(members.draw(choose).decode())
 
 
-def test_random_members_parse_in_mysql(mysql: gs.Grammar) -> None:
+def test_random_members_parse_in_mysql() -> None:
+    # sqlglot reads neither `ORDER /* */ BY`, nor `* EXCEPT` as MySQL does.
+    mysql = gs.sql(SCHEMA, dialect="mysql", scope=False, aliases=("u", "o", "x"), comments=False)
     sqlglot = pytest.importorskip("sqlglot")
     logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
     members, choose = WeightedMembers(mysql, 70), seeded(7)
     for _ in range(300):
         text = members.draw(choose).decode()
-        if not re.search(r"\*\s*except", text, re.IGNORECASE):  # read as BigQuery's list of exceptions
+        if not re.search(r"\*\s*except", text, re.IGNORECASE):
             sqlglot.parse_one(text, read="mysql")
