@@ -59,8 +59,11 @@ class _Product:
         self.lexer = Lexer(list(model.terminals.values()))
         self.gaps: dict[int, _Row] = {}
         self.found: dict[tuple[int, int], set[int]] = {}  # (body, guard) -> guards behind it
-        self.open: dict[tuple[int, int], ir.Expr] = {}
-        self.met: list[tuple[tuple[int, int], ir.Expr]] = []
+        self.bodies: dict[tuple[int, int], ir.Expr] = {}
+        self.readers: dict[tuple[int, int], set[tuple[int, int]]] = {}
+        self.reader: tuple[int, int] | None = None
+        self.queue: list[tuple[int, int]] = []
+        self.queued: set[tuple[int, int]] = set()
         self.stars: dict[tuple[int, int], _Row] = {}
         self.rows: dict[tuple[int, int], _Row] = {}
         self.variants: dict[tuple[int, int, int], ir.Rule] = {}
@@ -88,27 +91,35 @@ class _Product:
     # Which guards may stand behind a part.
 
     def settle(self, root: ir.Expr, guard: int) -> None:
-        """The least solution: the bodies that are met are looked at until nothing is added."""
+        """The least solution: a body is looked at again when something that it reads has grown."""
         self.known(root, guard)
-        size = -1
-        while size != (size := sum(map(len, self.found.values())) + len(self.open)):
-            for (key, at), node in reversed(self.open.items()):
-                self.found[key, at] |= self.ends(node, at)
-            for (key, at), node in self.met:
-                self.open[key, at] = node
-            self.met.clear()
+        while self.queue:
+            self.reader = self.queue.pop()
+            self.queued.discard(self.reader)
+            new = self.ends(self.bodies[self.reader], self.reader[1])
+            if not new <= self.found[self.reader]:
+                self.found[self.reader] |= new
+                for other in self.readers[self.reader]:
+                    self.ask(other)
+        self.reader = None
 
     def known(self, body: ir.Expr, guard: int) -> set[int]:
-        """As far as known; a rule's body that is met for the first time is looked at from now on."""
+        """As far as known; a rule's body that is met for the first time is looked at soon."""
         key = id(body), guard
         if key not in self.found:
             if len(self.found) > MAX_VARIANTS:
-                raise LimitError(
-                    "max_states", f"the grammar times its lexer has more than {MAX_VARIANTS:,} parts"
-                )
-            self.found[key] = set()
-            self.met.append((key, body))
+                reason = f"the grammar times its lexer has more than {MAX_VARIANTS:,} parts"
+                raise LimitError("max_states", reason)
+            self.found[key], self.bodies[key], self.readers[key] = set(), body, set()
+            self.ask(key)
+        if self.reader is not None:
+            self.readers[key].add(self.reader)
         return self.found[key]
+
+    def ask(self, key: tuple[int, int]) -> None:
+        if key not in self.queued:
+            self.queued.add(key)
+            self.queue.append(key)
 
     def ends(self, node: ir.Expr, guard: int) -> set[int]:
         match node:
@@ -287,7 +298,7 @@ class _Product:
     def clash(self) -> tuple[str, str] | None:
         """Neighbours in a rule of which the second never begins where the first ends."""
         everything = self.lexer.begin
-        for node in [node for body in self.open.values() for node in within(body)]:
+        for node in [node for body in list(self.bodies.values()) for node in within(body)]:
             if not isinstance(node, ir.Concat):
                 continue
             here = {everything}
