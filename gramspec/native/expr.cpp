@@ -93,10 +93,26 @@ Id Exprs::byte(std::uint8_t value) {
   return bytes(set);
 }
 
+bool Exprs::begins_object(Id e) const noexcept {
+  const Node& n = node(e);
+  const Kind first = n.kind == Kind::kConcat ? node(n.a).kind : n.kind;
+  return first == Kind::kObject || first == Kind::kKeyOpen;
+}
+
 Id Exprs::concat(Id a, Id b) {
   if (a == kEmptyId || b == kEmptyId) return kEmptyId;
   if (a == kEpsilonId) return b;
   if (b == kEpsilonId) return a;
+  if (node(a).kind == Kind::kUnion && !regular(a)) {
+    // The rest of an object has to be in front of what follows it: its key is written in a frame.
+    std::vector<Id> objects, others;
+    for (Id x : std::vector<Id>(members(a))) (begins_object(x) ? objects : others).push_back(x);
+    if (!objects.empty()) {
+      for (Id& x : objects) x = concat(x, b);
+      objects.push_back(concat(union_of(std::move(others)), b));
+      return union_of(std::move(objects));
+    }
+  }
   if (node(a).kind != Kind::kConcat) {
     const auto depth = std::max(depth_[static_cast<std::size_t>(a)] + 1, depth_[static_cast<std::size_t>(b)]);
     return intern({Kind::kConcat, a, b}, regular(a) && regular(b), depth);

@@ -211,6 +211,8 @@ class Exprs {
  private:
   Id intern(const Node& node, bool regular, std::int32_t depth);
   Id intern_list(std::vector<Id> items);
+  // Whether it is the rest of an object, inside it, and what follows.
+  [[nodiscard]] bool begins_object(Id e) const noexcept;
   Id strip(Id e);
   std::int64_t shortest_part(Id e);
   Head raw_head(Id e);
