@@ -198,8 +198,9 @@ class Translator:
         definition = job.definition
         check_template(definition)
         if definition.attributes is not None and definition.attributes.lexeme:
-            expr = extensions.lexeme(definition.attributes, self.makers.expression(definition), self)
-            self.terminals[job.key] = Terminal(job.key, expr, definition.position)
+            body = self.makers.expression(definition)
+            expr = extensions.lexeme(definition.attributes, body, self)
+            self.terminals[job.key] = Terminal(job.key, expr, definition.position, early=expr is not body)
             return
         bodies = [self._body(tree, scope, job.arguments, 0) for tree, scope in definition.bodies]
         self.rules.define(job.key, ir.union(*bodies), definition.position)

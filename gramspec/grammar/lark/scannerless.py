@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from gramspec.grammar import ir
 from gramspec.grammar.lark.model import Model, lowered
+from gramspec.grammar.lark.preemption import preempted
 
 
 def lower(model: Model) -> ir.Expr:
@@ -18,6 +19,7 @@ def lower(model: Model) -> ir.Expr:
     EmptyLanguageError
         If the start rule has no member.
     """
+    model = preempted(model)
     rules = model.rules
     gap = ir.repeat(ir.union(*(lowered(model.terminals[name]) for name in model.ignored)))
     if not model.ignored:

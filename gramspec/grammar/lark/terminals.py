@@ -55,6 +55,8 @@ class Terminal:
     kind : str
         "string" or "regexp" for what is one literal; "other".
     regular : bool
+    early : bool
+        Whether it ends at the first text that belongs to it, and so does what stands in its place.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Terminal:
     priority: int = 0
     kind: str = "other"
     regular: bool = True
+    early: bool = False
 
 
 class Terminals:
