@@ -1,4 +1,4 @@
-"""Questions about a small shop: statements drawn from P(statement | it fits the tables and prepares), and run.
+"""Questions about a small shop: statements from P(statement | it fits and prepares), and their rows.
 
 Run: python examples/sql_sampling.py
 """

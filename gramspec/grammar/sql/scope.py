@@ -3,7 +3,7 @@
 Law: holds iff every column belongs to exactly one table, alias, common table expression or sub-query that can
 be named where it stands, and every query is as wide as its place. What sqlglot cannot
 parse does not hold.
-Cost: one parse by sqlglot and one walk, at the end of the text.
+Cost: one parse by sqlglot and one walk, at the end of the text; short texts are remembered.
 Source: architecture, "Residual predicates"; docs/sql.md.
 """
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 MAX_STATEMENT: Final = 200_000
 """Longest statement that is read, in bytes."""
 
+_REMEMBERED: Final = 8_192
+_REMEMBERED_BYTES: Final = 1_024
+
 
 class InScope:
     """The predicate of scope.
@@ -39,6 +42,7 @@ class InScope:
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
         self._tables = Tables(schema, RULES[schema.dialect])
+        self._known: dict[bytes, str | None] = {}
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -63,6 +67,18 @@ class InScope:
 
     def refusal(self, text: bytes) -> str | None:
         """What is wrong with the names of the text; None if nothing is."""
+        known = self._known
+        if (remembered := known.get(text, "")) != "":
+            return remembered
+        found = self._refusal(text)
+        if len(text) <= _REMEMBERED_BYTES:
+            # Masks ask at every prefix that may end, and samplers come by the same ones again.
+            if len(known) >= _REMEMBERED:
+                known.clear()
+            known[text] = found
+        return found
+
+    def _refusal(self, text: bytes) -> str | None:
         if len(text) > MAX_STATEMENT:
             raise LimitError(
                 "statement length", f"{len(text):,} bytes are more than the {MAX_STATEMENT:,} that are read"

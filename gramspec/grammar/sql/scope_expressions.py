@@ -50,6 +50,7 @@ _LEAVES: Final = (
     exp.CurrentTimestamp,
     exp.JSONPath,
 )
+_SPECIAL: Final = (*_COMPARISONS, exp.Collate, exp.Dot)
 _QUERIES: Final = (exp.Select, exp.SetOperation, exp.Values)
 
 
@@ -130,6 +131,13 @@ class Expressions:
     def _others(self, node: Any, frame: Frame) -> int:
         if isinstance(node, (exp.Identifier, exp.Table, exp.Star, exp.Alias, exp.Command, exp.Dot)):
             raise ScopeError(f"{node.sql()[:40]!r} is not known here")
+        # A chain of operators leans to the left: walked along, so that its length is no depth.
+        while isinstance(node, exp.Binary) and not isinstance(node, _COMPARISONS):
+            self.scalar(node.expression, frame)
+            node = node.this
+            if not isinstance(node, exp.Binary) or isinstance(node, _SPECIAL):
+                self.scalar(node, frame)
+                return 1
         for part in parts_of(node):
             self.scalar(part, frame)
         return 1
