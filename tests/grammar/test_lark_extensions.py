@@ -92,6 +92,7 @@ REFUSED: list[tuple[str, str, type[gs.GramspecError]]] = [
     ('start: x::0\nx::_: "a" x::incr(_) | ""', "max_nodes", gs.LimitError),
     ('BAZ: qux::0\nstart: BAZ\nqux::_: "baz"', "1:6", gs.GrammarError),
     ("start: a %if true", "without a parameter", gs.GrammarError),
+    ('start: "a" @other', "1:12: `@` names another grammar", gs.UnsupportedError),
 ]  # fmt: skip
 
 

@@ -226,3 +226,29 @@ def test_what_has_no_longest_match_is_refused(text: str, words: str, kind: type[
     with pytest.raises(kind) as error:
         gs.lark(text, lexer="longest")
     assert words in str(error.value)
+
+
+def test_masks_look_ahead_of_a_lexeme() -> None:
+    """After "if" a letter goes on with a name, which is allowed only where one is."""
+    grammar = gs.lark('start: ("if" NAME | NAME "=" NAME)*\nNAME: /[a-z]+/\n%ignore " "', lexer="longest")
+    tokens: list[bytes | None] = [b"i", b"f", b"x", b" ", b"=", b"if ", b"x=", b"fx", b"= "]
+    endings = ["", "x", "=x", " x", " =x", "x=x", "f=x", "fx=x", " x=x", "if x", "x=x", " if x"]
+    eos = len(tokens)
+    compiled = gs.compile(grammar, gs.Vocabulary([*tokens, None], [eos]))
+    todo: list[tuple[int, ...]] = [()]
+    for prefix in itertools.islice(todo, 150):
+        matcher = compiled.matcher()
+        matcher.advance_many(prefix)
+        text = b"".join(tokens[token] or b"" for token in prefix).decode()
+        allowed = set(matcher.allowed_ids().tolist())
+        for token, raw in enumerate(tokens):
+            longer = text + (raw or b"").decode()
+            assert (token in allowed) == any(grammar.accepts(longer + end) for end in endings), longer
+        assert (eos in allowed) == grammar.accepts(text)
+        todo += [(*prefix, token) for token in sorted(allowed - {eos})]
+
+
+def test_a_chain_of_rules_is_settled_once_each() -> None:
+    rules = "\n".join(f'r{number}: "x" r{number + 1} | "y"' for number in range(1_500))
+    grammar = gs.lark(f'start: r0\n{rules}\nr1500: "z"', lexer="longest")
+    assert grammar.accepts("x" * 100 + "y") and not grammar.accepts("x")

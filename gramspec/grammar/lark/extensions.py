@@ -44,7 +44,7 @@ def extend(text: str, found: Sequence[Lexeme], position: Callable[[int], Positio
 def _is_sign(one: Lexeme) -> bool:
     """Whether a word may be the beginning of an extension; `[` and `{` have meanings of Lark's too."""
     if one.kind in ("op", "special"):
-        return one.kind == "special" or one.text in "&~[{"
+        return one.kind == "special" or one.text in "&~[{@"
     return one.kind == "directive" and (one.text in _ATOMS or one.text in ("%llguidance", "%if"))
 
 
@@ -141,6 +141,12 @@ class _Reader:
             elif word.text == "{":
                 at = self._count(at)
                 continue
+            elif word.text == "@":
+                raise self.position(word.offset).error(
+                    "`@` names another grammar of a list, and there is only this one",
+                    "write it inside %lark { … }, or %import it",
+                    UnsupportedError,
+                )
             elif word.text == "%if":
                 raise self.position(word.offset).error(
                     "`%if` stands in a rule without a parameter", "write `name::_ : …`"
