@@ -309,6 +309,11 @@ def test_depth_and_cycles_are_bounded() -> None:
     circle["content"] = circle
     with pytest.raises(GrammarError, match="more than 100 deep"):
         grammar(circle)
+    shared: dict[str, Any] = const("a")
+    for _ in range(60):
+        shared = sequence(shared, shared)  # 2^60 formats when written out
+    with pytest.raises(gs.LimitError, match="more than 100000 formats"):
+        grammar(shared)
     with pytest.raises(GrammarError, match="nested too deep"):
         gs.structural_tag("[" * 100_000)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Final
 
 from gramspec.errors import GrammarError, UnsupportedError
 from gramspec.grammar import ir
@@ -18,6 +19,8 @@ from gramspec.grammar.core import Grammar
 from gramspec.grammar.encoding import utf8
 from gramspec.grammar.tags.fields import Fields
 from gramspec.grammar.tags.xml_styles import STYLES
+
+_MOST_VALUES: Final = 20_000  # of a schema that is compared with others
 
 
 def regex_of(pattern: str, place: str) -> ir.Expr:
@@ -87,10 +90,7 @@ class Contents:
         excludes: Sequence[bytes] = (),
     ) -> Grammar:
         """The grammar of a schema in a style; errors have places below `place`."""
-        try:
-            key = json.dumps([schema, style, any_order, most_space, [word.decode() for word in excludes]])
-        except (TypeError, ValueError, RecursionError):
-            key = None
+        key = _key(schema, [style, any_order, most_space, *(word.decode() for word in excludes)])
         known = self._known.get(key) if key is not None else None
         if known is None:
             with placed(place):
@@ -116,6 +116,26 @@ class Contents:
                 "take the keyword out, or let the schema be the whole format",
             )
         return grammar.expr
+
+
+def _key(schema: object, options: list[object]) -> str | None:
+    """A text that is equal for equal schemas and options; None where it would be long, or there is none."""
+    waiting, count = [schema], 0
+    while waiting:
+        value = waiting.pop()
+        inner: Sequence[object] = ()
+        if isinstance(value, Mapping):
+            inner = list(value.values())
+        elif isinstance(value, list | tuple):
+            inner = value
+        count += 1 + len(inner)
+        if count > _MOST_VALUES:
+            return None
+        waiting += inner
+    try:
+        return json.dumps([schema, options])
+    except (TypeError, ValueError, RecursionError):
+        return None
 
 
 def _compiled(

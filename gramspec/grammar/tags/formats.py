@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Final
 
-from gramspec.errors import GrammarError, UnsupportedError
+from gramspec.errors import GrammarError, LimitError, UnsupportedError
 from gramspec.grammar import ir
 from gramspec.grammar.choice import prefix_tree
 from gramspec.grammar.core import Residual
@@ -23,6 +23,7 @@ from gramspec.grammar.tags.text import free_text, tag_dispatch
 from gramspec.grammar.tags.tokens import checked_token
 
 _DEEPEST: Final = 100
+_MOST_FORMATS: Final = 100_000
 _MOST_REPETITIONS: Final = 1_000_000
 
 
@@ -65,6 +66,7 @@ class Formats:
 
     def __init__(self) -> None:
         self._contents = Contents()
+        self._read_formats = 0
         self._readers: dict[str, Callable[[Fields, _Inside], ir.Expr]] = {
             "const_string": self._const_string,
             "json_schema": self._json_schema,
@@ -121,6 +123,9 @@ class Formats:
                 f"formats are nested more than {_DEEPEST} deep",
                 "write them flatter; a cycle cannot be",
             )
+        self._read_formats += 1
+        if self._read_formats > _MOST_FORMATS:
+            raise LimitError("max_nodes", f"the specification has more than {_MOST_FORMATS} formats")
         fields = Fields(value, place, "a format")
         name = fields.get("type", kind) if kind is not None else fields.need("type")
         reader = self._readers.get(name) if isinstance(name, str) else None
