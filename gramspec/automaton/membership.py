@@ -58,7 +58,7 @@ def _loaded(grammar: Grammar) -> tuple[Engine, Loaded | None, list[str]]:
         return entry[1], entry[2], entry[3]
     # Ids 0..255 are the bytes; token edges by id need as many ids as the largest one used. One id stands for
     # all larger ones, and names have ids behind it.
-    used = set(_tokens(grammar.expr))
+    used = set() if grammar.bytes_only else set(_tokens(grammar.expr))
     names = sorted(token for token in used if isinstance(token, str))
     others = max((token for token in used if isinstance(token, int)), default=255) + 1
     others = max(others, 256)
@@ -67,7 +67,7 @@ def _loaded(grammar: Grammar) -> tuple[Engine, Loaded | None, list[str]]:
     tokens += [None] * (others + 1 + len(names) - len(tokens))
     engine = Engine(tokens, Limits(), every_id=True)
     try:
-        loaded: Loaded | None = load(engine, grammar.expr, special)
+        loaded: Loaded | None = load(engine, grammar.expr, special, defer=grammar.bytes_only)
     except EmptyLanguageError:
         loaded = None
     _cache[id(grammar)] = (grammar, engine, loaded, names)

@@ -124,7 +124,7 @@ class Grammar:
         If there are both residual predicates and token edges.
     """
 
-    __slots__ = ("_expr", "_fingerprint", "description", "residuals")
+    __slots__ = ("_expr", "_fingerprint", "bytes_only", "description", "residuals")
 
     # Set by the package: membership and fingerprints need the automaton room, which lies to the right.
     _accepts_hook: ClassVar[Callable[[Grammar, Sequence[bytes | int]], bool]]
@@ -143,13 +143,36 @@ class Grammar:
         self._expr: ir.Expr | Callable[[], ir.Expr] = expr
         self.description = description
         self.residuals = residuals
+        self.bytes_only = bool(residuals)  # known to have no token edges
         self._fingerprint: str | None = None
 
     @classmethod
-    def deferred(cls, make: Callable[[], ir.Expr], description: str) -> Grammar:
-        """A grammar without residual predicates whose expression is made when it is first asked for."""
-        grammar = cls(ir.EMPTY, description)
+    def deferred(
+        cls,
+        make: Callable[[], ir.Expr],
+        description: str,
+        residuals: tuple[Residual, ...] = (),
+        *,
+        bytes_only: bool = False,
+    ) -> Grammar:
+        """A grammar whose expression is made when it is first asked for.
+
+        Parameters
+        ----------
+        make : callable
+            Makes the expression.
+        description : str
+            One line for people.
+        residuals : tuple of Residual
+            Predicates; only with `bytes_only`.
+        bytes_only : bool
+            The maker knows that there are no token edges: nobody need look at every rule for them.
+        """
+        if residuals and not bytes_only:
+            raise ValueError("predicates on the bytes of a text need a grammar without token edges")
+        grammar = cls(ir.EMPTY, description, residuals)
         grammar._expr = make
+        grammar.bytes_only = bytes_only
         return grammar
 
     @property

@@ -78,7 +78,8 @@ def sql(
     if prepare:
         residuals.append(prepare_residual(found, data.name))
     expr = statements_of(found, data, kinds, comments=comments, aliases=aliases)
-    return Grammar(expr, _described(found, data.name), tuple(residuals))
+    # Its rules are made when a text reaches them; nothing here should look at them all.
+    return Grammar.deferred(lambda: expr, _described(found, data.name), tuple(residuals), bytes_only=True)
 
 
 def _kinds(statements: str | Iterable[str]) -> tuple[str, ...]:

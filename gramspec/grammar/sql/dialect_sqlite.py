@@ -41,7 +41,7 @@ _FUNCTIONS: Final = (
     Function("char printf format date time datetime julianday unixepoch", 0, None),
     Function("strftime json_extract json_remove", 1, None),
     Function("pi random changes total_changes last_insert_rowid sqlite_version", 0, 0),
-    Function("json_array", 0, None),
+    Function("json_array json_object", 0, None),
     Function("sum total avg min max json_group_array", 1, 1, "aggregate"),
     Function("count", 0, 1, "aggregate"),
     Function("group_concat", 1, 2, "aggregate"),

@@ -86,7 +86,7 @@ def alt(*items: Fragment) -> Fragment:
     """Any one of the fragments; none of none."""
     if not items:
         return NEVER
-    return Fragment(lambda follow: _either(*(item.before(follow) for item in items)))
+    return Fragment(lambda follow: either(*(item.before(follow) for item in items)))
 
 
 def opt(item: Fragment) -> Fragment:
@@ -117,13 +117,14 @@ def listed(item: Fragment, comma: Fragment, least: int = 1, most: int | None = N
     def before(follow: Follow) -> Follow:
         behind = follow
         for _ in range(most - least):
-            behind = _either(follow, further.before(behind))
+            behind = either(follow, further.before(behind))
         return seq(item, *[further] * (least - 1)).before(behind)
 
     return Fragment(before)
 
 
-def _either(*follows: Follow) -> Follow:
+def either(*follows: Follow) -> Follow:
+    """What may follow if any of some may."""
     first, second, third, fourth = (ir.union(*items) for items in zip(*follows, strict=True))
     return first, second, third, fourth
 

@@ -16,7 +16,7 @@ from typing import Final
 from gramspec.grammar.sql.calls import PLAIN
 from gramspec.grammar.sql.catalog import Schema, Table
 from gramspec.grammar.sql.expressions import OPEN, STRICT, WITH
-from gramspec.grammar.sql.lexical import NEVER, NOTHING, Fragment, alt, listed, many, opt, seq
+from gramspec.grammar.sql.lexical import NEVER, NOTHING, Follow, Fragment, alt, either, listed, many, opt, seq
 from gramspec.grammar.sql.select import COUNTED, Select
 from gramspec.grammar.sql.tokens import Words
 
@@ -145,28 +145,32 @@ class Modify:
         )
 
     def _into(self, world: int, target: Target) -> Fragment:
-        tokens, key = self._tokens, self._tokens.key
+        key = self._tokens.key
         alias = opt(key("AS") + self._select.aliases) if self._dialect.has("target alias") else NOTHING
-        forms = []
-        for number in range(target.most, 0, -1):
-            columns = listed(target.columns, tokens.comma, number, number)
-            row = self._values(world, number)
-            forms.append(
-                seq(
-                    tokens.opening,
-                    columns,
-                    tokens.closing,
-                    row + opt(self._conflict(world, target)) | self._query(world, number),
-                )
-            )
+        written = opt(self._returning(world))
+        conflict = opt(self._conflict(world, target)) + written
+
+        def body(width: int | None) -> Fragment:
+            return self._values(world, width) + conflict | self._query(world, width) + written
+
         widths = (target.width,) if target.width is not None else (*range(1, COUNTED + 1), None)
-        for width in widths:
-            forms.append(
-                self._values(world, width) + opt(self._conflict(world, target)) | self._query(world, width)
-            )
+        forms = [self._listed(target, body), *map(body, widths)]
         if self._dialect.has("default values"):
-            forms.append(key("DEFAULT VALUES"))
-        return seq(alias, alt(*forms), opt(self._returning(world)))
+            forms.append(key("DEFAULT VALUES") + written)
+        return alias + alt(*forms)
+
+    def _listed(self, target: Target, body: Callable[[int | None], Fragment]) -> Fragment:
+        """Columns in parentheses, then as many values."""
+        tokens = self._tokens
+
+        def before(follow: Follow) -> Follow:
+            found = NEVER.before(follow)
+            for number in range(target.most, 0, -1):
+                here = (tokens.closing + body(number)).before(follow)
+                found = target.columns.before(either(here, tokens.comma.before(found)))
+            return tokens.opening.before(found)
+
+        return Fragment(before)
 
     def _values(self, world: int, width: int | None) -> Fragment:
         return self._select.values(world, width)
