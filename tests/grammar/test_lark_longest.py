@@ -191,6 +191,8 @@ MEANINGS: list[tuple[str, list[str], list[str]]] = [
     # ignored text is a terminal like others
     ('start: "a" "b"\n%ignore /a?b /', ["aab b"], ["ab", "ab b"]),
     ('start: "a" "b"\n%ignore /-+/', ["-a--b-", "ab"], ["a", "- ab"]),
+    # what ends early does so
+    ('start: line+ W?\nline[suffix=";"]: /[a-z]*/\nW: /[a-z;]+/', ["a;b;", ";", "a;b"], ["a", "a;b;!"]),
     # characters beyond ASCII
     ('start: W "é"\nW: /[à-ü]+/', [], ["éé", "àé"]),
     ('start: W " " "é"\nW: /[à-ü]+x/', ["éàx é"], ["é é"]),

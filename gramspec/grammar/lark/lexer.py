@@ -2,7 +2,8 @@
 
 Law: it reads characters as long as some terminal may still match; where it stops it must be in an accepting
 state, whose terminal is the one with the greatest priority, then a string before a pattern, then the wider,
-then the longer pattern, then by name.
+then the longer pattern, then by name. A terminal that ends early (lazy, suffix, stop) stops the lexer where
+it matches.
 Cost: the subset construction over derivatives of all terminals, under a budget of states.
 Source: Aho, Sethi, Ullman, section 3.8; ties as in Lark's `BasicLexer`.
 """
@@ -69,10 +70,11 @@ class Lexer:
         todo = [start]
         while len(self.arcs) < len(todo):
             state = todo[len(self.arcs)]
-            self.winners.append(next((n for n, term in state if self.engine.nullable[term]), None))
-            self.arcs.append(
-                [(mask, self._number(target, todo)) for target, mask in self._steps(state).items()]
-            )
+            taken = [n for n, term in state if self.engine.nullable[term]]
+            early = [n for n in taken if self.terminals[n].early]
+            self.winners.append(next(iter(early or taken), None))
+            steps = {} if early else self._steps(state)
+            self.arcs.append([(mask, self._number(target, todo)) for target, mask in steps.items()])
         live = self._live()
         self.arcs = [[(mask, target) for mask, target in arcs if target in live] for arcs in self.arcs]
         self.back: list[list[int]] = [[] for _ in self.arcs]

@@ -150,6 +150,8 @@ class _Writer:
         return expr
 
     def _in_order(self, items: tuple[ir.Expr, ...], here: _Names, after: _Names) -> list[ir.Expr]:
+        if not items:
+            return []
         facts = [self.expected.of(item) for item in items]
         follows = [after]
         for first, empty, _ in reversed(facts[1:]):
