@@ -33,6 +33,7 @@ _AHEAD = 24  # bytes of a continuation
 _LEAST = 0.05  # share of a place below which it is not proposed
 _MEMORY = 24  # rows that a mean looks back on
 _PLACES = 1 << 14  # places of the grammar in the table
+_ANCHORS = 512  # anchors of one place of the grammar
 _DEEPEST = 12  # bytes compared backwards
 _ANCHOR = 4  # bytes before a word
 
@@ -96,6 +97,8 @@ class CopyTable:
             known = means.get(anchor)
             if known is None:
                 if mass > 0.0:
+                    if len(means) >= _ANCHORS:  # the oldest goes
+                        means.pop(next(iter(means)))
                     means[anchor] = (1, mass)
             else:
                 count = min(known[0] + 1, _MEMORY)
