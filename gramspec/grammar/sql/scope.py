@@ -92,6 +92,8 @@ class InScope:
             return "it is not UTF-8"
         except ScopeError as error:
             return str(error)
+        except (AttributeError, KeyError, TypeError):
+            return "sqlglot's tree of it has a shape that is not known here"
         except RecursionError:
             raise LimitError("statement depth", "the statement nests too deeply to be read") from None
         return None

@@ -122,6 +122,9 @@ class Expressions:
             return self._function(node, frame, None)
         if isinstance(node, exp.Collate):
             return self.expression(node.this, frame)
+        if isinstance(node, exp.Order):
+            self._each([node], frame)
+            return 1
         if isinstance(node, exp.Distinct):
             for part in node.expressions:
                 self.scalar(part, frame)

@@ -146,6 +146,8 @@ class Frame:
         Names of its windows.
     seen : list of Source or None
         Only these can be named; None: all.
+    doubtful : list of str
+        Columns that a join makes one of more than two.
     """
 
     rules: Rules
@@ -157,6 +159,7 @@ class Frame:
     met_aggregates: int = 0
     windows: set[str] = field(default_factory=set)
     seen: list[Source] | None = None
+    doubtful: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

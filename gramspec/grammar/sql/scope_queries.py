@@ -20,6 +20,7 @@ from gramspec.grammar.sql.scope_names import (
     ScopeError,
     Source,
     Tables,
+    find,
     identifier,
     source_of,
 )
@@ -237,6 +238,8 @@ class Queries(CommonTables):
                 twice = (o for o in frame.sources if o is not source and o.name == source.name)
                 if any(name in other.known and (outer or name not in other.using) for other in twice):
                     raise ScopeError(f"the column {source.name}.{name} of * is ambiguous")
+                if outer and not table and any(name in one.using for one in frame.sources):
+                    find(frame, name)
                 found.append(Output(name, key=(id(source), name)))
         return found
 
@@ -253,7 +256,10 @@ class Queries(CommonTables):
             for name in names:
                 if names.count(name) > 1:
                     raise ScopeError(f"two tables are named {name}")
-        if self.rules.on_looks_right and all(s.side not in ("RIGHT", "FULL") for s in frame.sources):
+        plain = all(source.side not in ("RIGHT", "FULL") for source in frame.sources)
+        if frame.doubtful and not (plain and self.rules.on_looks_right):
+            raise ScopeError(f"the column {frame.doubtful[0]} of USING is ambiguous")
+        if self.rules.on_looks_right and plain:
             return [(condition, None) for condition, _ in conditions]
         return conditions
 
@@ -284,6 +290,12 @@ class Queries(CommonTables):
             joins = item.args.get("joins") or []
             outputs = self.query(item.this, outer)
             frame.sources.append(self._derived(alias, columns, outputs))
+        elif isinstance(item, exp.Lateral) and isinstance(item.this, exp.Subquery):
+            # The one sub-query of FROM that sees the sources before it.
+            self.refuse_others(item, frozenset({"this", "alias"}))
+            alias, columns = self.alias(item)
+            around = Frame(self.rules, sources=list(frame.sources), outer=outer)
+            frame.sources.append(self._derived(alias, columns, self.query(item.this.this, around)))
         else:
             raise ScopeError(f"a {type(item).__name__} in FROM is not known")
         if join is not None:
@@ -319,9 +331,8 @@ class Queries(CommonTables):
             if name not in in_left or name not in in_right:
                 raise ScopeError(f"the column {name} of USING is not on both sides of the join")
             holders = [source for source in left if name in source.columns and name not in source.using]
-            strict = not self.rules.on_looks_right or side in ("RIGHT", "FULL")
-            if len(holders) > 1 and strict and join.args.get("using"):
-                raise ScopeError(f"the column {name} of USING is ambiguous")
+            if len(holders) > 1:
+                frame.doubtful.append(name)
         for source in right:
             source.side = source.side or side
             source.using = source.using | names
@@ -330,7 +341,11 @@ class Queries(CommonTables):
         alias, columns = self.alias(item)
         database = identifier(item.args.get("db"), self.rules)
         if isinstance(item.this, exp.Anonymous):
-            return self.tables.function(self.rules.folded(item.this.name, False), alias)
+            name = self.rules.folded(item.this.name, False)
+            if _sqlite(self):
+                return self.tables.function(name, alias)
+            # One column, unless the statement says otherwise; it has the name of the function, or the alias.
+            return Source(alias or name, columns or [alias or name])
         if not isinstance(item.this, exp.Identifier):
             raise ScopeError("a table has no name")
         name = identifier(item.this, self.rules)
@@ -394,8 +409,12 @@ class Queries(CommonTables):
             elif not any(self._matches(bare, arm) for arm in (arms if _sqlite(self) else [])):
                 raise ScopeError("ORDER BY of a set operation names no column of the result")
         for part in ("limit", "offset"):
-            if node.args.get(part):
-                self.scalar(node.args[part].expression, Frame(self.rules))
+            bound = node.args.get(part)
+            if bound is None:
+                continue
+            number = bound.args.get("count") if isinstance(bound, exp.Fetch) else bound.expression
+            if number is not None:
+                self.scalar(number, Frame(self.rules))
 
     def _matches(self, term: Any, arm: Arm) -> bool:
         try:

@@ -21,7 +21,7 @@ from gramspec.grammar.sql.scope_names import ScopeError
 from gramspec.grammar.sql.sqlite_text import tokens as words_of
 
 _DIALECTS: Final[dict[str, type[SqlglotDialect]]] = {"sqlite": SQLite, "postgres": Postgres, "mysql": MySQL}
-_KEPT: Final = ("CAST", "EXTRACT", "TRIM", "SUBSTRING", "POSITION", "OVERLAY")
+_KEPT: Final = ("CAST", "EXTRACT", "TRIM", "SUBSTRING", "POSITION", "OVERLAY", "GROUP_CONCAT")
 _ACTIONS: Final = ("ROLLBACK", "ABORT", "REPLACE", "FAIL", "IGNORE")
 
 
