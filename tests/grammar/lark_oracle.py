@@ -18,7 +18,6 @@ from gramspec.grammar.core import Grammar
 from gramspec.grammar.lark import lark
 from gramspec.grammar.lark.model import Model, Translator
 from gramspec.grammar.lark.modules import Loader
-from gramspec.grammar.lark.patterns import first_found
 from gramspec.grammar.regex import parse_regex
 from gramspec.grammar.regex.characters import is_empty
 
@@ -56,20 +55,24 @@ class Subject:
         """The same grammar here."""
         return lark(self.text, start=self.start, lexer=lexer, base_path=self.folder)  # type: ignore[arg-type]
 
+    def _model(self, *, ordered: bool) -> Model:
+        scope = Loader(()).load(self.text, str(self.folder) if self.folder else None)
+        return Translator(scope, ordered=ordered).model(self.start)
+
     @cached_property
     def model(self) -> Model:
-        scope = Loader(()).load(self.text, str(self.folder) if self.folder else None)
-        return Translator(scope, ordered=False).model(self.start)
+        """The rules over terminals."""
+        return self._model(ordered=False)
 
     @cached_property
     def ordered_terminals(self) -> list[str]:
-        """Terminals of which a match in order finds fewer texts than belong to their language."""
+        """Terminals of which a match in Lark's order finds fewer texts than belong to their language."""
+        ordered = self._model(ordered=True).terminals
         found = []
         for name, terminal in self.model.terminals.items():
-            if name in self.model.ignored or terminal.kind == "string" or not terminal.pattern:
+            if name in self.model.ignored or terminal.kind == "string":
                 continue
-            ordered = parse_regex(first_found(terminal.pattern))
-            if is_empty(ir.And((parse_regex(terminal.pattern), ir.Not(ordered))), 20_000) is not True:
+            if not _none(ir.And((terminal.expr, ir.Not(ordered[name].expr)))):
                 found.append(name)
         return found
 

@@ -112,7 +112,7 @@ def test_files_of_other_projects_accept_what_lark_accepts(name: str, start: str)
 
 def test_where_the_order_of_a_match_counts_is_known() -> None:
     counted = [text for text in SMALL if Subject(text).ordered_terminals]
-    assert len(counted) == 4
+    assert len(counted) == 5
     assert Subject("start: A B\nA: /ab|abc|a/\nB: /c?d/").ordered_terminals == ["A"]
     assert Subject("start: A B\nA: /abc|ab|a/\nB: /c??d/").ordered_terminals == []
     assert Subject('start: "a"\n%ignore /#.*/').greedy_gaps
