@@ -45,10 +45,12 @@ class TextGraph:
     def __init__(self, grammar: Grammar, limits: Limits | None = None) -> None:
         for node in ir.walk(grammar.expr):
             if isinstance(node, ir.TokenEdge | ir.TokenSet):
-                what = f"the token {node.token!r}" if isinstance(node, ir.TokenEdge) else "sets of tokens"
+                what = "sets of tokens, which have"
+                if isinstance(node, ir.TokenEdge):
+                    what = f"the token {node.token!r}, which has"
                 raise UnsupportedError(
                     "",
-                    f"the grammar uses {what}, which have no spelling",
+                    f"the grammar uses {what} no spelling",
                     "only grammars over bytes can be walked without a vocabulary",
                 )
         self.grammar = grammar
