@@ -270,3 +270,15 @@ def test_predicates_are_stored_with_their_tables(source, dialect):
         broken = bytes(data[:place]) + bytes([data[place] ^ 1]) + bytes(data[place + 1 :])
         with pytest.raises(gs.GramspecError):
             gs.CompiledGrammar.from_bytes(broken, vocabulary)
+
+
+def test_nested_queries_are_read_once_and_wide_ones_are_bounded():
+    nested = b"WITH x AS (" * 40 + b"SELECT a FROM t" + b") SELECT a FROM x" * 40
+    assert SCOPE.holds(nested)
+    doubled = "SELECT * FROM t"
+    for _ in range(18):
+        doubled = f"SELECT * FROM ({doubled}) p, ({doubled}) q" if len(doubled) < 50_000 else doubled
+    assert not SCOPE.holds(doubled.encode())
+    joined = ", ".join(f"t AS t{number}" for number in range(65))
+    assert not SCOPE.holds(f"SELECT 1 FROM {joined}".encode())
+    assert not PREPARES.holds(f"SELECT 1 FROM {joined}".encode())

@@ -45,6 +45,8 @@ _SELECT: Final = frozenset(
 _TABLE: Final = frozenset(["this", "alias", "db", "joins"])
 _SUBQUERY: Final = frozenset(["this", "alias", "with_", "order", "limit", "offset", "joins"])
 _MOST_COLUMNS: Final = 100_000
+_MOST_JOINED: Final = 64  # SQLite's own limit
+_MOST_SOURCES: Final = 1_000
 
 
 class Queries(CommonTables):
@@ -87,9 +89,11 @@ class Queries(CommonTables):
                 self.same_width(arms)
                 self.ends(arms, node, outer, True)
                 return arms[0].outputs
-            if not isinstance(node, (exp.Select, exp.Values)):
+            if isinstance(node, exp.Values):
+                return self._values(node, outer)
+            if not isinstance(node, exp.Select):
                 raise ScopeError(f"a {type(node).__name__} is no query")
-            return self.arm(node, outer).outputs
+            return self._select(node, outer).outputs
         finally:
             self.ctes = before
 
@@ -256,6 +260,9 @@ class Queries(CommonTables):
             for name in names:
                 if names.count(name) > 1:
                     raise ScopeError(f"two tables are named {name}")
+        most = _MOST_JOINED if _sqlite(self) else _MOST_SOURCES
+        if len(frame.sources) > most:
+            raise ScopeError(f"a FROM clause names more than {most} tables")
         plain = all(source.side not in ("RIGHT", "FULL") for source in frame.sources)
         if frame.doubtful and not (plain and self.rules.on_looks_right):
             raise ScopeError(f"the column {frame.doubtful[0]} of USING is ambiguous")
