@@ -277,7 +277,7 @@ def test_nested_queries_are_read_once_and_wide_ones_are_bounded():
     assert SCOPE.holds(nested)
     doubled = "SELECT * FROM t"
     for _ in range(18):
-        doubled = f"SELECT * FROM ({doubled}) p, ({doubled}) q" if len(doubled) < 50_000 else doubled
+        doubled = f"SELECT * FROM ({doubled}) p, ({doubled}) q" if len(doubled) < 30_000 else doubled
     assert not SCOPE.holds(doubled.encode())
     joined = ", ".join(f"t AS t{number}" for number in range(65))
     assert not SCOPE.holds(f"SELECT 1 FROM {joined}".encode())

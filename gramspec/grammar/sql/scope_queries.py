@@ -45,7 +45,7 @@ _SELECT: Final = frozenset(
 _TABLE: Final = frozenset(["this", "alias", "db", "joins"])
 _SUBQUERY: Final = frozenset(["this", "alias", "with_", "order", "limit", "offset", "joins"])
 _MOST_COLUMNS: Final = 100_000
-_MOST_JOINED: Final = 64  # SQLite's own limit
+_MOST_JOINED, _MOST_OUTPUTS = 64, 2_000  # SQLite's own limits
 _MOST_SOURCES: Final = 1_000
 
 
@@ -210,6 +210,8 @@ class Queries(CommonTables):
             name = self.name_of(node)
             alias = isinstance(node, exp.Alias)
             found.append(Output(name, inner, None, alias, frame.met_aggregates > met))
+        if len(found) > _MOST_OUTPUTS and _sqlite(self):
+            raise ScopeError(f"a query has more than {_MOST_OUTPUTS:,} result columns")
         self._columns += len(found)
         if self._columns > _MOST_COLUMNS:
             raise ScopeError(f"the statement has more than {_MOST_COLUMNS:,} result columns in all")
