@@ -45,6 +45,7 @@ def test_recorded_verdicts_are_kept(form: str, least: float) -> None:
             ["x<1.", "x<2.", "<1."],
             ["<2.", "x<3."],
         ),
+        ('start: "<" r ">"\nr[lazy]: /[a-z]*/', ["<>"], ["<a>", "<"]),
         (  # elsewhere the terminal is what it was
             'start: h "!" TEXT | "?" TEXT\nh[lazy]: TEXT "<"\nTEXT: /[a-z<]+/',
             ["a<!b<<", "?a<b", "?<"],

@@ -45,11 +45,12 @@ class _Expected:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self.early = {name for name, terminal in model.terminals.items() if terminal.early}
         self.empty = {
             name: terminal.regular and matches(terminal.expr, "")
             for name, terminal in model.terminals.items()
         }
+        # One that may be empty ends before it begins, and leaves its place to the others.
+        self.early = {name for name, t in model.terminals.items() if t.early and not self.empty[name]}
         names = model.rules.names()
         self.known: dict[str, tuple[_Names, bool, _Names]] = dict.fromkeys(names, (_NONE, False, _NONE))
         users: dict[str, list[str]] = {}
