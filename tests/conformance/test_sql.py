@@ -39,10 +39,10 @@ def share(tally: recorded.Tally) -> float:
 
 @needs_data
 def test_what_sqlite_prepares_is_accepted(capsys: pytest.CaptureFixture[str]) -> None:
-    queries, writes = judged("statements", 3, recorded.QUERIES), judged("statements", 3, recorded.WRITES)
+    queries, writes = judged("statements", 5, recorded.QUERIES), judged("statements", 4, recorded.WRITES)
     with capsys.disabled():
         print(f"\n  queries accepted: {share(queries):.1%}, writes: {share(writes):.1%}")
-    assert queries.right.total() > 1_000 and writes.right.total() > 150
+    assert queries.right.total() > 600 and writes.right.total() > 150
     assert share(queries) >= 0.93
     assert share(writes) >= 0.80
 
@@ -53,7 +53,7 @@ def test_what_sqlite_refuses_is_rejected() -> None:
     assert tally.right["negative: name"] > 350
     assert tally.share("negative: name") >= 0.99
     assert tally.share("negative: syntax") >= 0.99
-    outputs = judged("llm_outputs", 2)
+    outputs = judged("llm_outputs", 4)
     assert share(outputs) >= 0.97
 
 
@@ -76,7 +76,7 @@ def test_random_members_prepare(prepare: bool) -> None:
     judge = Prepares(schema)
     grammar = sql(schema, prepare=prepare, comments=False)
     members, choose = WeightedMembers(grammar, 110), seeded(7)
-    texts = [members.draw(choose) for _ in range(70)]
+    texts = [members.draw(choose) for _ in range(30)]
     refused = [judge.refusal(text) for text in texts if not judge.holds(text)]
     assert len(refused) <= (0 if prepare else 1), refused
     assert all(grammar.accepts(text) for text in texts[:20])
