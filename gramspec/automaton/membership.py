@@ -34,7 +34,8 @@ def accepts(grammar: Grammar, parts: Sequence[bytes | int]) -> bool:
         if isinstance(part, int):
             if named:
                 raise VocabularyError(
-                    f"{grammar.description} names the special token {named[0]!r}: only a vocabulary has its id\n"
+                    f"{grammar.description} names the special token {named[0]!r}: "
+                    "only a vocabulary has its id\n"
                     "  hint: compile it, and let a matcher read the ids"
                 )
             if part < 0:

@@ -223,27 +223,29 @@ NB_MODULE(_native, m) {
              return guarded(e, [&] { return e.exprs.text_spellings(text); });
            })
       .def("token", [](Engine& e, Id token) { return guarded(e, [&] { return e.exprs.token(token); }); })
-      .def("token_set",
-           [](Engine& e, const std::vector<Id>& tokens) {
-             for (const Id token : tokens) check_token(e, token);
-             return guarded(e, [&] {
-               std::vector<std::uint32_t> bits(e.words(), 0);
-               for (const Id token : tokens) gramspec::set_bit(bits, token);
-               return e.exprs.token_set(bits);
-             });
-           },
-           "One token out of some, by their ids.")
-      .def("edge_tokens",
-           [](Engine& e, Id edge) {
-             return guarded(e, [&] {
-               std::vector<Id> tokens;
-               for (Id token = 0; token < e.trie.vocabulary_size(); ++token) {
-                 if (e.exprs.edge_has(edge, token)) tokens.push_back(token);
-               }
-               return tokens;
-             });
-           },
-           "The ids that a token edge of `partition_head` stands for.")
+      .def(
+          "token_set",
+          [](Engine& e, const std::vector<Id>& tokens) {
+            for (const Id token : tokens) check_token(e, token);
+            return guarded(e, [&] {
+              std::vector<std::uint32_t> bits(e.words(), 0);
+              for (const Id token : tokens) gramspec::set_bit(bits, token);
+              return e.exprs.token_set(bits);
+            });
+          },
+          "One token out of some, by their ids.")
+      .def(
+          "edge_tokens",
+          [](Engine& e, Id edge) {
+            return guarded(e, [&] {
+              std::vector<Id> tokens;
+              for (Id token = 0; token < e.trie.vocabulary_size(); ++token) {
+                if (e.exprs.edge_has(edge, token)) tokens.push_back(token);
+              }
+              return tokens;
+            });
+          },
+          "The ids that a token edge of `partition_head` stands for.")
       .def("new_rule",
            [](Engine& e, const std::string& name) {
              return guarded(e, [&] { return e.exprs.new_rule(name); });
