@@ -111,6 +111,8 @@ def test_aliases_from_a_list() -> None:
     assert not grammar.accepts("SELECT y.a FROM t AS y")
     with pytest.raises(gs.OptionError, match="is no name"):
         gs.sql({"t": ["a"]}, aliases=("",))
+    with pytest.raises(gs.OptionError, match="no names"):
+        gs.sql({"t": ["a"]}, aliases=())
 
 
 def test_unknown_dialects_and_kinds_are_refused_by_name() -> None:
@@ -118,3 +120,17 @@ def test_unknown_dialects_and_kinds_are_refused_by_name() -> None:
         gs.sql(dialect="oracle")
     with pytest.raises(gs.OptionError, match="drop"):
         gs.sql(statements=("drop",))
+
+
+def test_masks_leave_the_names_of_the_schema() -> None:
+    tokens: list[bytes | None] = [bytes([byte]) for byte in range(256)]
+    vocabulary = gs.Vocabulary([*tokens, None], [256])
+    grammar = gs.sql(
+        {"users": ["name"], "pets": ["owner"]}, statements="select", aliases=("x",), comments=False
+    )
+    matcher = gs.compile(grammar, vocabulary).matcher()
+    for byte in b"SELECT name FROM ":
+        matcher.advance(byte)
+    allowed = {chr(token) for token in matcher.allowed_ids()}
+    # A table in any case or in quotes, a table function or a parenthesis; no other word begins here.
+    assert {letter for letter in allowed if letter.isalpha()} == set("uUpPjJ")

@@ -52,7 +52,8 @@ def sql(
     scope : bool
         Whether names must be in scope where they stand; asked at the end of a text. Needs a schema.
     aliases : iterable of str, optional
-        The names that a statement may make for tables, columns and common table expressions; None: any.
+        The names that a statement may make for tables, columns and common table expressions, one at least;
+        None: any.
     comments : bool
         Whether comments may stand between tokens.
 

@@ -73,7 +73,7 @@ def vocabulary_of(
     if aliases is None:
         free, bare = names.free(dialect.reserved | barred), names.free(dialect.keywords)
     else:
-        listed = list(aliases)
+        listed = aliases if isinstance(aliases, str) else list(aliases)
         free, bare = names.some(listed, barred), names.some(listed, dialect.keywords)
     if schema is None:
         return Vocabulary(free, free, free, free, bare, free)

@@ -83,14 +83,16 @@ class Names:
         return _is_word(name) and upper not in self._dialect.reserved and upper not in barred
 
     def some(self, aliases: Iterable[str], barred: frozenset[str]) -> Fragment:
-        """Aliases out of a list; no alias at all if it is empty.
+        """Aliases out of a list.
 
         Raises
         ------
         OptionError
-            If one is no text, empty, or holds NUL.
+            If there is none, or one is no text, empty, or holds NUL.
         """
-        names = list(aliases)
+        names = [aliases] if isinstance(aliases, str) else list(aliases)
+        if not names:
+            raise OptionError("aliases: no names; name one at least, or write None for any")
         for name in names:
             if not isinstance(name, str) or not name or "\0" in name:
                 raise OptionError(f"aliases: {name!r} is no name")
