@@ -76,7 +76,8 @@ def vocabulary_of(
         listed = aliases if isinstance(aliases, str) else list(aliases)
         free, bare = names.some(listed, barred), names.some(listed, dialect.keywords)
     if schema is None:
-        return Vocabulary(free, free, free, free, bare, free)
+        known = free if aliases is not None else names.free(dialect.reserved)
+        return Vocabulary(known, known, free, free, bare, free)
     tables = [table.name for table in schema.tables]
     columns = [column.name for table in schema.tables for column in table.columns]
     if any(table.rowid and table.kind == "table" for table in schema.tables):
