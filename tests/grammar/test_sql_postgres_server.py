@@ -106,7 +106,7 @@ def test_statements_of_the_grammar_are_statements_of_the_server(url: str) -> Non
     grammar = gs.sql(url, dialect="postgres")
     texts = (
         "SELECT city, count(*) FROM customers GROUP BY city HAVING count(*) > 1 ORDER BY 2 DESC LIMIT 3",
-        "SELECT o.total::integer FROM orders AS o LEFT JOIN customers c ON customer = c.id WHERE name ILIKE 'a%'",
+        "SELECT total::integer FROM orders LEFT JOIN customers c ON customer = c.id WHERE name ILIKE 'a%'",
         "WITH big AS (SELECT * FROM orders WHERE total > 10) SELECT max(total) FROM big",
         "SELECT rank() OVER (PARTITION BY customer ORDER BY total) FROM orders",
         "UPDATE orders SET paid = TRUE WHERE id = 1 RETURNING id",
