@@ -56,6 +56,14 @@ Draft = Annotated[
     str | None, typer.Option(help="Draft of JSON Schema: 4, 6, 7, 2019-09 or 2020-12; default: by $schema.")
 ]
 Start = Annotated[str | None, typer.Option(help=START_HELP, show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")]
+Temperature = Annotated[float, typer.Option(help="Divides the logits.")]
+TopK = Annotated[int, typer.Option(help="Keep the k most probable tokens; 0 keeps all.")]
+TopP = Annotated[float, typer.Option(help="Keep the most probable tokens of this mass.")]
+Target = Annotated[
+    str | None,
+    typer.Option(help="Directory of the target model; default: the embedded pair.", show_default=False),
+]
 
 
 @app.callback()
@@ -87,12 +95,10 @@ def generate(
     max_new_tokens: Annotated[
         int, typer.Option(help="Longest text in tokens, the end-of-sequence token counted.")
     ] = 256,
-    temperature: Annotated[float, typer.Option(help="Divides the logits.")] = 1.0,
-    top_k: Annotated[int, typer.Option(help="Keep the k most probable tokens; 0 keeps all.")] = 0,
-    top_p: Annotated[float, typer.Option(help="Keep the most probable tokens of this mass.")] = 1.0,
-    target: Annotated[
-        str | None, typer.Option(help="Directory of the target model; default: the embedded pair.")
-    ] = None,
+    temperature: Temperature = 1.0,
+    top_k: TopK = 0,
+    top_p: TopP = 1.0,
+    target: Target = None,
     draft: Annotated[
         str | None, typer.Option(help="Directory of a draft model; 'none' drafts nothing.")
     ] = None,
@@ -173,7 +179,7 @@ def compile_(
     ] = None,
     max_boxes: Annotated[int, typer.Option(help="Largest drawing, in boxes.")] = 2_000,
     seed: Annotated[int, typer.Option(help="Chooses the samples.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")] = False,
+    as_json: AsJson = False,
     kind: Kind = "auto",
     property_order: Order = "schema",
     whitespace: WhiteSpace = "any",
@@ -223,7 +229,7 @@ def check(
     file: Annotated[
         str | None, typer.Option("--file", help="File with the text, every byte of it; '-' reads stdin.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")] = False,
+    as_json: AsJson = False,
     kind: Kind = "auto",
     property_order: Order = "schema",
     whitespace: WhiteSpace = "any",
@@ -261,18 +267,15 @@ def phi(
     plot: Annotated[
         str | None, typer.Option(help="File for the plots: .png, .svg or .pdf.", show_default=False)
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")] = False,
+    as_json: AsJson = False,
     seed: Annotated[int, typer.Option(help="Makes the answer reproducible.")] = 0,
     max_new_tokens: Annotated[
         int, typer.Option(help="Longest text in tokens, the end-of-sequence token counted.")
     ] = 64,
-    temperature: Annotated[float, typer.Option(help="Divides the logits.")] = 1.0,
-    top_k: Annotated[int, typer.Option(help="Keep the k most probable tokens; 0 keeps all.")] = 0,
-    top_p: Annotated[float, typer.Option(help="Keep the most probable tokens of this mass.")] = 1.0,
-    target: Annotated[
-        str | None,
-        typer.Option(help="Directory of the target model; default: the embedded pair.", show_default=False),
-    ] = None,
+    temperature: Temperature = 1.0,
+    top_k: TopK = 0,
+    top_p: TopP = 1.0,
+    target: Target = None,
     draft: Annotated[
         str | None,
         typer.Option(help="Directory of a draft model, for rollouts; 'none': no draft.", show_default=False),
@@ -365,17 +368,14 @@ def sql(
         bool,
         typer.Option("--report", help="Show on stderr what each statement cost and what may be claimed."),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")] = False,
+    as_json: AsJson = False,
     max_new_tokens: Annotated[
         int, typer.Option(help="Longest statement in tokens, the end-of-sequence token counted.")
     ] = 128,
-    temperature: Annotated[float, typer.Option(help="Divides the logits.")] = 1.0,
-    top_k: Annotated[int, typer.Option(help="Keep the k most probable tokens; 0 keeps all.")] = 0,
-    top_p: Annotated[float, typer.Option(help="Keep the most probable tokens of this mass.")] = 1.0,
-    target: Annotated[
-        str | None,
-        typer.Option(help="Directory of the target model; default: the embedded pair.", show_default=False),
-    ] = None,
+    temperature: Temperature = 1.0,
+    top_k: TopK = 0,
+    top_p: TopP = 1.0,
+    target: Target = None,
     draft: Annotated[
         str | None,
         typer.Option(help="Directory of a draft model; 'none' drafts nothing.", show_default=False),

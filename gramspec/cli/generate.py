@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, cast
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from gramspec import models
-from gramspec.cli.sources import GrammarRequest, read_grammar
+from gramspec.cli.progress import counting_bar
+from gramspec.cli.sources import GrammarRequest, read_grammar, read_text
 from gramspec.decoding.generate import generate
 from gramspec.decoding.options import DecodingOptions
 from gramspec.decoding.streaming import Chunk
@@ -85,10 +84,7 @@ def generate_texts(request: GenerateRequest) -> None:
     )
     target, draft = named_models(request.target, request.draft)
     console = Console(stderr=True)
-    columns = (TextColumn("sampling"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(
-        *columns, console=console, transient=True, disable=request.stream or not console.is_terminal
-    ) as bar:
+    with counting_bar(console, hidden=request.stream) as bar:
         task = bar.add_task("sampling", total=request.n)
         [completions] = generate(
             target,
@@ -134,15 +130,11 @@ def _grammar(request: GenerateRequest) -> Grammar:
 
         return regex(request.regex)
     assert request.schema is not None
-    try:
-        text = sys.stdin.read() if request.schema == "-" else Path(request.schema).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise OptionError(f"--schema {request.schema}: {error}") from None
     from gramspec.grammar.json_schema import json_schema
 
     whitespace: Any = int(request.whitespace) if request.whitespace.isdecimal() else request.whitespace
     order = cast(Literal["schema", "any"], request.property_order)
-    return json_schema(text, property_order=order, whitespace=whitespace)
+    return json_schema(read_text(request.schema, "--schema"), property_order=order, whitespace=whitespace)
 
 
 def named_models(target: str | None, draft: str | None) -> tuple[Any, Any]:

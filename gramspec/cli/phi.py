@@ -19,11 +19,12 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 from rich.table import Table
 
 from gramspec.cli.generate import named_models
 from gramspec.cli.potentials import Setting, check_names, make_potential
+from gramspec.cli.progress import counting_bar
 from gramspec.cli.sources import GrammarRequest, read_grammar
 from gramspec.decoding.checks import check_budget, check_draft, check_eos, check_lengths, tokenize
 from gramspec.decoding.rows import RowLaw
@@ -98,9 +99,7 @@ def show_phi(request: PhiRequest) -> None:
     """
     _check(request)
     at = _setting(request)
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with counting_bar(Console(stderr=True)) as bar:
         points = _points(request, at, bar)
         judged = [_judge(name, request, at, points, bar) for name in request.potentials]
     if request.plot is not None:

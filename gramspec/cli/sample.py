@@ -11,9 +11,9 @@ import sys
 from dataclasses import dataclass
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from gramspec.automaton.members import Members, UniformMembers, WeightedMembers, seeded
+from gramspec.cli.progress import counting_bar
 from gramspec.cli.sources import GrammarRequest, read_grammar
 from gramspec.errors import OptionError
 
@@ -52,9 +52,7 @@ def sample_texts(request: SampleRequest) -> None:
         raise OptionError("--max-length: only with --uniform; weighted texts have --length")
     choose = seeded(request.seed)
     grammar = read_grammar(request.grammar).grammar
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with counting_bar(Console(stderr=True)) as bar:
         members: Members
         if request.uniform:
             counting = bar.add_task("counting", total=None)

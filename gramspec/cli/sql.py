@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from gramspec.cli.generate import named_models
+from gramspec.cli.progress import counting_bar
 from gramspec.cli.sources import read_text
 from gramspec.cli.sql_results import Result, runner
 from gramspec.decoding.completion import Completion
@@ -171,9 +171,7 @@ def _statements(request: SqlRequest, schema: Schema, grammar: Grammar) -> list[C
     assert request.question is not None
     target, draft = named_models(request.target, request.draft)
     prompt = prompt_of(request, schema)
-    console = Console(stderr=True)
-    columns = (TextColumn("sampling"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with counting_bar(Console(stderr=True)) as bar:
         task = bar.add_task("sampling", total=request.n)
         try:
             [completions] = generate(
