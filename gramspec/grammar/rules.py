@@ -170,7 +170,7 @@ class Rules:
         """
         among = set(names)
         uses = {
-            name: [used for used in self.uses(self._body(name)) if used in among and self.defined(used)]
+            name: [used for used in self.uses(self.body(name)) if used in among and self.defined(used)]
             for name in among
             if self.defined(name)
         }
@@ -178,10 +178,8 @@ class Rules:
         for name in self.names():
             group = groups.get(name)
             if group is not None:
-                position = self._entries[name].position
-                assert position is not None
                 around = "" if len(group) == 1 else f" by way of {_listed(sorted(group - {name}))}"
-                raise position.error(f"{self.what} `{name}` uses itself{around}", hint)
+                raise self.place(name).error(f"{self.what} `{name}` uses itself{around}", hint)
 
     def uses(self, body: ir.Expr) -> Iterator[str]:
         """The names that a body refers to, each node's once."""
@@ -210,13 +208,11 @@ class Rules:
             If the start has no member.
         """
         self.check_names(start, position)
-        root = self._entries[start]
         reached = self._reached(start)
-        alive = productive([self._body(name) for name in self._entries if self.defined(name)])
-        barren = [name for name in reached if id(self._body(name)) not in alive]
-        assert root.position is not None
+        alive = productive([self.body(name) for name in self._entries if self.defined(name)])
+        barren = [name for name in reached if id(self.body(name)) not in alive]
         if start in barren:
-            raise root.position.error(*self._why_empty(start, set(barren)), EmptyLanguageError)
+            raise self.place(start).error(*self._why_empty(start, set(barren)), EmptyLanguageError)
         notes = [self._note(name, f"{self.what} `{name}` has no member: it never ends") for name in barren]
         unused = [name for name in self.names() if name not in reached]
         notes += [self._note(name, f"{self.what} `{name}` is not used from `{start}`") for name in unused]
@@ -225,7 +221,9 @@ class Rules:
 
     def body(self, name: str) -> ir.Expr:
         """The body of a rule that is defined."""
-        return self._body(name)
+        body = self._entries[name].rule.body
+        assert body is not None
+        return body
 
     def name_of(self, rule: ir.Rule) -> str:
         """The name of the rule that a reference leads to."""
@@ -244,15 +242,8 @@ class Rules:
             self._names[id(entry.rule)] = name
         return entry
 
-    def _body(self, name: str) -> ir.Expr:
-        body = self._entries[name].rule.body
-        assert body is not None
-        return body
-
     def _note(self, name: str, reason: str) -> Note:
-        position = self._entries[name].position
-        assert position is not None
-        return Note(name, position, reason)
+        return Note(name, self.place(name), reason)
 
     def _reached(self, start: str) -> dict[str, list[str]]:
         """The rules that a rule leads to, itself first, each with what its body uses."""
@@ -261,7 +252,7 @@ class Rules:
         while todo:
             name = todo.pop()
             if name not in found:
-                found[name] = list(self.uses(self._body(name)))
+                found[name] = list(self.uses(self.body(name)))
                 todo.extend(reversed(found[name]))
         return found
 
@@ -271,7 +262,7 @@ class Rules:
         name: str | None = start
         while name is not None and name not in path:
             path.append(name)
-            name = next((used for used in self.uses(self._body(name)) if used in barren), None)
+            name = next((used for used in self.uses(self.body(name)) if used in barren), None)
         if name is None:
             return f"{self.what} `{start}` has no member: `{path[-1]}` matches nothing", ""
         cycle = path[path.index(name) :]
@@ -333,19 +324,19 @@ class _Writer:
             else:
                 if not self._is_regular(name):
                     self.irregular.add(name)
-                self.made[name] = self._use(name, self._rebuilt(self.rules._body(name)))
+                self.made[name] = self._use(name, self._rebuilt(self.rules.body(name)))
         for name in self.reached:
             if name in self.recursive and name not in self.barren:
-                self._fresh(name).define(self._rebuilt(self.rules._body(name)))
+                self._fresh(name).define(self._rebuilt(self.rules.body(name)))
         if start in self.recursive:
             return self.made[start]
-        return self._rebuilt(self.rules._body(start))
+        return self._rebuilt(self.rules.body(start))
 
     def _is_regular(self, name: str) -> bool:
         """Whether a rule without recursion is regular, given those it uses."""
         if not self.irregular.isdisjoint(self.reached[name]):
             return False
-        nodes = within(self.rules._body(name))
+        nodes = within(self.rules.body(name))
         mine = self.rules._names
         return not any(
             isinstance(node, ir.TokenEdge | ir.TokenSet | ir.JsonObject)

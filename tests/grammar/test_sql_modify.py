@@ -9,7 +9,7 @@ import pytest
 import gramspec as gs
 from gramspec.grammar.sql.build import statements_of
 from gramspec.grammar.sql.catalog import Column, Schema, Table
-from gramspec.grammar.sql.dialect import dialect_of
+from gramspec.grammar.sql.dialects import dialect_of
 
 DDL = """
 CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT, c REAL, twice AS (a * 2), UNIQUE (b, c));

@@ -14,7 +14,7 @@ from gramspec.errors import OptionError
 from gramspec.grammar.core import Grammar, Residual
 from gramspec.grammar.sql.build import statements_of
 from gramspec.grammar.sql.catalog import Schema
-from gramspec.grammar.sql.dialect import dialect_of
+from gramspec.grammar.sql.dialects import dialect_of
 from gramspec.grammar.sql.prepare import prepare_residual
 from gramspec.grammar.sql.schema import dialect_named, read_schema
 from gramspec.grammar.sql.scope import scope_residual

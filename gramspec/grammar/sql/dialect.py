@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from gramspec.errors import OptionError
 from gramspec.grammar.sql.catalog import Dialect as Name
 
 Kind = Literal["scalar", "aggregate", "window", "ordered", "table"]
@@ -94,22 +93,3 @@ class Dialect:
 def words_of(*lines: str) -> frozenset[str]:
     """The words of some lines."""
     return frozenset(" ".join(lines).split())
-
-
-def dialect_of(name: str) -> Dialect:
-    """The dialect of a name.
-
-    Raises
-    ------
-    OptionError
-        If there is none; the known ones are listed.
-    """
-    from gramspec.grammar.sql.dialect_mysql import MYSQL
-    from gramspec.grammar.sql.dialect_postgres import POSTGRES
-    from gramspec.grammar.sql.dialect_sqlite import SQLITE
-
-    known = {"sqlite": SQLITE, "postgres": POSTGRES, "mysql": MYSQL}
-    found = known.get(name)
-    if found is None:
-        raise OptionError(f"dialect={name!r}: the dialects are {', '.join(map(repr, known))}")
-    return found

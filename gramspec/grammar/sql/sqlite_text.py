@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from gramspec.errors import GrammarError
+from gramspec.grammar.rules import Position
 
 _TOKEN = re.compile(
     r"""(?P<space>[ \t\n\f\r]++|--[^\n]*+|/\*.*?(?:\*/|\Z))
@@ -119,9 +120,7 @@ def statements(script: str) -> Iterator[Statement]:
 
 def placed(text: str, offset: int, reason: str, hint: str = "") -> GrammarError:
     """An error at a character of the user's text, by line and column."""
-    line = text.count("\n", 0, offset) + 1
-    column = offset - text.rfind("\n", 0, offset)
-    return GrammarError(f"{line}:{column}", reason, hint, text)
+    return Position(text, offset).error(reason, hint)
 
 
 def without_double_quotes(text: str) -> str:
