@@ -1,7 +1,9 @@
 """Lark front end: a Lark grammar to the grammar of the texts it describes.
 
-Law: scannerless; a terminal is a regular language, whatever its priority and the order of its alternatives.
-Source: API, section 1; the grammar language of Lark 1.2 and later.
+Law: by default scannerless: a terminal is a regular language, whatever its priority and the order of its
+alternatives; but one that ends early (`lazy`, `suffix`, `stop`) ends at its first end. `lexer` chooses other
+meanings.
+Source: API, section 1; the grammar language of Lark 1.2 and later, and llguidance's extensions of it.
 """
 
 from __future__ import annotations
@@ -29,8 +31,9 @@ def lark(
     """The texts that a Lark grammar describes.
 
     All of Lark's grammar language is read, by Lark's own parser: imports, templates, aliases, inlined
-    rules, priorities, `%ignore`, `%extend`, `%override`, ranges, flags. There is no lexer: a text belongs
-    if there is any way to cut it into terminals that the rules allow.
+    rules, priorities, `%ignore`, `%extend`, `%override`, ranges, flags. By default there is no lexer: a text
+    belongs if there is any way to cut it into terminals that the rules allow. What llguidance adds to the
+    language is read too.
 
     Parameters
     ----------
