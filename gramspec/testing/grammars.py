@@ -1,7 +1,7 @@
 """Small random grammars and vocabularies from one source of dice.
 
 Law: every expression is byte-level and within the IR's rules (And/Not only over regular parts).
-Cost: a few hundred dice per grammar. Source: issue of the audit core; laws, "How exactness is proved".
+Cost: a few hundred dice per grammar. Source: laws, "How exactness is proved".
 
 The dice are a NumPy generator (fresh worlds by seed) or a hypothesis draw (which then shrinks).
 """

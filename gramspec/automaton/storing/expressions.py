@@ -21,7 +21,6 @@ from gramspec.grammar.json_schema.json_text import Json
 MOST_DEPTH = 3000
 """How deep nodes may nest inside a rule, as in the engine."""
 
-_Of: TypeAlias = Callable[[ir.Expr], int]
 _Words: TypeAlias = Iterable[int]
 
 # Codes of the kinds of nodes; a code is never used for another kind.

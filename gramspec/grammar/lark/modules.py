@@ -41,6 +41,10 @@ class Definition:
         Trees of alternatives, each with the scope in which its names mean something; none if declared only.
     position : Position
         Where it is defined.
+    priority : int
+        The number after its name; what it means is the lexer's to say.
+    attributes : Attributes, optional
+        Those in brackets after its name.
     """
 
     name: str

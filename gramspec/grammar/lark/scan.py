@@ -96,6 +96,10 @@ class Source:
         As the user wrote it.
     file : str
         Its name for errors; empty for the text given to `lark`.
+    read : str
+        As Lark reads it; the same until `rewrite`.
+    atoms : list of Atom
+        What the rewritten spans stand for, by the number in their stand-ins.
     """
 
     text: str

@@ -22,7 +22,6 @@ MAX_DDL: Final = 8_000_000
 
 _MOST_TABLES: Final = 10_000
 _MOST_COLUMNS: Final = 100_000
-_OBJECTS: Final = ("TABLE", "VIEW", "INDEX", "TRIGGER")
 _WITHOUT_EFFECT: Final = ("BEGIN", "COMMIT", "END")
 _NEAR: Final = re.compile(r'near "(.*)": syntax error', re.DOTALL)
 _HINT: Final = "give CREATE, ALTER TABLE and DROP statements alone, as `sqlite3 FILE .schema` prints them"
