@@ -111,9 +111,9 @@ def read_grammar(request: GrammarRequest) -> Source:
 
 
 def read_text(path: str, option: str) -> str:
-    """The text of a file, or of standard input for ``-``."""
+    """The text of a file, or of standard input for ``-``, without a byte order mark."""
     try:
-        return sys.stdin.read() if path == "-" else Path(path).read_text("utf-8")
+        return sys.stdin.read().removeprefix("\ufeff") if path == "-" else Path(path).read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise OptionError(f"{option} {path}: {error}") from None
 

@@ -56,5 +56,7 @@ def gbnf(text: str, *, start: str = "root", dialect: Dialect = "llama.cpp") -> G
     if dialect not in DIALECTS:
         known = " and ".join(f'"{name}"' for name in DIALECTS)
         raise GrammarError("", f"unknown dialect {dialect!r}", f"the dialects are {known}")
+    if not isinstance(start, str):
+        raise GrammarError("", f"the name of a rule is a str, not {type(start).__name__}", 'start="root"')
     expr = Parser(text, dialect).run(start)
     return Grammar(expr, f"GBNF grammar, rule `{start}`")

@@ -9,7 +9,7 @@ Source: API, section 1; the grammar language of Lark 1.2 and later, and llguidan
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, get_args
 
 from gramspec.errors import GrammarError, OptionError
@@ -76,9 +76,17 @@ def lark(
     if lexer not in get_args(Lexer):
         names = ", ".join(repr(name) for name in get_args(Lexer))
         raise OptionError(f"lexer: {lexer!r} is none of {names}")
+    if not isinstance(start, str):
+        raise OptionError(f"start: the name of a rule is a str, not {type(start).__name__}")
+    if isinstance(import_paths, (str, bytes, os.PathLike)) or not isinstance(import_paths, Iterable):
+        raise OptionError(f"import_paths: a list of folders, not {type(import_paths).__name__}")
+    folders = list(import_paths)
+    for path in (*folders, "" if base_path is None else base_path):
+        if not isinstance(path, (str, os.PathLike)):
+            raise OptionError(f"import_paths, base_path: a folder is a path, not {type(path).__name__}")
     folder = script_folder() if base_path is None else os.fspath(base_path)
     try:
-        scope = Loader(import_paths).load(text, folder)
+        scope = Loader(folders).load(text, folder)
         model = Translator(scope, ordered=lexer == "dynamic_complete").model(start)
     except RecursionError:
         reason = "groups, terminals in terminals or arguments of templates nest too deeply"

@@ -72,6 +72,8 @@ def sql(
     """
     data = dialect_of(dialect_named(dialect))
     kinds = _kinds(statements)
+    if aliases is not None and not isinstance(aliases, Iterable):
+        raise OptionError(f"aliases: a {type(aliases).__name__} is no list of names")
     found = None if schema is None else read_schema(schema, data.name)
     residuals: list[Residual] = []
     if found is not None and scope:
@@ -84,6 +86,10 @@ def sql(
 
 
 def _kinds(statements: str | Iterable[str]) -> tuple[str, ...]:
+    if not isinstance(statements, Iterable):
+        raise OptionError(
+            f"statements: a {type(statements).__name__} is none; there are {', '.join(KINDS)}, or 'all'"
+        )
     asked = (
         KINDS if statements == "all" else (statements,) if isinstance(statements, str) else tuple(statements)
     )

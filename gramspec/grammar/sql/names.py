@@ -6,6 +6,7 @@ Source: https://www.sqlite.org/lang_keywords.html and its like for the other dia
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -18,6 +19,7 @@ from gramspec.grammar.sql.dialect import Dialect
 from gramspec.grammar.sql.lexical import NEVER, WORD, Fragment, Lexis, fold_byte
 
 _ASCII_WORD: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
+_NO_NAME: Final = re.compile("[\0\ud800-\udfff]")
 _CLOSING: Final = {'"': '"', "`": "`", "[": "]"}
 
 
@@ -88,13 +90,13 @@ class Names:
         Raises
         ------
         OptionError
-            If there is none, or one is no text, empty, or holds NUL.
+            If there is none, or one is no text, empty, or holds NUL or a lone surrogate.
         """
         names = [aliases] if isinstance(aliases, str) else list(aliases)
         if not names:
             raise OptionError("aliases: no names; name one at least, or write None for any")
         for name in names:
-            if not isinstance(name, str) or not name or "\0" in name:
+            if not isinstance(name, str) or not name or _NO_NAME.search(name):
                 raise OptionError(f"aliases: {name!r} is no name")
         return self.known(names, barred)
 

@@ -319,4 +319,6 @@ def _malformed(text: str, offset: int, error: Any) -> GrammarError:
         begin = sum(len(one) + 1 for one in text.split("\n")[: lines + line - 1])
         offset = begin + max(0, start - 1) + (offset - (before.rfind("\n") + 1) if line == 1 else 0)
     reason = found.get("description") or re.sub(r"\s+", " ", str(error))[:120]
-    return placed(text, min(offset, len(text)), f"sqlglot says: {reason.rstrip('.')}")
+    # What sqlglot found is at the place already; it would be shown with all that a token knows of itself.
+    reason = reason.partition(" but got <Token")[0].rstrip(".")
+    return placed(text, min(offset, len(text)), f"sqlglot says: {reason}")

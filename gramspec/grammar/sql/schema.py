@@ -12,8 +12,10 @@ from typing import Final, cast, get_args
 
 from gramspec.errors import GrammarError, OptionError
 from gramspec.grammar.sql.catalog import Column, Dialect, Schema, Table
+from gramspec.grammar.sql.sqlite_text import placed
 
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+_.-]*://")
+_FOREIGN: Final = re.compile("[\0\ud800-\udfff]")
 _SPELLINGS: Final = {"postgresql": "postgres", "mariadb": "mysql", "sqlite3": "sqlite"}
 _MOST_NAMED: Final = 100_000
 
@@ -71,6 +73,11 @@ def read_schema(source: object, dialect: Dialect) -> Schema:
 
 
 def _of_ddl(text: str, dialect: Dialect) -> Schema:
+    if (foreign := _FOREIGN.search(text)) is not None:
+        what = "a NUL character" if foreign[0] == "\0" else f"the lone surrogate U+{ord(foreign[0]):04X}"
+        raise placed(text, foreign.start(), f"the DDL holds {what}", "take it out")
+    if text.startswith("\ufeff"):
+        text = " " + text[1:]  # the mark of UTF-8 files of some editors
     if dialect == "sqlite":
         from gramspec.grammar.sql.sqlite_ddl import sqlite_schema
 
