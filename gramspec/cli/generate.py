@@ -7,6 +7,7 @@ Source: API, "Command line".
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -15,6 +16,7 @@ from rich.console import Console
 from gramspec import models
 from gramspec.cli.progress import counting_bar
 from gramspec.cli.sources import GrammarRequest, read_grammar, read_text
+from gramspec.decoding.completion import Completion
 from gramspec.decoding.generate import generate
 from gramspec.decoding.options import DecodingOptions
 from gramspec.decoding.streaming import Chunk
@@ -22,13 +24,10 @@ from gramspec.errors import OptionError
 from gramspec.grammar.core import Grammar
 
 
-@dataclass(frozen=True)
-class GenerateRequest:
-    """The options of the command, as typed."""
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """What requests of commands that draw texts have in common."""
 
-    prompt: str
-    schema: str | None
-    regex: str | None
     law: str
     n: int
     seed: int | None
@@ -39,12 +38,21 @@ class GenerateRequest:
     top_p: float
     target: str | None
     draft: str | None
-    gamma: int | None
     max_attempts: int
     max_seconds: float | None
+    sampler: str = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerateRequest(Sampling):
+    """The options of the command, as typed."""
+
+    prompt: str
+    schema: str | None
+    regex: str | None
+    gamma: int | None
     property_order: str
     whitespace: str
-    sampler: str = "auto"
     drafter: str = "auto"
     verifier: str = "auto"
     controller: str = "auto"
@@ -82,27 +90,9 @@ def generate_texts(request: GenerateRequest) -> None:
         particles=request.particles,
         mcmc_steps=request.mcmc_steps,
     )
-    target, draft = named_models(request.target, request.draft)
+    pair = named_models(request.target, request.draft)
+    completions = sampled(request, pair, request.prompt, grammar, options, _show if request.stream else None)
     console = Console(stderr=True)
-    with counting_bar(console, hidden=request.stream) as bar:
-        task = bar.add_task("sampling", total=request.n)
-        [completions] = generate(
-            target,
-            [request.prompt],
-            grammar,
-            draft=draft,
-            law=cast(Literal["conditional", "masked"], request.law),
-            sampler=request.sampler,
-            n=request.n,
-            max_new_tokens=request.max_new_tokens,
-            temperature=request.temperature,
-            top_p=request.top_p,
-            top_k=request.top_k,
-            seed=request.seed,
-            options=options,
-            progress=lambda done, total: bar.update(task, completed=done),
-            stream=_show if request.stream else None,
-        )
     for completion in completions:
         if not request.stream:
             sys.stdout.write(completion.text + "\n")
@@ -135,6 +125,54 @@ def _grammar(request: GenerateRequest) -> Grammar:
     whitespace: Any = int(request.whitespace) if request.whitespace.isdecimal() else request.whitespace
     order = cast(Literal["schema", "any"], request.property_order)
     return json_schema(read_text(request.schema, "--schema"), property_order=order, whitespace=whitespace)
+
+
+def sampled(
+    request: Sampling,
+    pair: tuple[Any, Any],
+    prompt: str,
+    grammar: Grammar,
+    options: DecodingOptions,
+    stream: Callable[[Chunk], None] | None = None,
+) -> list[Completion]:
+    """The texts that a command asks for, drawn under a progress bar.
+
+    Parameters
+    ----------
+    request : Sampling
+        How many, of which law, how.
+    pair : tuple
+        Target and draft model, as `named_models` gives them.
+    prompt : str
+        What the model is asked.
+    grammar : Grammar
+        What may be written.
+    options : DecodingOptions
+        The rest of what is asked.
+    stream : callable, optional
+        Takes text as soon as it is certain; there is no bar then.
+    """
+    target, draft = pair
+    with counting_bar(Console(stderr=True), hidden=stream is not None) as bar:
+        task = bar.add_task("sampling", total=request.n)
+        [completions] = generate(
+            target,
+            [prompt],
+            grammar,
+            draft=draft,
+            law=cast(Literal["conditional", "masked"], request.law),
+            sampler=request.sampler,
+            n=request.n,
+            max_new_tokens=request.max_new_tokens,
+            temperature=request.temperature,
+            top_p=request.top_p,
+            top_k=request.top_k,
+            seed=request.seed,
+            options=options,
+            progress=lambda done, total: bar.update(task, completed=done),
+            stream=stream,
+        )
+    return completions
 
 
 def named_models(target: str | None, draft: str | None) -> tuple[Any, Any]:

@@ -12,18 +12,16 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from gramspec.cli.generate import named_models
-from gramspec.cli.progress import counting_bar
+from gramspec.cli.generate import Sampling, named_models, sampled
 from gramspec.cli.sources import read_text
 from gramspec.cli.sql_results import Result, runner
 from gramspec.decoding.completion import Completion
-from gramspec.decoding.generate import generate
 from gramspec.decoding.options import DecodingOptions
 from gramspec.errors import OptionError, PromptError
 from gramspec.grammar.sql.schema import dialect_named, read_schema
@@ -38,8 +36,8 @@ _PLACE: Final = re.compile(r"\{(schema|dialect|question)\}")
 _LONGEST_CELL: Final = 60
 
 
-@dataclass(frozen=True)
-class SqlRequest:
+@dataclass(frozen=True, kw_only=True)
+class SqlRequest(Sampling):
     """The options of the command, as typed."""
 
     question: str | None
@@ -53,20 +51,7 @@ class SqlRequest:
     rows: int
     seconds: float
     template: str | None
-    n: int
-    seed: int | None
-    report: bool
     as_json: bool
-    max_new_tokens: int
-    law: str
-    sampler: str
-    temperature: float
-    top_k: int
-    top_p: float
-    target: str | None
-    draft: str | None
-    max_attempts: int
-    max_seconds: float | None
 
 
 def answer(request: SqlRequest) -> int:
@@ -169,33 +154,16 @@ def _grammar(schema: Schema, request: SqlRequest) -> Grammar:
 
 def _statements(request: SqlRequest, schema: Schema, grammar: Grammar) -> list[Completion]:
     assert request.question is not None
-    target, draft = named_models(request.target, request.draft)
+    pair = named_models(request.target, request.draft)
     prompt = prompt_of(request, schema)
-    with counting_bar(Console(stderr=True)) as bar:
-        task = bar.add_task("sampling", total=request.n)
-        try:
-            [completions] = generate(
-                target,
-                [prompt],
-                grammar,
-                draft=draft,
-                law=cast(Literal["conditional", "masked"], request.law),
-                sampler=request.sampler,
-                n=request.n,
-                max_new_tokens=request.max_new_tokens,
-                temperature=request.temperature,
-                top_p=request.top_p,
-                top_k=request.top_k,
-                seed=request.seed,
-                options=DecodingOptions(max_attempts=request.max_attempts, max_seconds=request.max_seconds),
-                progress=lambda done, total: bar.update(task, completed=done),
-            )
-        except PromptError as error:
-            raise PromptError(
-                f"{error}\n  hint: the prompt holds {len(schema.tables)} tables in {len(prompt)} characters;"
-                " name those that matter with --tables, or write --template"
-            ) from None
-    return completions
+    options = DecodingOptions(max_attempts=request.max_attempts, max_seconds=request.max_seconds)
+    try:
+        return sampled(request, pair, prompt, grammar, options)
+    except PromptError as error:
+        raise PromptError(
+            f"{error}\n  hint: the prompt holds {len(schema.tables)} tables in {len(prompt)} characters;"
+            " name those that matter with --tables, or write --template"
+        ) from None
 
 
 def prompt_of(request: SqlRequest, schema: Schema) -> str:
