@@ -244,6 +244,19 @@ def after_a_look_below(growth: Growth) -> None:
             growth.builder.grow(at, Branch((growth.random.choose(rest),), "iid", rest))
 
 
+def drawn_after_it_was_chosen(growth: Growth) -> None:
+    """A child that a greedy branch chose, tokens below it, and a draw that may meet it, if those allow.
+
+    What is below the child was not drawn after the child was.
+    """
+    (first, *_) = growth.builder.grow(0, draw(growth.random, growth.row(0), "greedy", 2))
+    if growth.builder.nodes[first] is None:
+        return
+    below = growth.builder.grow(first, draw(growth.random, growth.row(first), "iid", 1))
+    if growth.token(below[0]) == 1:
+        growth.builder.grow(0, draw(growth.random, growth.row(0), "iid", 1))
+
+
 def another_after(law: SiblingLaw, token: int = 1) -> Way:
     """A second candidate of the same branch, drawn only if the first was `token`."""
 

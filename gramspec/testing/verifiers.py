@@ -24,6 +24,7 @@ from gramspec.testing.drafts import (
     chain,
     distance,
     draft_rows,
+    drawn_after_it_was_chosen,
     emitted_law,
     mixed,
     one_at_a_time,
@@ -65,6 +66,7 @@ GREEDY: Mapping[str, Way] = {
     "two greedy": bushy("greedy", 2, 2),
     "three greedy": bushy("greedy", 3, 1),
     "greedy beside fixed": mixed("greedy", 2),
+    "drawn after it was chosen": drawn_after_it_was_chosen,
 }
 EVERY: Mapping[str, Way] = {**CHAINS, **SIBLINGS, **WITH, **WITHOUT, **ANOTHER, **GREEDY}
 

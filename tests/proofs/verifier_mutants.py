@@ -5,7 +5,7 @@ Source: laws, "Verification rules" and traps 2 to 4.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +18,15 @@ from gramspec.decoding.verification.candidates import drawn_row, kept
 from gramspec.decoding.verification.chain import is_chain
 from gramspec.decoding.verification.descent import Step, recursive
 from gramspec.decoding.verification.k_seq import k_seq, scale_of
-from gramspec.testing.drafts import Growth, Way, after_a_look_below, another_after, bushy, chain
+from gramspec.testing.drafts import (
+    Growth,
+    Way,
+    after_a_look_below,
+    another_after,
+    bushy,
+    chain,
+    drawn_after_it_was_chosen,
+)
 
 
 def shared_node_tested_once(target: Any, branch: Branch, random: RandomSource) -> Step:
@@ -114,6 +122,23 @@ class TraversalForgetsFall(Traversal):
             traversal_module._Standing.fall = fall  # type: ignore[method-assign]
 
 
+class TraversalUsesOlderTokens(Traversal):
+    """Tokens below a chosen child count in its standing when a later branch, which they allowed, draws it."""
+
+    def verify(self, tree: DraftTree, kernels: Any, random: RandomSource) -> TreeVerdict:
+        candidates = traversal_module._candidates
+
+        def as_if_drawn_first(tree: DraftTree, index: int) -> Iterator[tuple[int, Any, bool]]:
+            for token, draft, _ in candidates(tree, index):
+                yield token, draft, False
+
+        traversal_module._candidates = as_if_drawn_first
+        try:
+            return super().verify(tree, kernels, random)
+        finally:
+            traversal_module._candidates = candidates
+
+
 class PickedByShape:
     """Block for chains, a descent for other trees: the shape may depend on the tokens."""
 
@@ -156,6 +181,9 @@ PLANTED: Mapping[str, Planted] = {
     "a symbol after EOS": Planted(GoesOnAfterEos(), {"chain": chain(2)}),
     "traversal that forgets a fall": Planted(
         TraversalForgetsFall(), {"two": bushy("wor", 1, 2), "chain": chain(2)}
+    ),
+    "traversal below a child that was there before": Planted(
+        TraversalUsesOlderTokens(), {"chosen": drawn_after_it_was_chosen}
     ),
     "a drawn sibling dropped": Planted(Recursive(), {"two": drops_a_sibling}),
 }

@@ -3,6 +3,11 @@
 Law: a node that stands with value b is kept, or something below it, with probability b, and what follows it
 then follows K. Child x drawn from q gets min(1, b·P(x)/q(x)); when it falls, r = Σ (b·P − q)₊,
 P ← (b·P − q)₊/r and b ← r/(r + 1 − b). On a chain this is block verification.
+
+What stands below x must have been drawn after x. A greedy branch chooses some children without drawing them;
+what was drawn below such a child may have decided that a later branch is drawn at all, and that branch may
+draw the child itself. Given what is below it that draw is no longer one from q alone, so the child is then
+tried without what is below, kept with probability b, and only once kept verified as a new root.
 Cost: O(width) for every candidate of the tree. Source: Weng et al. (2505.12398); laws, "Verification rules".
 """
 
@@ -25,13 +30,16 @@ Row = NDArray[np.float64]
 class _Standing:
     """A node whose candidates are being tried."""
 
-    __slots__ = ("candidates", "draft", "index", "target", "value")
+    __slots__ = ("alone", "candidates", "draft", "index", "target", "value")
 
-    def __init__(self, tree: DraftTree, kernels: Kernels, index: int, value: float) -> None:
+    def __init__(
+        self, tree: DraftTree, kernels: Kernels, index: int, value: float, alone: bool = False
+    ) -> None:
         self.index = index
         self.value = value
+        self.alone = alone  # tried without what is below it
         self.target = kernels[index]
-        self.candidates = _candidates(tree, index)
+        self.candidates = iter(()) if alone else _candidates(tree, index)
         self.draft: Row | None = None
 
     def stand(self, token: int, draft: Row) -> float:
@@ -69,6 +77,9 @@ class Traversal:
             stack = _traverse(tree, kernels, root, tried, random)
             path.extend(s.index for s in stack[1:])
             end = stack[-1]
+            if end.alone:
+                root = end.index
+                continue
             if end.target is None:
                 return TreeVerdict(tuple(path), None)
             token = random.choose(end.target)
@@ -89,12 +100,12 @@ def _traverse(
         top = stack[-1]
         found = next(top.candidates, None)
         if found is not None:
-            token, draft = found
+            token, draft, alone = found
             child = tree.children(top.index)[token]
             tried.add(child)
             value = top.stand(token, draft)
             if value > 0.0:
-                stack.append(_Standing(tree, kernels, child, value))
+                stack.append(_Standing(tree, kernels, child, value, alone))
             else:
                 top.fall()
         elif kept(random.choose, top.value):
@@ -104,16 +115,19 @@ def _traverse(
             stack[-1].fall()
 
 
-def _candidates(tree: DraftTree, index: int) -> Iterator[tuple[int, Row]]:
-    """Drawn candidates of a node in order, each with the row it was drawn from."""
+def _candidates(tree: DraftTree, index: int) -> Iterator[tuple[int, Row, bool]]:
+    """Drawn candidates of a node in order, the row of each, and whether an earlier branch had chosen it."""
+    chosen: set[int] = set()
     for branch in tree.branches[index]:
         if branch.law == "fixed":
             continue
         draft = drawn_row(branch)
         if branch.law == "greedy":
-            yield branch.tokens[-1], without(draft, branch.tokens[:-1])
+            token = branch.tokens[-1]
+            yield token, without(draft, branch.tokens[:-1]), token in chosen
+            chosen.update(branch.tokens[:-1])
             continue
         for i, token in enumerate(branch.tokens):
-            yield token, draft
+            yield token, draft, token in chosen
             if branch.law == "wor" and i + 1 < len(branch.tokens):
                 draft = without(draft, [token])
