@@ -43,7 +43,7 @@ test asan fuzz: export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test fuzz asan ratchet lint lint-ruff lint-format lint-types lint-rooms lint-native fmt bench train build stubs clean distclean
+.PHONY: help demo test docs fuzz asan ratchet lint lint-ruff lint-format lint-types lint-rooms lint-native fmt bench train build stubs clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,10 @@ asan: $(STAMPS)/env-fuzz $(STAMPS)/native ## tests of the native core under Addr
 	$(call other_build,build/asan,-DGRAMSPEC_SANITIZE=address) --target all native_loop
 	build/asan/native_loop
 	$(call sanitized,build/asan) $(PY) -m pytest $(PYTEST_FLAGS) $(SANITIZED_TESTS)
+
+# The environment of developers holds that of the documentation.
+docs: $(if $(wildcard $(STAMPS)/env-dev),$(STAMPS)/env-dev,$(STAMPS)/env-docs) ## the documentation site in build/site; warnings are errors
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
 
 ratchet: $(STAMPS)/env-test $(STAMPS)/native ## judge the recorded schemas, raise tests/conformance/*.json
 	$(PY) -m tests.conformance.update
