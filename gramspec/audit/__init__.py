@@ -4,6 +4,8 @@ from gramspec.audit.acceptance import chain_bound, optimal_acceptance, optimal_a
 from gramspec.audit.enumerate import EnumeratingRandomSource, enumerate_leaves, outcome_masses, output_law
 from gramspec.audit.exact_law import exact_law
 from gramspec.audit.law import Law
+from gramspec.audit.results import AuditReport, Case, Finding, SuiteResult
+from gramspec.audit.running import run
 from gramspec.audit.statistics import (
     LawTest,
     PearsonResult,
@@ -15,12 +17,19 @@ from gramspec.audit.statistics import (
     power_line,
     tv_floor,
 )
+from gramspec.audit.suites.context import GrammarCase, Instance
 
 __all__ = [
+    "AuditReport",
+    "Case",
     "EnumeratingRandomSource",
+    "Finding",
+    "GrammarCase",
+    "Instance",
     "Law",
     "LawTest",
     "PearsonResult",
+    "SuiteResult",
     "chain_bound",
     "check_draws",
     "draws_for_power",
@@ -34,5 +43,6 @@ __all__ = [
     "pearson",
     "planted",
     "power_line",
+    "run",
     "tv_floor",
 ]

@@ -1,0 +1,46 @@
+"""The cases that come with the package: one file for each kind of grammar.
+
+Law: a file is a JSON array of ``{"cause", "grammar", "valid": [texts], "invalid": [texts], "options"}``; a
+schema may be written as JSON, its texts as JSON texts.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any, Final
+
+from gramspec.audit.suites.context import GrammarCase, Instance
+
+_FILES: Final = {
+    "json_schema": "json_schema.json",
+    "regex": "regex.json",
+    "lark": "lark.json",
+    "gbnf": "gbnf.json",
+    "choice": "choice.json",
+}
+
+
+def built_in(profile: str = "quick", seed: int = 0) -> list[GrammarCase]:
+    """The built-in cases of a profile; `seed` chooses random ones of ``full``."""
+    return [case for kind in _FILES for case in named_cases(kind)]
+
+
+def named_cases(kind: str) -> list[GrammarCase]:
+    """The built-in cases of one kind."""
+    text = files("gramspec.audit.cases").joinpath(_FILES[kind]).read_text(encoding="utf-8")
+    return [_case(kind, number, entry) for number, entry in enumerate(json.loads(text))]
+
+
+def _case(kind: str, number: int, entry: dict[str, Any]) -> GrammarCase:
+    grammar = entry["grammar"]
+    instances = [Instance(text, True) for text in entry.get("valid", ())]
+    instances += [Instance(text, False) for text in entry.get("invalid", ())]
+    return GrammarCase(
+        kind,
+        grammar if isinstance(grammar, str) else json.dumps(grammar, ensure_ascii=False),
+        tuple(instances),
+        f"built-in:{kind}#{number}",
+        entry.get("cause", ""),
+        entry.get("options", {}),
+    )

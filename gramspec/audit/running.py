@@ -1,0 +1,184 @@
+"""`run`: the suites of a profile on one engine, and the report.
+
+Law: the same engine, profile, seed and cases give the same checks; suites run one after the other.
+Cost: ``quick`` about half a minute with built-in cases, ``full`` some minutes.
+"""
+
+from __future__ import annotations
+
+import platform
+import secrets
+import shlex
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any, Final
+
+import gramspec
+from gramspec.audit.adapters import adapter as named_adapter
+from gramspec.audit.adapters.protocol import Adapter
+from gramspec.audit.results import AuditReport, SuiteResult
+from gramspec.audit.suites import SUITES, Context, GrammarCase, Progress
+from gramspec.errors import OptionError
+from gramspec.vocabulary import Vocabulary
+
+PROFILES: Final[dict[str, float]] = {"quick": 25.0, "full": 600.0}
+"""Profiles, and the seconds that all their suites may take together."""
+
+_ORACLES: Final = ("jsonschema", "lark", "interegular", "numpy")
+
+
+def _quiet(suite: str, done: int, total: int | None) -> None:
+    pass
+
+
+def run(
+    adapter: Any,
+    suite: str = "quick",
+    *,
+    suites: Sequence[str] | None = None,
+    cases: Iterable[GrammarCase] | None = None,
+    vocabularies: Mapping[str, Vocabulary] | None = None,
+    seed: int | None = None,
+    seconds: float | None = None,
+    progress: Progress | None = None,
+    command: str = "",
+    options: Mapping[str, Any] | None = None,
+) -> AuditReport:
+    """Audit a structured decoder.
+
+    Parameters
+    ----------
+    adapter : Adapter, decoder or str
+        The engine under test, or the name of one (`gramspec.audit.adapters.ENGINES`).
+    suite : str
+        The profile, ``quick`` or ``full``.
+    suites : Sequence of str, optional
+        Which suites, by name; all that the engine can be asked by default.
+    cases : iterable of GrammarCase, optional
+        Grammars and texts instead of the built-in ones; see `gramspec.audit.cases`.
+    vocabularies : Mapping of str to Vocabulary, optional
+        By name; a small vocabulary over all bytes by default.
+    seed : int, optional
+        Of every random choice; drawn, and told in the report, if not given.
+    seconds : float, optional
+        What all suites may take together; those of the profile by default.
+    progress : callable, optional
+        Called with a suite's name, how much of it is done, and how much there is (or None).
+    command : str, optional
+        What to call the run in the report.
+    options : Mapping, optional
+        Handed to the suites.
+
+    Returns
+    -------
+    AuditReport
+
+    Raises
+    ------
+    OptionError
+        If a name is unknown, a number is out of range, or the engine cannot be asked what a suite needs.
+    """
+    if suite not in PROFILES:
+        raise OptionError(f"no profile is called {suite!r}; there are {', '.join(PROFILES)}")
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or seed < 0):
+        raise OptionError(f"seed must be a non-negative integer, not {seed!r}")
+    if seconds is not None and not seconds > 0:
+        raise OptionError(f"seconds must be positive, not {seconds!r}")
+    engine = named_adapter(adapter) if isinstance(adapter, str) else adapter
+    chosen = _chosen(engine, suites)
+    seed = secrets.randbelow(10**6) if seed is None else seed
+    given = list(cases) if cases is not None else None
+    budget = (PROFILES[suite] if seconds is None else seconds) / max(1, len(chosen))
+    started, begun = datetime.now(UTC), time.monotonic()
+    results = []
+    for name in chosen:
+        context = Context(
+            adapter=engine,
+            profile=suite,
+            seed=seed,
+            cases=_cases(suite, seed) if given is None else given,
+            vocabularies=vocabularies or _vocabularies(),
+            seconds=budget,
+            progress=progress or _quiet,
+            options=dict(options or {}),
+        )
+        results.append(_run_suite(name, context))
+    return AuditReport(
+        engine=engine.name,
+        engine_version=engine.version,
+        settings=dict(engine.settings),
+        gramspec_version=gramspec.__version__,
+        versions=_versions(),
+        environment={"python": platform.python_version(), "platform": platform.platform()},
+        profile=suite,
+        seed=seed,
+        started=started.isoformat(timespec="seconds"),
+        seconds=time.monotonic() - begun,
+        command=command or _command(engine, suite, suites, seed),
+        suites=tuple(results),
+    )
+
+
+def _chosen(engine: Any, suites: Sequence[str] | None) -> list[str]:
+    """Names of the suites to run, each of which the engine can be asked."""
+    if suites is None:
+        chosen = [name for name, entry in SUITES.items() if _lacks(engine, entry.needs) == ""]
+        if not chosen:
+            raise OptionError(f"{engine.name} has neither masks nor draws: no suite can be run")
+        return chosen
+    if isinstance(suites, str):
+        raise OptionError(f"suites must be a list of names, not the text {suites!r}")
+    for name in suites:
+        if name not in SUITES:
+            raise OptionError(f"no suite is called {name!r}; there are {', '.join(SUITES)}")
+        if lack := _lacks(engine, SUITES[name].needs):
+            raise OptionError(f"suite {name!r} cannot be run on {engine.name}: {lack}")
+    return list(dict.fromkeys(suites))
+
+
+def _lacks(engine: Any, needs: str) -> str:
+    masks = engine.capabilities.masks and isinstance(engine, Adapter)
+    draws = engine.capabilities.draws
+    if needs == "masks" and not masks:
+        return "it shows no masks"
+    if needs == "draws" and not draws:
+        return "it draws no texts"
+    return "" if masks or draws else "it has neither masks nor draws"
+
+
+def _run_suite(name: str, context: Context) -> SuiteResult:
+    context.progress(name, 0, None)
+    result = SUITES[name].load()(context)
+    return replace(result, seconds=context.elapsed)
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _ORACLES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _command(engine: Any, profile: str, suites: Sequence[str] | None, seed: int) -> str:
+    words = ["gramspec", "audit", engine.name, "--suite", profile, "--seed", str(seed)]
+    for name in suites or ():
+        words += ["--only", name]
+    return shlex.join(words)
+
+
+def _cases(profile: str, seed: int) -> list[GrammarCase]:
+    from gramspec.audit.cases import built_in
+
+    return built_in(profile, seed)
+
+
+def _vocabularies() -> dict[str, Vocabulary]:
+    from gramspec.audit.cases import small_vocabulary
+
+    return {"small": small_vocabulary()}

@@ -1,0 +1,45 @@
+"""Suites: what each one tests, and where it is.
+
+Law: a suite is a function from a `Context` to a `SuiteResult`; it never changes the engine's settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Final, Literal
+
+from gramspec.audit.results import SuiteResult
+from gramspec.audit.suites.context import Context, GrammarCase, Instance, Progress
+from gramspec.audit.suites.tally import Tally
+
+__all__ = ["SUITES", "Context", "GrammarCase", "Instance", "Progress", "SuiteEntry", "Tally"]
+
+
+@dataclass(frozen=True)
+class SuiteEntry:
+    """Where a suite is.
+
+    Parameters
+    ----------
+    function : str
+        ``module:function``, from `Context` to `SuiteResult`.
+    needs : str
+        ``masks``: an `Adapter` with masks. ``draws``: a decoder that draws texts. ``any``: either.
+    description : str
+        One line.
+    """
+
+    function: str
+    needs: Literal["masks", "draws", "any"]
+    description: str
+
+    def load(self) -> Callable[[Context], SuiteResult]:
+        """The function."""
+        module, name = self.function.split(":")
+        function: Callable[[Context], SuiteResult] = getattr(import_module(module), name)
+        return function
+
+
+SUITES: Final[dict[str, SuiteEntry]] = {}
