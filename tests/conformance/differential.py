@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gramspec.testing.json_shrinking import shrunk
+from gramspec.testing.json_spelling import spelled
+from gramspec.testing.schema_oracle import Oracle, sound
 from tests.conformance.judge import Judge
-from tests.conformance.oracle import Oracle, sound
-from tests.conformance.shrink import shrunk
-from tests.conformance.spelling import spelled
 
 MISTAKES = ("crash", "error", "memory", "time", "malformed")
 

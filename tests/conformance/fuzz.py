@@ -15,11 +15,11 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from gramspec.testing.random_schemas import DRAFTS, Maker
+from gramspec.testing.schema_oracle import Oracle, sound
 from tests.conformance import differential, maskbench
 from tests.conformance.judge import Judge
 from tests.conformance.key_order import orders
-from tests.conformance.oracle import Oracle, sound
-from tests.conformance.random_schemas import DRAFTS, Maker
 
 _WEIGHTS = {"4": 1, "6": 1, "7": 2, "2019-09": 2, "2020-12": 5}
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from gramspec.testing.random_schemas import DRAFTS
 from tests.conformance.hostile import COMPILED, EMPTY, MALFORMED, REFUSED, Hostile, case
-from tests.conformance.random_schemas import DRAFTS
 
 
 def cases() -> Iterator[Hostile]:

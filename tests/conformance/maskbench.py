@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gramspec.testing.json_spelling import spelled
+from gramspec.testing.schema_oracle import Oracle
 from tests.conformance.judge import Answer, Judge
-from tests.conformance.oracle import Oracle
-from tests.conformance.spelling import spelled
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 SPELLED = 0.25

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
+from gramspec.testing.random_schemas import Maker
+from gramspec.testing.schema_oracle import Oracle, sound
 from tests.conformance import maskbench
 from tests.conformance.judge import Judge
-from tests.conformance.oracle import Oracle, sound
-from tests.conformance.random_schemas import Maker
 from tests.conformance.test_fuzz import SECONDS, SEED
 
 hypothesis_jsonschema = pytest.importorskip("hypothesis_jsonschema")

@@ -7,10 +7,10 @@ from collections import Counter
 
 import pytest
 
+from gramspec.testing.random_schemas import DRAFTS, Maker
+from gramspec.testing.schema_interpreter import Interpreter
+from gramspec.testing.schema_oracle import Oracle, integral
 from tests.conformance import suite
-from tests.conformance.interpreter import Interpreter
-from tests.conformance.oracle import Oracle, integral
-from tests.conformance.random_schemas import DRAFTS, Maker
 
 
 @pytest.mark.parametrize("draft", DRAFTS)

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import gramspec as gs
+from gramspec.testing.random_schemas import DRAFTS, Maker
 from tests.conformance import hostile_large, hostile_wrong
-from tests.conformance.random_schemas import DRAFTS, Maker
 from tests.fuzz.harness import LIMITS, change_bytes, check, dice_of, text_of
 from tests.fuzz.walking import vocabulary, walk
 

@@ -20,7 +20,7 @@ from gramspec.automaton.storing.packing import _DIGEST, _HEADER, FORMAT, MAGIC, 
 from gramspec.errors import SerialisationError
 from gramspec.grammar.core import Grammar
 from gramspec.testing.grammars import KINDS, SeededDice, alphabet_of, expression
-from tests.conformance.random_schemas import Maker
+from gramspec.testing.random_schemas import Maker
 from tests.fuzz.harness import LIMITS, change_bytes, check, dice_of
 from tests.fuzz.walking import vocabulary, walk
 

@@ -32,8 +32,8 @@ from gramspec.grammar.json_schema.parse import Schemas
 from gramspec.grammar.json_schema.plans import Planner
 from gramspec.grammar.json_schema.sources import escape, load
 from gramspec.grammar.json_schema.surveying import survey
+from gramspec.testing.random_schemas import DRAFTS, Maker
 from tests.conformance import walks
-from tests.conformance.random_schemas import DRAFTS, Maker
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "jsonschemabench"
 ALL = 1 << 30

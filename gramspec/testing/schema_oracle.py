@@ -17,7 +17,7 @@ from typing import Any
 import jsonschema
 from jsonschema.validators import extend, validator_for
 
-from tests.conformance.interpreter import Interpreter
+from gramspec.testing.schema_interpreter import Interpreter
 
 _EXACT = decimal.Context(prec=3000, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
 _LARGEST = 1000
