@@ -1,0 +1,215 @@
+"""The HTML page of audits: one file, no network, light and dark, plots as SVG.
+
+Law: every text is escaped, and a content security policy lets nothing run but the page's own script.
+Cost: a few kilobytes per finding. Source: the template and the style sheet in `templates`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any, Final
+
+from gramspec.audit.reporting import wording
+from gramspec.audit.reporting.charts import Outcome, coverage_plot, distance_plot, law_plot
+from gramspec.audit.results import AuditReport, LawFigure, SuiteResult
+from gramspec.errors import OptionError
+
+_PLOTTED_WORLDS: Final = 3
+_LISTED_REASONS: Final = 60
+
+
+def html_of(reports: Sequence[AuditReport]) -> str:
+    """The reports as one HTML page; several engines are compared first.
+
+    Parameters
+    ----------
+    reports : sequence of AuditReport
+        One for each engine, at least one.
+
+    Raises
+    ------
+    OptionError
+        If there is no report, or jinja2 is not installed.
+    """
+    if not reports:
+        raise OptionError("an audit page needs at least one report")
+    try:
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+        from markupsafe import Markup
+    except ModuleNotFoundError:
+        raise OptionError("the HTML report needs jinja2: pip install 'gramspec[audit]'") from None
+    environment = Environment(
+        loader=PackageLoader("gramspec.audit.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters = {"number": wording.number, "exact": wording.exact, "tone": wording.tone_of}
+    filters |= {"seconds": wording.seconds, "one_line": wording.one_line, "count": wording.count_of}
+    environment.filters.update(filters)
+    folder = resources.files("gramspec.audit.reporting") / "templates"
+    script = (folder / "report.js").read_text("utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    page = environment.get_template("report.html.jinja").render(
+        engines=[_engine(report, number) for number, report in enumerate(reports, 1)],
+        comparison=_comparison(reports) if len(reports) > 1 else None,
+        # Marked as safe is what this package wrote: its style, its script, and plots, which escape texts.
+        style=Markup((folder / "report.css").read_text("utf-8")),
+        script=Markup(script),
+        digest=digest,
+        svg=Markup,
+    )
+    return wording.xml_text(page)
+
+
+def _engine(report: AuditReport, number: int) -> dict[str, Any]:
+    """What the template shows of one engine."""
+    figures = wording.laws_of(report)
+    name = f"{report.engine} {report.engine_version}".strip()
+    return {
+        "id": f"engine-{number}",
+        "name": name,
+        "report": report,
+        "verdict": wording.verdict(report),
+        "suites": [{"suite": suite, "state": wording.suite_state(suite)} for suite in report.suites],
+        "coverage": coverage_plot([(s.name, _counts(s)) for s in report.suites], name=report.engine),
+        "laws": _laws(report.engine, figures) if figures else None,
+        "groups": _groups(report),
+        "refusals": _refusals(report),
+        "skips": _skips(report),
+        "environment": {
+            "engine": name,
+            **{f"setting {key}": value for key, value in report.settings.items()},
+            "gramspec": report.gramspec_version,
+            **report.versions,
+            **report.environment,
+            "profile": report.profile,
+            "seed": str(report.seed),
+            "started": report.started,
+            "took": wording.seconds(report.seconds),
+        },
+    }
+
+
+def _counts(suite: SuiteResult) -> dict[str, int]:
+    return {"passed": suite.passed, "failed": suite.failed, "refused": suite.refused}
+
+
+def _laws(name: str, figures: Sequence[LawFigure]) -> dict[str, Any]:
+    names = list(wording.mean_distances(figures))
+    floors = [figure.floor for figure in figures if figure.floor is not None]
+    telling = sorted(
+        (figure for figure in figures if len(figure.outcomes) > 1),
+        key=lambda figure: max(figure.distances.values(), default=0.0),
+        reverse=True,
+    )[:_PLOTTED_WORLDS]
+    return {
+        "sentence": wording.law_sentence(figures),
+        "names": names,
+        "figures": figures,
+        "distances": distance_plot(
+            wording.distances_of(figures), name=name, floor=sum(floors) / len(floors) if floors else None
+        ),
+        "plots": [(figure, _plot(name, figure)) for figure in telling],
+    }
+
+
+def _plot(name: str, figure: LawFigure) -> str:
+    outcomes = [Outcome(o.text, o.observed, o.laws) for o in figure.outcomes]
+    taken = "enumerated" if figure.draws is None else f"{figure.draws:,} draws"
+    return law_plot(outcomes, name=name, observed=taken)
+
+
+def _groups(report: AuditReport) -> list[dict[str, Any]]:
+    """Findings by suite, worst first, each with an anchor."""
+    rank = {"error": 0, "warning": 1, "note": 2}
+    number = 0
+    groups = []
+    for suite in report.suites:
+        listed = []
+        for finding in sorted(suite.findings, key=lambda f: (rank[f.severity], -f.occurrences)):
+            number += 1
+            listed.append((number, finding))
+        if listed:
+            groups.append({"suite": suite, "findings": listed})
+    return groups
+
+
+def _refusals(report: AuditReport) -> dict[str, Any]:
+    """What was refused, by reason, with the shortest grammar of each."""
+    by_reason = defaultdict(list)
+    for suite in report.suites:
+        for refusal in suite.refusals:
+            by_reason[refusal.reason].append((suite.name, refusal.case))
+    rows = [
+        {
+            "reason": reason,
+            "count": len(cases),
+            "suites": ", ".join(dict.fromkeys(name for name, _ in cases)),
+            "example": min((case for _, case in cases), key=lambda case: len(case.grammar)),
+        }
+        for reason, cases in by_reason.items()
+    ]
+    rows.sort(key=lambda row: -row["count"])
+    return {
+        "rows": rows[:_LISTED_REASONS],
+        "more": len(rows) - _LISTED_REASONS,
+        "total": sum(row["count"] for row in rows),
+    }
+
+
+def _skips(report: AuditReport) -> list[tuple[str, str, str, int | None]]:
+    """Suite, check, reason and count of what was not checked."""
+    rows: list[tuple[str, str, str, int | None]] = []
+    for suite in report.suites:
+        if suite.skipped:
+            rows.append((suite.name, "the whole suite", suite.skipped, None))
+        for check in suite.checks:
+            rows += [(suite.name, check.name, reason, count) for reason, count in check.skipped.items()]
+    return rows
+
+
+def _comparison(reports: Sequence[AuditReport]) -> dict[str, Any]:
+    """Engines side by side: suites, laws, faults by check, figures."""
+    names = list(dict.fromkeys(suite.name for report in reports for suite in report.suites))
+    by_name = [{suite.name: suite for suite in report.suites} for report in reports]
+    faults = [
+        Counter(f"{f.suite}: {f.check}" for f in report.findings if f.severity == "error")
+        for report in reports
+    ]
+    checks = sorted(
+        {check for counts in faults for check in counts},
+        key=lambda c: (names.index(c.split(":")[0]) if c.split(":")[0] in names else len(names), c),
+    )
+    laws = list(
+        dict.fromkeys(law for report in reports for law in wording.mean_distances(wording.laws_of(report)))
+    )
+    figures = [
+        {f"{suite.name}: {key}": value for suite in report.suites for key, value in suite.figures.items()}
+        for report in reports
+    ]
+    keys = list(dict.fromkeys(key for found in figures for key in found))
+    return {
+        "suites": [
+            (
+                name,
+                [
+                    None if name not in suites else (suites[name], wording.suite_state(suites[name]))
+                    for suites in by_name
+                ],
+            )
+            for name in names
+        ],
+        "checks": [(check, [counts.get(check, 0) for counts in faults]) for check in checks],
+        "laws": [
+            (law, [wording.mean_distances(wording.laws_of(report)).get(law) for report in reports])
+            for law in laws
+        ],
+        "sampled": [wording.law_named(wording.laws_of(report)) for report in reports],
+        "figures": [(key, [found.get(key) for found in figures]) for key in keys],
+    }

@@ -1,0 +1,180 @@
+"""Words and numbers that the terminal, the HTML page and the XML have in common.
+
+Law: every text is shown exactly or says what was changed; nothing that a terminal, HTML or XML cannot hold is
+let through. Cost: linear in the text.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final, Literal, NamedTuple
+
+from gramspec.audit.results import AuditReport, Finding, LawFigure, SuiteResult
+
+Tone = Literal["ok", "bad", "warn", "idle"]
+
+_TONES: Final[dict[str, Tone]] = {"error": "bad", "warning": "warn", "note": "idle"}
+_NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+class Verdict(NamedTuple):
+    """What a report comes to.
+
+    Attributes
+    ----------
+    tone : str
+    word : str
+        A headline.
+    lines : tuple of str
+        What stands behind it, a sentence each.
+    """
+
+    tone: Tone
+    word: str
+    lines: tuple[str, ...]
+
+
+def verdict(report: AuditReport) -> Verdict:
+    """The headline of a report: faults, the law sampled, what was refused and what was not run."""
+    errors = [finding for finding in report.findings if finding.severity == "error"]
+    warnings = sum(finding.severity == "warning" for finding in report.findings)
+    made = sum(suite.made for suite in report.suites)
+    lines = []
+    if errors:
+        kinds = Counter(finding.check for finding in errors)
+        listed = ", ".join(
+            f"{check} ({count})" if count > 1 else check for check, count in kinds.most_common()
+        )
+        cases = sum(finding.occurrences for finding in errors)
+        more = f", seen in {cases:,} cases" if cases > len(errors) else ""
+        lines.append(f"Faults by check{more}: {listed}.")
+    lines += [law_sentence(figures) for figures in [laws_of(report)] if figures]
+    if warnings:
+        lines.append(
+            f"{count_of(warnings, 'warning')}: stricter or looser than the standard, not wrong as such."
+        )
+    refused = sum(suite.refused for suite in report.suites)
+    if refused:
+        lines.append(f"{count_of(refused, 'grammar')} refused by name: no fault, and no check either.")
+    idle = [suite.name for suite in report.suites if suite.skipped]
+    if idle:
+        lines.append(f"Not run: {', '.join(idle)} (the reasons are under Coverage).")
+    if errors:
+        return Verdict("bad", f"{count_of(len(errors), 'fault')} found", tuple(lines))
+    if not made:
+        return Verdict("warn", "Nothing was checked", tuple(lines))
+    return Verdict("ok", f"No fault found in {made:,} checks", tuple(lines))
+
+
+def laws_of(report: AuditReport) -> tuple[LawFigure, ...]:
+    """All worlds on which a law was named."""
+    return tuple(figure for suite in report.suites for figure in suite.laws)
+
+
+def law_named(figures: Sequence[LawFigure]) -> str:
+    """The law sampled in most worlds, with its share where it is not all of them; a dash without worlds."""
+    if not figures:
+        return "–"
+    (name, count), *others = Counter(figure.verdict for figure in figures).most_common()
+    return name if not others else f"{name} ({count} of {len(figures)})"
+
+
+def law_sentence(figures: Sequence[LawFigure]) -> str:
+    """Which law is sampled, and how far the others are."""
+    counts = Counter(figure.verdict for figure in figures)
+    named = ", ".join(f"{law} in {count}" for law, count in counts.most_common())
+    means = mean_distances(figures)
+    far = ", ".join(f"{law} {mean:.3f}" for law, mean in means.items())
+    return f"Law sampled on {count_of(len(figures), 'world')}: {named}." + (
+        f" Mean total variation to each law: {far}." if far else ""
+    )
+
+
+def distances_of(figures: Sequence[LawFigure]) -> dict[str, list[float]]:
+    """Total variation to each law in each world that has one."""
+    found: dict[str, list[float]] = {}
+    for figure in figures:
+        for law, distance in figure.distances.items():
+            if math.isfinite(distance):
+                found.setdefault(law, []).append(distance)
+    return found
+
+
+def mean_distances(figures: Sequence[LawFigure]) -> dict[str, float]:
+    """Mean total variation to each law, nearest first."""
+    means = {law: math.fsum(values) / len(values) for law, values in distances_of(figures).items()}
+    return dict(sorted(means.items(), key=lambda item: item[1]))
+
+
+def suite_state(suite: SuiteResult) -> tuple[Tone, str]:
+    """A word for a suite: faults, passed, nothing checked, not run."""
+    errors = sum(finding.severity == "error" for finding in suite.findings)
+    if errors:
+        return "bad", count_of(errors, "fault")
+    if suite.skipped:
+        return "idle", "not run"
+    if not suite.made:
+        return "idle", "nothing checked"
+    warnings = sum(finding.severity == "warning" for finding in suite.findings)
+    return ("warn", count_of(warnings, "warning")) if warnings else ("ok", "no fault")
+
+
+def tone_of(finding: Finding) -> Tone:
+    """How a finding is coloured."""
+    return _TONES[finding.severity]
+
+
+def count_of(count: int, noun: str) -> str:
+    """A number with its noun."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def number(value: object) -> str:
+    """A cell of a table: thousands separated, few digits, a dash for nothing."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    if not math.isfinite(value):
+        return str(value)
+    if value and abs(value) < 0.001:
+        return f"{value:.1e}"
+    return f"{value:,.3f}".rstrip("0").rstrip(".") if abs(value) < 100 else f"{value:,.0f}"
+
+
+def seconds(value: float) -> str:
+    """A duration."""
+    if value < 10:
+        return f"{value:.1f} s"
+    return f"{value:.0f} s" if value < 120 else f"{int(value // 60)} min {int(value % 60)} s"
+
+
+def exact(text: str) -> str:
+    """A text as it is, or as a JSON string where it could be misread (invisible characters, outer blanks)."""
+    plain = all(char.isprintable() or char == "\n" for char in text)
+    if text and plain and text == text.strip():
+        return text
+    shown = json.dumps(text, ensure_ascii=False)
+    return "".join(char if char.isprintable() else _escaped(char) for char in shown)
+
+
+def _escaped(char: str) -> str:
+    units = char.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
+
+
+def xml_text(text: str) -> str:
+    """A text with U+FFFD in place of what XML 1.0 (and HTML) cannot hold, lone surrogates included."""
+    return _NOT_XML.sub("\ufffd", text)
+
+
+def one_line(text: str, longest: int = 100) -> str:
+    """A text on one line, cut."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= longest else flat[: longest - 1] + "…"
