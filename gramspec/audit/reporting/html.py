@@ -146,6 +146,7 @@ def _refusals(report: AuditReport) -> dict[str, Any]:
     for suite in report.suites:
         for refusal in suite.refusals:
             by_reason[refusal.reason].append((suite.name, refusal.case))
+    ordered = sorted(by_reason.items(), key=lambda item: -len(item[1]))
     rows = [
         {
             "reason": reason,
@@ -153,14 +154,10 @@ def _refusals(report: AuditReport) -> dict[str, Any]:
             "suites": ", ".join(dict.fromkeys(name for name, _ in cases)),
             "example": min((case for _, case in cases), key=lambda case: len(case.grammar)),
         }
-        for reason, cases in by_reason.items()
+        for reason, cases in ordered[:_LISTED_REASONS]
     ]
-    rows.sort(key=lambda row: -row["count"])
-    return {
-        "rows": rows[:_LISTED_REASONS],
-        "more": len(rows) - _LISTED_REASONS,
-        "total": sum(row["count"] for row in rows),
-    }
+    total = sum(len(cases) for cases in by_reason.values())
+    return {"rows": rows, "more": len(ordered) - _LISTED_REASONS, "total": total}
 
 
 def _skips(report: AuditReport) -> list[tuple[str, str, str, int | None]]:
