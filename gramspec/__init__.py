@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from gramspec.grammar.regex import regex
     from gramspec.grammar.sql import sql
     from gramspec.grammar.tags import any_token, structural_tag, text_until, token
+    from gramspec.integrations.logits_processor import GrammarLogitsProcessor
     from gramspec.matching import CompiledGrammar, Matcher, compile, fill_bitmasks
     from gramspec.matching.row_cache import RowCache
     from gramspec.validity import Potential, PrefixTrie, Viability
@@ -75,6 +76,7 @@ _LAZY = {
     "Completion": "gramspec.decoding.completion",
     "CompiledGrammar": "gramspec.matching",
     "DecodingOptions": "gramspec.decoding.options",
+    "GrammarLogitsProcessor": "gramspec.integrations.logits_processor",
     "Matcher": "gramspec.matching",
     "Potential": "gramspec.validity",
     "PrefixTrie": "gramspec.validity",
@@ -116,6 +118,7 @@ __all__ = [
     "ExactLimitError",
     "Grammar",
     "GrammarError",
+    "GrammarLogitsProcessor",
     "GramspecError",
     "KernelError",
     "LimitError",
