@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
@@ -20,19 +18,17 @@ from rich.text import Text
 
 from gramspec.cli.generate import Sampling, named_models, sampled
 from gramspec.cli.sources import read_text
-from gramspec.cli.sql_results import Result, runner
 from gramspec.decoding.completion import Completion
 from gramspec.decoding.options import DecodingOptions
 from gramspec.errors import OptionError, PromptError
 from gramspec.grammar.sql.schema import dialect_named, read_schema
+from gramspec.integrations.sql_questions import dialect_of_url, prompt_of, statements_of, with_tables
+from gramspec.integrations.sql_results import Result, runner
 
 if TYPE_CHECKING:
     from gramspec.grammar.core import Grammar
     from gramspec.grammar.sql.catalog import Schema, Table
 
-_EMBEDDED: Final = "SQL: {question}\n"
-_FULL: Final = "{schema}\n\n-- One {dialect} statement that answers: {question}\n"
-_PLACE: Final = re.compile(r"\{(schema|dialect|question)\}")
 _LONGEST_CELL: Final = 60
 
 
@@ -77,7 +73,7 @@ def answer(request: SqlRequest) -> int:
     if request.question is None:
         _show_schema(schema, request)
         return 0
-    grammar = _grammar(schema, request)
+    grammar = statements_of(schema, prepare=request.prepare, write=request.write)
     completions = _statements(request, schema, grammar)
     results: list[Result | None] = [None] * len(completions)
     if request.db is not None and request.run:
@@ -110,19 +106,11 @@ def _check(request: SqlRequest) -> None:
 
 def _schema(request: SqlRequest) -> Schema:
     if request.db is not None:
-        dialect = request.dialect or _dialect_of(request.db)
+        dialect = request.dialect or dialect_of_url(request.db, "--db")
         return read_schema(request.db, dialect_named(dialect))
     assert request.ddl is not None
     text = read_text(request.ddl, "--ddl")
     return read_schema(text, dialect_named(request.dialect or "sqlite"))
-
-
-def _dialect_of(url: str) -> str:
-    if "://" not in url:
-        # Read as a URL all the same, so that the answer is what a database's URL looks like.
-        hint = f"sqlite:///{url}" if Path(url).exists() else "sqlite:///file.db, postgresql://user@host/name"
-        raise OptionError(f"--db {url}: this is no URL\n  hint: --db {hint}")
-    return url.partition("://")[0].partition("+")[0]
 
 
 def _chosen(schema: Schema, names: str | None) -> Schema:
@@ -130,32 +118,17 @@ def _chosen(schema: Schema, names: str | None) -> Schema:
     if names is None:
         return schema
     wanted = [name.strip() for name in names.split(",") if name.strip()]
-    known = {table.name.lower(): table for table in schema.tables}
-    missing = [name for name in wanted if name.lower() not in known]
-    if missing or not wanted:
-        listed = ", ".join(_names(schema)[:20])
-        raise OptionError(
-            f"--tables {names}: there is no table {', '.join(missing)}\n  hint: there are {listed}"
-        )
-    return dataclasses.replace(schema, tables=tuple(known[name.lower()] for name in wanted))
+    return with_tables(schema, wanted, f"--tables {names}")
 
 
 def _names(schema: Schema) -> list[str]:
     return [table.name for table in schema.tables]
 
 
-def _grammar(schema: Schema, request: SqlRequest) -> Grammar:
-    from gramspec.grammar.sql import sql
-
-    if request.write:
-        return sql(schema, dialect=schema.dialect, prepare=request.prepare)
-    return sql(schema, dialect=schema.dialect, prepare=request.prepare, statements=("select",))
-
-
 def _statements(request: SqlRequest, schema: Schema, grammar: Grammar) -> list[Completion]:
     assert request.question is not None
     pair = named_models(request.target, request.draft)
-    prompt = prompt_of(request, schema)
+    prompt = _prompt(request, schema)
     options = DecodingOptions(max_attempts=request.max_attempts, max_seconds=request.max_seconds)
     try:
         return sampled(request, pair, prompt, grammar, options)
@@ -166,29 +139,10 @@ def _statements(request: SqlRequest, schema: Schema, grammar: Grammar) -> list[C
         ) from None
 
 
-def prompt_of(request: SqlRequest, schema: Schema) -> str:
-    """The prompt: the template with the schema, the dialect and the question in their places."""
-    question = " ".join((request.question or "").split())
-    template = request.template
-    if template is None:
-        # The embedded pair was trained on questions of one line, over tables it knows by heart.
-        template = _EMBEDDED if request.target is None else _FULL
-        if request.target is None and question[-1:] not in (".", "?"):
-            question += "."
-    else:
-        template = template.replace("\\n", "\n")
-    places = {"schema": described(schema), "dialect": schema.dialect, "question": question}
-    return _PLACE.sub(lambda match: places[match[1]], template)
-
-
-def described(schema: Schema) -> str:
-    """The schema as CREATE TABLE statements, a line each."""
-    return "\n".join(
-        f"CREATE {table.kind.upper()} {table.name} ("
-        + ", ".join(f"{column.name} {column.type}".rstrip() for column in table.columns)
-        + ");"
-        for table in schema.tables
-    )
+def _prompt(request: SqlRequest, schema: Schema) -> str:
+    template = None if request.template is None else request.template.replace("\\n", "\n")
+    question = request.question or ""
+    return prompt_of(schema, question, embedded=request.target is None, template=template)
 
 
 def _show_schema(schema: Schema, request: SqlRequest) -> None:

@@ -17,7 +17,7 @@ pytest.importorskip("sqlglot")
 pytest.importorskip("sqlalchemy")
 
 from gramspec.cli import main
-from gramspec.cli.sql_results import runner
+from gramspec.integrations.sql_results import runner
 
 ROOT = Path(__file__).parents[2]
 DDL = (ROOT / "examples/shop.sql").read_text("utf-8")
@@ -79,6 +79,11 @@ def test_results_are_bounded_and_read_only(shop):
         endless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
         assert on.run(endless).error == "interrupted"
         assert on.run("SELECT count(*) FROM customers").rows == ((40,),)
+        assert "too big" in on.run("SELECT zeroblob(100000000)").error
+        wide = on.run("SELECT id, hex(zeroblob(1500000)) FROM customers")
+        assert len(wide.rows) == 2 and wide.more
+        assert on.run("SELECT CAST(x'ff61' AS TEXT)").rows == (("\ufffda",),)
+        assert not on.run("SELECT nope").lost
     with runner(url, write=True, most_rows=5, seconds=5) as on:
         assert on.run("DELETE FROM customers WHERE id > 10").changed == 30
         assert "not authorized" in on.run("DROP TABLE customers").error

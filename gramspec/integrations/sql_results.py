@@ -1,6 +1,6 @@
-"""Running statements on a database for `gramspec sql`: read only unless told otherwise.
+"""Running statements on a database for `gramspec sql` and `/v1/sql`: read only unless told otherwise.
 
-Law: without `write` no statement changes a row, whatever it says; rows and seconds are bounded.
+Law: without `write` no statement changes a row, whatever it says; rows, bytes and seconds are bounded.
 Source: https://www.sqlite.org/c3ref/set_authorizer.html; https://www.postgresql.org/docs/current/sql-set-transaction.html.
 """
 
@@ -16,11 +16,15 @@ from typing import TYPE_CHECKING, Any, Final
 from gramspec.errors import OptionError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection, CursorResult, Engine
 
 _STEPS: Final = 20_000  # of SQLite's machine between two looks at the clock
 _READS: Final = frozenset({20, 21, 31, 33})  # READ, SELECT, FUNCTION, RECURSIVE
 _WRITES: Final = frozenset({9, 18, 22, 23})  # DELETE, INSERT, TRANSACTION, UPDATE
+_MOST_BYTES: Final = 8 << 20  # of one result, and of one value in SQLite
+_BATCH: Final = 64
+# SQLite: CANTOPEN, IOERR, CORRUPT, NOTADB: it is the file that fails, not the statement.
+_LOST: Final = frozenset({10, 11, 14, 26})
 _FORBIDDEN: Final = frozenset({"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer"})
 
 
@@ -39,6 +43,8 @@ class Result:
         Rows that were written; None for a statement that writes none.
     error : str
         Why it did not run; empty if it did.
+    lost : bool
+        Whether it is the database that is away or damaged, and not the statement that is at fault.
     """
 
     columns: tuple[str, ...] = ()
@@ -46,6 +52,7 @@ class Result:
     more: bool = False
     changed: int | None = None
     error: str = ""
+    lost: bool = False
 
 
 @contextmanager
@@ -74,6 +81,9 @@ class Runner:
         self._most_rows = most_rows
         self._seconds = seconds
         self._name = engine.dialect.name
+        # The client of PostgreSQL would read a whole result; a cursor of the server gives rows as they are
+        # asked for, and takes nothing but queries.
+        self._options = {"stream_results": True} if self._name == "postgresql" and not write else {}
         if self._name not in ("sqlite", "postgresql", "mysql", "mariadb"):
             raise OptionError(f"--db: statements are not run on {self._name}")
 
@@ -86,11 +96,10 @@ class Runner:
             with connection.begin() as transaction:
                 self._guard()
                 # Straight to the driver: colons and per cent signs stand for themselves.
-                found = connection.exec_driver_sql(statement)
+                found = connection.exec_driver_sql(statement, execution_options=self._options)
                 if found.returns_rows:
-                    rows = found.fetchmany(self._most_rows + 1)
-                    shown = tuple(tuple(row) for row in rows[: self._most_rows])
-                    result = Result(tuple(found.keys()), shown, len(rows) > self._most_rows)
+                    columns = tuple(found.keys())
+                    result = Result(columns, *self._fetched(found))
                     found.close()
                 else:
                     result = Result(changed=found.rowcount)
@@ -99,7 +108,22 @@ class Runner:
                 return result
         except (exc.SQLAlchemyError, sqlite3.Error) as error:
             cause = getattr(error, "orig", None) or error
-            return Result(error=" ".join(str(cause).split()) or type(cause).__name__)
+            said = " ".join(str(cause).split()) or type(cause).__name__
+            code = getattr(cause, "sqlite_errorcode", None)
+            away = isinstance(code, int) and code & 0xFF in _LOST
+            return Result(error=said, lost=away or getattr(error, "connection_invalidated", False))
+
+    def _fetched(self, found: CursorResult[Any]) -> tuple[tuple[tuple[Any, ...], ...], bool]:
+        """The rows that fit, and whether there are more."""
+        rows: list[tuple[Any, ...]] = []
+        size = 0
+        while batch := found.fetchmany(min(_BATCH, self._most_rows + 1 - len(rows))):
+            for row in batch:
+                size += sum(len(value) for value in row if isinstance(value, (str, bytes, memoryview)))
+                if len(rows) == self._most_rows or size > _MOST_BYTES:
+                    return tuple(rows), True
+                rows.append(tuple(row))
+        return tuple(rows), False
 
     def _guard(self) -> None:
         connection = self._connection
@@ -112,6 +136,8 @@ class Runner:
                 forbidden = action == 31 and (second or "").lower() in _FORBIDDEN
                 return sqlite3.SQLITE_OK if action in allowed and not forbidden else sqlite3.SQLITE_DENY
 
+            driver.text_factory = _decoded
+            driver.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_BYTES)
             driver.set_authorizer(authorize)
             driver.set_progress_handler(lambda: int(time.monotonic() > end), _STEPS)
             return
@@ -129,3 +155,8 @@ class Runner:
             # The transaction that SQLAlchemy has begun ends here, the one that is begun now cannot write.
             connection.exec_driver_sql("ROLLBACK")
             connection.exec_driver_sql("START TRANSACTION READ ONLY")
+
+
+def _decoded(text: bytes) -> str:
+    """Text of a database, which need not be UTF-8."""
+    return text.decode("utf-8", "replace")
