@@ -168,7 +168,7 @@ def _versions() -> dict[str, str]:
 def _command(engine: Any, profile: str, suites: Sequence[str] | None, seed: int) -> str:
     words = ["gramspec", "audit", engine.name, "--suite", profile, "--seed", str(seed)]
     for name in suites or ():
-        words += ["--only", name]
+        words += ["--suite", name]
     return shlex.join(words)
 
 

@@ -10,7 +10,7 @@ import decimal
 import json
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -47,7 +47,9 @@ class Oracle:
         classes = patterned and re.search(r"\\\\[dwsbDWSB]|\(\?", schema)
         self.dialect = re.compile(r"[^ -~]|\\[nrtu]" if classes else r"\\[nr]" if patterned else r"(?!)")
         # Documents may mix drafts, and to draft 4 a number with a fraction part is no integer.
-        self.readings = [integral] if kind is not jsonschema.Draft4Validator else [Decimal]
+        self.readings: list[Callable[[str], Any]] = (
+            [integral] if kind is not jsonschema.Draft4Validator else [Decimal]
+        )
         if "draft-04" in schema and (schema.count('"$schema"') > 1 or self.readings == [integral]):
             self.readings = [integral, Decimal]
         # What is evaluated already the library reads by rules of its own, and beside `additionalProperties`

@@ -6,7 +6,7 @@ Law: `ENGINES` says where each adapter is and which package it needs; `adapter` 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module, metadata
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final
 
@@ -69,6 +69,24 @@ ENGINES: Final[dict[str, EngineEntry]] = {
     "gramspec": EngineEntry(
         "gramspec.audit.adapters.ours:make", "gramspec", "gramspec", "gramspec's own masks"
     ),
+    "llguidance": EngineEntry(
+        "gramspec.audit.adapters.llguidance:make",
+        "llguidance",
+        "llguidance",
+        "llguidance: Earley over a lexer of derivatives",
+    ),
+    "xgrammar": EngineEntry(
+        "gramspec.audit.adapters.xgrammar:make",
+        "xgrammar",
+        "xgrammar",
+        "xgrammar: Earley over automata of bytes",
+    ),
+    "outlines_core": EngineEntry(
+        "gramspec.audit.adapters.outlines_core:make",
+        "outlines_core",
+        "outlines_core",
+        "outlines_core: an index of the whole vocabulary for each state of a regular expression",
+    ),
 }
 
 
@@ -109,11 +127,6 @@ def adapter(name: str, **settings: Any) -> Any:
         )
     module, factory = entry.factory.split(":")
     return getattr(import_module(module), factory)(**settings)
-
-
-def distribution_version(distribution: str) -> str:
-    """The installed version of a distribution."""
-    return metadata.version(distribution)
 
 
 def _entry(name: str) -> EngineEntry:

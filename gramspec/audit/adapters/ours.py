@@ -124,19 +124,18 @@ class Gramspec:
             return gs.lark(text, start=options.get("start", "start"))
         return gs.gbnf(text, start=options.get("start", "root"))
 
-    def snippet(self, kind: str, text: str, vocabulary: gs.Vocabulary) -> str:
+    def snippet(self, kind: str, grammar: str, text: str | None = None) -> str:
         """The calls of gramspec."""
         if kind == "json_schema":
-            call = f"gs.json_schema({text!r}, property_order={self._order!r}, formats='annotate')"
+            call = f"gs.json_schema({grammar!r}, property_order={self._order!r}, formats='annotate')"
         elif kind in ("choice", "structural_tag"):
-            call = f"gs.{kind}({json.loads(text)!r})"
+            call = f"gs.{kind}({json.loads(grammar)!r})"
         else:
-            call = f"gs.{kind}({text!r})"
-        return (
-            "import gramspec as gs\n\n"
-            "# vocabulary: a gs.Vocabulary\n"
-            f"matcher = gs.compile({call}, vocabulary).matcher()\n"
-        )
+            call = f"gs.{kind}({grammar!r})"
+        lines = ["import gramspec as gs", "", f"grammar = {call}"]
+        if text is not None:
+            lines.append(f"print(grammar.accepts({text!r}))")
+        return "\n".join(lines) + "\n"
 
 
 def make(**settings: Any) -> Gramspec:

@@ -161,8 +161,5 @@ class Adapter(Protocol):
             If the engine neither compiles nor refuses.
         """
 
-    def snippet(self, kind: str, text: str, vocabulary: Vocabulary) -> str:
-        """Python lines that compile this grammar with the engine's own calls, for the reader of a report.
-
-        The lines end with a matcher of the engine named ``matcher``.
-        """
+    def snippet(self, kind: str, grammar: str, text: str | None = None) -> str:
+        """Python that compiles a grammar by the engine's own calls, and prints whether it accepts a text."""

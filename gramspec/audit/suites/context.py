@@ -98,7 +98,7 @@ class Context:
         """Whether the suite's time is over."""
         return self.elapsed > self.seconds
 
-    def snippet(self, kind: str, grammar: str, vocabulary: Vocabulary) -> str:
-        """The engine's own calls that compile a grammar; empty where the adapter has none."""
+    def snippet(self, kind: str, grammar: str, text: str | None = None) -> str:
+        """The engine's own calls that read a text; empty where the adapter has none."""
         make = getattr(self.adapter, "snippet", None)
-        return make(kind, grammar, vocabulary) if make else ""
+        return str(make(kind, grammar, text)) if make else ""
