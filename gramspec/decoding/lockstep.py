@@ -52,16 +52,34 @@ class _AbandonedError(BaseException):
     """Raised in a lane that waits while another lane, or the caller, has ended the call."""
 
 
-class _Asked(NamedTuple):
-    model: int  # 0: target, 1: draft
+class Asked(NamedTuple):
+    """What a lane wants to know.
+
+    Attributes
+    ----------
+    model : int
+        0: the target, 1: the draft.
+    requests : list of tuple
+        Sequence, tokens and parents of each.
+    """
+
+    model: int
     requests: list[Request]
+
+
+class Asking(Protocol):
+    """Who gets rows for a `LaneModel`."""
+
+    def ask(self, asked: Asked) -> tuple[list[Row], list[Counters]]:
+        """Rows of each request, and the work that each has caused."""
+        ...
 
 
 class _Lane(Generic[T]):
     """One task in a thread of its own, which runs only while the caller waits for it."""
 
     def __init__(self, task: Task[T], target: LanguageModel, draft: LanguageModel | None) -> None:
-        self.asked: _Asked | None = None
+        self.asked: Asked | None = None
         self.answer: tuple[list[Row], list[Counters]] | None = None
         self.result: T | None = None
         self.error: BaseException | None = None
@@ -87,7 +105,7 @@ class _Lane(Generic[T]):
             self.abandoned = True
             self.resume()
 
-    def ask(self, asked: _Asked) -> tuple[list[Row], list[Counters]]:
+    def ask(self, asked: Asked) -> tuple[list[Row], list[Counters]]:
         """Wait for rows; called in the lane."""
         self._check()  # clean-up code asks for nothing, and gets nothing
         self.asked, self.answer = asked, None
@@ -116,9 +134,19 @@ class _Lane(Generic[T]):
 
 
 class LaneModel(WrappedModel):
-    """A model as one lane sees it: its sequences are the model's, its rows come with those of other lanes."""
+    """A model as one lane sees it: its sequences are the model's, its rows come with those of other lanes.
 
-    def __init__(self, model: LanguageModel, index: int, lane: _Lane[Any]) -> None:
+    Parameters
+    ----------
+    model : LanguageModel
+        The model that computes.
+    index : int
+        0: the target, 1: the draft.
+    lane : Asking
+        Who gets the rows.
+    """
+
+    def __init__(self, model: LanguageModel, index: int, lane: Asking) -> None:
         super().__init__(model)
         self.counters = Counters()
         self._index = index
@@ -130,11 +158,17 @@ class LaneModel(WrappedModel):
 
     def score_many(self, requests: Sequence[tuple[Any, Sequence[int], Sequence[int] | None]]) -> list[Row]:
         """Rows of each request, computed together with those that other lanes ask for."""
+        return self.score_counted(requests)[0]
+
+    def score_counted(
+        self, requests: Sequence[tuple[Any, Sequence[int], Sequence[int] | None]]
+    ) -> tuple[list[Row], list[Counters]]:
+        """`score_many`, and the work of each request."""
         inner: list[Request] = [(sequence.inner, tokens, parents) for sequence, tokens, parents in requests]
-        rows, spent = self._lane.ask(_Asked(self._index, inner))
+        rows, spent = self._lane.ask(Asked(self._index, inner))
         for one in spent:
             self.counters.add(forwards=one.forwards, rows=one.rows, positions=one.positions)
-        return rows
+        return rows, spent
 
 
 class LaneSequence:
