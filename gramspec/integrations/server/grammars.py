@@ -1,0 +1,196 @@
+"""From the fields of a request to its grammar: at most one of them may ask for one.
+
+Law: a field means what the function of gramspec that it is named after makes of it; nothing is read from
+files or networks, and of databases only those that the server was told of.
+Source: OpenAI's `response_format`; llama.cpp, vLLM and SGLang for the other fields.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from gramspec.errors import GrammarError
+from gramspec.grammar.core import Grammar
+from gramspec.integrations.server.cache import key_of
+from gramspec.integrations.server.errors import ApiError
+from gramspec.integrations.server.schemas import GrammarText, JsonFormat, Law, Sampling, SqlRequest, TagFormat
+from gramspec.integrations.server.settings import Settings
+
+
+class Wanted(NamedTuple):
+    """A grammar that a request asks for.
+
+    Attributes
+    ----------
+    kind : str
+        "json_schema", "json_object", "regex", "choice", "lark", "gbnf", "ebnf", "sql", "structural_tag"
+        or "tools".
+    param : str
+        The field that asks for it.
+    key : str
+        Equal keys, equal grammars.
+    make : callable
+        Reads it.
+    """
+
+    kind: str
+    param: str
+    key: str
+    make: Callable[[], Grammar]
+
+
+_FIELDS = ("grammar", "regex", "choice", "sql", "structural_tag")
+
+
+def wanted(body: Sampling, settings: Settings) -> Wanted | None:
+    """The grammar that a request asks for; None for plain text.
+
+    Parameters
+    ----------
+    body : Sampling
+        The request.
+    settings : Settings
+        Of the server; its databases may be named.
+
+    Raises
+    ------
+    ApiError
+        400 when two fields ask for a grammar, 404 for an unknown database.
+    """
+    law = body.gramspec or Law()
+    given = [name for name in _FIELDS if getattr(body, name) is not None]
+    if body.response_format is not None and body.response_format.type != "text":
+        given.insert(0, "response_format")
+    if len(given) > 1:
+        raise ApiError(
+            400,
+            f"{', '.join(given)}: each asks for a grammar; at most one may",
+            code="invalid_value",
+            param=given[1],
+        )
+    if not given:
+        return None
+    return _wanted(given[0], body, law, settings)
+
+
+def _wanted(field: str, body: Sampling, law: Law, settings: Settings) -> Wanted:
+    if field == "response_format":
+        form = body.response_format
+        if isinstance(form, JsonFormat):
+            return json_wanted(form.json_schema.schema_, law, "response_format.json_schema.schema")
+        if isinstance(form, TagFormat):
+            return _tagged({"type": "structural_tag", "format": form.format}, "response_format")
+        return json_wanted({"type": "object"}, law, "response_format", "json_object")
+    if field == "regex":
+        pattern = body.regex
+        return Wanted("regex", field, key_of(field, pattern), lambda: _regex(pattern))
+    if field == "choice":
+        texts = tuple(body.choice or ())
+        return Wanted("choice", field, key_of(field, texts), lambda: _choice(texts))
+    if field == "grammar":
+        assert body.grammar is not None
+        return _written(body.grammar)
+    if field == "sql":
+        assert body.sql is not None
+        return _sql(body.sql, settings)
+    assert body.structural_tag is not None
+    return _tagged(body.structural_tag, field)
+
+
+def json_wanted(schema: Any, law: Law, param: str, kind: str = "json_schema") -> Wanted:
+    """The grammar of a JSON Schema.
+
+    Parameters
+    ----------
+    schema : dict or bool
+    law : Law
+        White space, order of keys and formats.
+    param : str
+        The field that holds it.
+    kind : str
+        What it is called in answers.
+    """
+    options = (law.property_order, law.whitespace, law.formats)
+
+    def make() -> Grammar:
+        from gramspec.grammar.json_schema import json_schema
+
+        order, whitespace, formats = options
+        return json_schema(schema, property_order=order, whitespace=whitespace, formats=formats)
+
+    # The order of keys is part of the language, so that it is part of the key.
+    text = json.dumps(schema, ensure_ascii=True)
+    return Wanted(kind, param, key_of("json_schema", text, options), make)
+
+
+def _regex(pattern: Any) -> Grammar:
+    from gramspec.grammar.regex import regex
+
+    return regex(pattern)
+
+
+def _choice(texts: tuple[str, ...]) -> Grammar:
+    from gramspec.grammar.choice import choice
+
+    return choice(texts)
+
+
+def _written(asked: GrammarText) -> Wanted:
+    def make() -> Grammar:
+        if asked.type == "lark":
+            from gramspec.grammar.lark import lark
+
+            # No file is beneath it: of imports, only those of Lark's own library are found.
+            return lark(asked.text, start=asked.start or "start", base_path=os.devnull)
+        from gramspec.grammar.gbnf import gbnf
+
+        return gbnf(
+            asked.text,
+            start=asked.start or "root",
+            dialect="llama.cpp" if asked.type == "gbnf" else "xgrammar",
+        )
+
+    return Wanted(asked.type, "grammar", key_of("grammar", asked.type, asked.start, asked.text), make)
+
+
+def _tagged(spec: dict[str, Any], param: str) -> Wanted:
+    def make() -> Grammar:
+        from gramspec.grammar.tags import structural_tag
+
+        return structural_tag(spec)
+
+    return Wanted("structural_tag", param, key_of("structural_tag", json.dumps(spec)), make)
+
+
+def _sql(asked: SqlRequest, settings: Settings) -> Wanted:
+    if asked.schema_ is not None and asked.database is not None:
+        raise ApiError(400, "sql: a schema or a database, not both", code="invalid_value", param="sql")
+    url = None
+    if asked.database is not None:
+        url = settings.databases.get(asked.database)
+        if url is None:
+            raise ApiError(
+                404,
+                f"there is no database {asked.database[:100]!r}; the server decides which there are",
+                code="database_not_found",
+                param="sql.database",
+            )
+    dialect = asked.dialect or ("sqlite" if url is None else url.partition("://")[0].partition("+")[0])
+    statements: Any = "all" if asked.statements is None else tuple(asked.statements)
+    given = json.dumps(asked.schema_)
+    key = key_of("sql", given, asked.database, dialect, asked.prepare, statements)
+
+    def make() -> Grammar:
+        from gramspec.grammar.sql import sql
+
+        if isinstance(asked.schema_, str) and "://" in asked.schema_.split("(")[0]:
+            raise GrammarError(
+                "", "a URL is no DDL", 'the databases of the server are named: sql: {"database": …}'
+            )
+        schema = asked.schema_ if url is None else url
+        return sql(schema, dialect=dialect, prepare=asked.prepare, statements=statements)
+
+    return Wanted("sql", "sql.schema" if url is None else "sql.database", key, make)
