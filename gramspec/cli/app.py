@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from gramspec.cli import audit
 from gramspec.cli.check import CheckRequest, check_text
 from gramspec.cli.compile import CompileRequest, explain
 from gramspec.cli.generate import GenerateRequest, generate_texts
@@ -417,6 +418,9 @@ def sql(
         max_seconds=max_seconds,
     )
     raise typer.Exit(answer(request))
+
+
+app.command(name="audit", epilog=audit.EXAMPLE)(audit.command)
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
+from gramspec.audit.reporting.documents import json_of, read_json, write_json
 from gramspec.audit.reporting.html import html_of
 from gramspec.audit.reporting.junit import junit_of
 from gramspec.audit.reporting.terminal import show
 from gramspec.audit.results import AuditReport
 
-__all__ = ["html_of", "junit_of", "show", "write_html", "write_junit"]
+__all__ = ["html_of", "json_of", "junit_of", "read_json", "show", "write_html", "write_json", "write_junit"]
 
 
 def write_html(reports: AuditReport | Sequence[AuditReport], path: str | PathLike[str]) -> None:
