@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from gramspec.cli import audit
+from gramspec.cli import audit, serve
 from gramspec.cli.check import CheckRequest, check_text
 from gramspec.cli.compile import CompileRequest, explain
 from gramspec.cli.generate import GenerateRequest, generate_texts
@@ -421,6 +421,7 @@ def sql(
 
 
 app.command(name="audit", epilog=audit.EXAMPLE)(audit.command)
+app.command(name="serve", epilog=serve.EXAMPLE)(serve.command)
 
 
 def run(arguments: list[str] | None = None) -> int:
