@@ -15,7 +15,7 @@ from fastapi import FastAPI
 
 import gramspec
 from gramspec.errors import OptionError
-from gramspec.integrations.server import catalogue, completions
+from gramspec.integrations.server import catalogue, chat, completions
 from gramspec.integrations.server.metrics import Metrics
 from gramspec.integrations.server.server import Server
 from gramspec.integrations.server.settings import Settings
@@ -68,6 +68,7 @@ def create_app(settings: Settings | None = None, *, target: Any = None, draft: A
     app.state.metrics = metrics
     install(app, settings, metrics)
     app.include_router(completions.router)
+    app.include_router(chat.router)
     app.include_router(catalogue.router)
     return app
 
