@@ -1,6 +1,7 @@
-"""Command line: `gramspec generate | compile | sample | check | phi`.
+"""Command line: `gramspec generate | compile | sample | check | phi | bench | sql | audit | serve`.
 
-Law: text goes to stdout, everything else to stderr; a refused input is exit code 2 with its place.
+Law: text goes to stdout, everything else to stderr; a refused input is exit code 2 with its place, and 3
+is a limit or budget that was reached before there was an answer.
 Source: API, "Command line".
 """
 
@@ -22,7 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit code: 0 done, 1 interrupted or (`check`) not a member, 2 input refused.
+        Exit code: 0 done, 1 the answer is no (`check`: not a member; `sql`: the database refused to run
+        a statement), 2 input refused, 3 a limit or budget was reached, 130 interrupted.
     """
     try:
         import rich  # noqa: F401

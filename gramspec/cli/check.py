@@ -10,17 +10,21 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.text import Text
 
 from gramspec.automaton.graph import TextGraph
 from gramspec.automaton.reading import Reading, read
 from gramspec.automaton.wording import allowed_words, visible
+from gramspec.cli.arguments import AsJson, Draft, Formats, GrammarSource, Kind, Order, Start, WhiteSpace
 from gramspec.cli.places import json_pointer, spot
 from gramspec.cli.sources import GrammarRequest, read_grammar
 from gramspec.errors import OptionError
+
+EXAMPLE = 'Example: gramspec check examples/calculator.lark "(1 + x) * 2"'
 
 
 @dataclass(frozen=True)
@@ -132,3 +136,25 @@ def _show(reading: Reading, text: bytes, facts: dict[str, Any], name: str) -> No
     if reading.completion:
         rest = visible(reading.completion.decode("utf-8", "replace"))
         console.print(Text(f"a short way to finish from here: {rest}"))
+
+
+def command(
+    grammar: GrammarSource,
+    text: Annotated[str | None, typer.Argument(metavar="TEXT", help="The text.", show_default=False)] = None,
+    file: Annotated[
+        str | None, typer.Option("--file", help="File with the text, every byte of it; '-' reads stdin.")
+    ] = None,
+    as_json: AsJson = False,
+    kind: Kind = "auto",
+    property_order: Order = "schema",
+    whitespace: WhiteSpace = "any",
+    formats: Formats = "assert",
+    draft: Draft = None,
+    start: Start = None,
+) -> None:
+    """Say whether a text belongs to a grammar and, if not, where it leaves and what was allowed there.
+
+    Exit code: 0 it belongs, 1 it does not, 2 the grammar or an option cannot be used.
+    """
+    source = GrammarRequest(grammar, kind, property_order, whitespace, formats, draft, start)
+    raise typer.Exit(check_text(CheckRequest(source, text, file, as_json)))

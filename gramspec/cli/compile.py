@@ -12,8 +12,9 @@ import time
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -22,14 +23,26 @@ from rich.text import Text
 from gramspec.automaton.analysis import Analysis, analyse
 from gramspec.automaton.drawing import DrawingLimits, draw
 from gramspec.automaton.wording import byte_words, visible
+from gramspec.cli.arguments import (
+    AsJson,
+    Draft,
+    Formats,
+    GrammarSource,
+    Kind,
+    Order,
+    Start,
+    WhiteSpace,
+    one_of,
+)
 from gramspec.cli.keywords import Enforced, enforced_keywords
 from gramspec.cli.sources import GrammarRequest, Source, read_grammar
-from gramspec.cli.vocabularies import read_vocabulary
+from gramspec.cli.vocabularies import EOS_HELP, VOCABULARY_HELP, read_vocabulary
 from gramspec.errors import OptionError
 from gramspec.matching import compile as compile_grammar
 
 _LONGEST_SHOWN = 300
 _LISTED = ("automaton", "object frame", "nothing: annotation")
+EXAMPLE = "Example: gramspec compile examples/user.schema.json --svg user.svg"
 
 
 @dataclass(frozen=True)
@@ -278,3 +291,31 @@ def _quoted(text: str) -> str:
         return "(the empty text)"
     cut = text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…"
     return visible(cut)
+
+
+def command(
+    grammar: GrammarSource,
+    vocabulary: Annotated[
+        str, typer.Option(help=VOCABULARY_HELP, autocompletion=one_of("none", "tekken"))
+    ] = "none",
+    eos: Annotated[str | None, typer.Option(help=EOS_HELP, show_default=False)] = None,
+    svg: Annotated[
+        str | None, typer.Option(help="File to draw the grammar into.", show_default=False)
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(help="File to store the compiled grammar in; needs --vocabulary.", show_default=False),
+    ] = None,
+    max_boxes: Annotated[int, typer.Option(help="Largest drawing, in boxes.")] = 2_000,
+    seed: Annotated[int, typer.Option(help="Chooses the samples.")] = 0,
+    as_json: AsJson = False,
+    kind: Kind = "auto",
+    property_order: Order = "schema",
+    whitespace: WhiteSpace = "any",
+    formats: Formats = "assert",
+    draft: Draft = None,
+    start: Start = None,
+) -> None:
+    """Explain a grammar: size, language, members, what enforces what, ambiguity; draw it."""
+    source = GrammarRequest(grammar, kind, property_order, whitespace, formats, draft, start)
+    explain(CompileRequest(source, vocabulary, eos, svg, output, max_boxes, seed, as_json))

@@ -6,22 +6,47 @@ Source: API, "Command line".
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Final, Literal, cast
 
+import typer
 from rich.console import Console
 
 from gramspec import models
+from gramspec.cli.arguments import (
+    LAWS,
+    SAMPLERS,
+    AsJson,
+    Kind,
+    Order,
+    Start,
+    Target,
+    Temperature,
+    TopK,
+    TopP,
+    WhiteSpace,
+    one_of,
+)
 from gramspec.cli.progress import counting_bar
-from gramspec.cli.sources import GrammarRequest, read_grammar, read_text
+from gramspec.cli.sources import SOURCE_HELP, GrammarRequest, read_grammar
 from gramspec.decoding.completion import Completion
 from gramspec.decoding.generate import generate
 from gramspec.decoding.options import DecodingOptions
 from gramspec.decoding.streaming import Chunk
+from gramspec.decoding.verification import VERIFIERS
+from gramspec.decoding.wiring import CONTROLLERS, RECIPES
 from gramspec.errors import OptionError
 from gramspec.grammar.core import Grammar
+
+DRAFTERS: Final = ("auto", "none", *RECIPES)
+EXAMPLE: Final = (
+    'Example: gramspec generate --schema examples/user.schema.json --prompt "Write a JSON user profile for'
+    ' Maria Lopez." --n 2 --seed 1'
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +88,7 @@ class GenerateRequest(Sampling):
     grammar: str | None = None
     kind: str = "auto"
     start: str | None = None
+    as_json: bool = False
 
 
 def generate_texts(request: GenerateRequest) -> None:
@@ -78,6 +104,8 @@ def generate_texts(request: GenerateRequest) -> None:
     GramspecError
         When anything in the request cannot be used.
     """
+    if request.stream and request.as_json:
+        raise OptionError("--stream, --json: one object is not written piece by piece; leave one of them out")
     grammar = _grammar(request)
     options = DecodingOptions(
         gamma=request.gamma,
@@ -92,6 +120,10 @@ def generate_texts(request: GenerateRequest) -> None:
     )
     pair = named_models(request.target, request.draft)
     completions = sampled(request, pair, request.prompt, grammar, options, _show if request.stream else None)
+    if request.as_json:
+        value = {"completions": [dataclasses.asdict(completion) for completion in completions]}
+        sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+        return
     console = Console(stderr=True)
     for completion in completions:
         if not request.stream:
@@ -120,11 +152,8 @@ def _grammar(request: GenerateRequest) -> Grammar:
 
         return regex(request.regex)
     assert request.schema is not None
-    from gramspec.grammar.json_schema import json_schema
-
-    whitespace: Any = int(request.whitespace) if request.whitespace.isdecimal() else request.whitespace
-    order = cast(Literal["schema", "any"], request.property_order)
-    return json_schema(read_text(request.schema, "--schema"), property_order=order, whitespace=whitespace)
+    schema = GrammarRequest(request.schema, "json-schema", request.property_order, request.whitespace)
+    return read_grammar(schema, "--schema").grammar
 
 
 def sampled(
@@ -194,3 +223,112 @@ def named_models(target: str | None, draft: str | None) -> tuple[Any, Any]:
     if draft is None or draft == "none":
         return first, None
     return first, models.load(draft)
+
+
+def command(
+    prompt: Annotated[str, typer.Option(help="What the model is asked.")],
+    schema: Annotated[str | None, typer.Option(help="File with a JSON Schema; '-' reads stdin.")] = None,
+    regex: Annotated[str | None, typer.Option(help="A regular expression in place of a schema.")] = None,
+    grammar: Annotated[str | None, typer.Option(help=SOURCE_HELP)] = None,
+    law: Annotated[
+        str,
+        typer.Option(
+            help="'conditional': P(text | text fits); 'masked': local masking.", autocompletion=LAWS
+        ),
+    ] = "conditional",
+    sampler: Annotated[
+        str,
+        typer.Option(
+            help="'restart': exact; 'smc', 'mcmc': consistent; 'twisted': one weighted pass;"
+            " 'auto': restarts, then 'smc'.",
+            autocompletion=SAMPLERS,
+        ),
+    ] = "auto",
+    n: Annotated[int, typer.Option("--n", "-n", help="How many texts.")] = 1,
+    seed: Annotated[int | None, typer.Option(help="Makes the texts reproducible.")] = None,
+    report: Annotated[
+        bool, typer.Option("--report", help="Show on stderr what each text cost and what may be claimed.")
+    ] = False,
+    max_new_tokens: Annotated[
+        int, typer.Option(help="Longest text in tokens, the end-of-sequence token counted.")
+    ] = 256,
+    temperature: Temperature = 1.0,
+    top_k: TopK = 0,
+    top_p: TopP = 1.0,
+    target: Target = None,
+    draft: Annotated[
+        str | None, typer.Option(help="Directory of a draft model; 'none' drafts nothing.")
+    ] = None,
+    gamma: Annotated[
+        int | None,
+        typer.Option(help="Tokens drafted per round; 0 drafts nothing.", show_default="as suits the drafter"),
+    ] = None,
+    drafter: Annotated[
+        str,
+        typer.Option(help=f"One of {', '.join(DRAFTERS)}.", autocompletion=one_of(*DRAFTERS)),
+    ] = "auto",
+    verifier: Annotated[
+        str,
+        typer.Option(
+            help=f"Rule that keeps or refuses drafts: one of {', '.join(VERIFIERS)}.",
+            autocompletion=one_of(*VERIFIERS),
+        ),
+    ] = "auto",
+    controller: Annotated[
+        str,
+        typer.Option(
+            help=f"One of {', '.join(CONTROLLERS)}.",
+            autocompletion=one_of(*CONTROLLERS),
+        ),
+    ] = "auto",
+    parallel: Annotated[int, typer.Option(help="Attempts under way at a time.")] = 1,
+    particles: Annotated[int, typer.Option(help="Particles of one 'smc' run.")] = 16,
+    mcmc_steps: Annotated[int, typer.Option(help="Moves of one 'mcmc' chain.")] = 10,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Write text as soon as nothing can take it back.")
+    ] = False,
+    max_attempts: Annotated[int, typer.Option(help="Attempts per text.")] = 10_000,
+    max_seconds: Annotated[
+        float | None, typer.Option(help="Seconds per text after which no attempt begins.")
+    ] = None,
+    property_order: Order = "schema",
+    whitespace: WhiteSpace = "any",
+    kind: Kind = "auto",
+    start: Start = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write texts that fit a JSON Schema, a regular expression or a grammar to stdout, one by one."""
+    generate_texts(
+        GenerateRequest(
+            prompt=prompt,
+            schema=schema,
+            regex=regex,
+            grammar=grammar,
+            law=law,
+            n=n,
+            seed=seed,
+            report=report,
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            target=target,
+            draft=draft,
+            gamma=gamma,
+            sampler=sampler,
+            drafter=drafter,
+            verifier=verifier,
+            controller=controller,
+            parallel=parallel,
+            particles=particles,
+            mcmc_steps=mcmc_steps,
+            stream=stream,
+            max_attempts=max_attempts,
+            max_seconds=max_seconds,
+            property_order=property_order,
+            whitespace=whitespace,
+            kind=kind,
+            start=start,
+            as_json=as_json,
+        )
+    )

@@ -14,16 +14,30 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from math import exp, inf, log10
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
+from gramspec.cli.arguments import (
+    AsJson,
+    Formats,
+    GrammarSource,
+    Kind,
+    Order,
+    Start,
+    Target,
+    Temperature,
+    TopK,
+    TopP,
+    WhiteSpace,
+)
 from gramspec.cli.generate import named_models
-from gramspec.cli.potentials import Setting, check_names, make_potential
+from gramspec.cli.potentials import POTENTIAL_HELP, Setting, check_names, make_potential
 from gramspec.cli.progress import counting_bar
 from gramspec.cli.sources import GrammarRequest, read_grammar
 from gramspec.decoding.checks import check_budget, check_draft, check_eos, check_lengths, tokenize
@@ -33,6 +47,11 @@ from gramspec.models.memo import MemoModel
 from gramspec.validity import Potential, Viability
 from gramspec.validity.diagnostics import Estimate, Walk, Weights, monte_carlo, twisted_walk, weigh
 from gramspec.validity.reading import RowReader
+
+EXAMPLE = (
+    'Example: gramspec phi regex:"[0-9]{4}-[0-9]{2}" --prompt "Write a month." --max-new-tokens 8'
+    " --potential viability --potential learned --rollouts 32 --points 4"
+)
 
 
 @dataclass(frozen=True)
@@ -335,3 +354,68 @@ def _plot(path: str, points: list[Point], judged: list[Judged]) -> None:
         right.set_yticks(range(len(judged)), [each.name for each in judged])
         right.invert_yaxis()
         right.set(xlim=(0, 1), xlabel="ESS/n", title="effective sample size")
+
+
+def command(
+    grammar: GrammarSource,
+    prompt: Annotated[str, typer.Option(help="What the model is asked.")],
+    potential: Annotated[
+        list[str] | None,
+        typer.Option(help=POTENTIAL_HELP, show_default="viability, one-step, partition"),
+    ] = None,
+    samples: Annotated[int, typer.Option("--samples", "-n", help="Draws of each potential's proposal.")] = 32,
+    rollouts: Annotated[int, typer.Option(help="Monte-Carlo runs at each prefix.")] = 64,
+    points: Annotated[int, typer.Option(help="Prefixes at which Φ is estimated.")] = 8,
+    fit_samples: Annotated[int, typer.Option(help="Samples or runs of the target that fits take.")] = 64,
+    fits: Annotated[
+        str | None,
+        typer.Option(
+            help="Directory of fitted potentials (hmm, learned): read where there, else written.",
+            show_default=False,
+        ),
+    ] = None,
+    plot: Annotated[
+        str | None, typer.Option(help="File for the plots: .png, .svg or .pdf.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+    seed: Annotated[int, typer.Option(help="Makes the answer reproducible.")] = 0,
+    max_new_tokens: Annotated[
+        int, typer.Option(help="Longest text in tokens, the end-of-sequence token counted.")
+    ] = 64,
+    temperature: Temperature = 1.0,
+    top_k: TopK = 0,
+    top_p: TopP = 1.0,
+    target: Target = None,
+    draft: Annotated[
+        str | None,
+        typer.Option(help="Directory of a draft model, for rollouts; 'none': no draft.", show_default=False),
+    ] = None,
+    kind: Kind = "auto",
+    property_order: Order = "schema",
+    whitespace: WhiteSpace = "any",
+    formats: Formats = "assert",
+    start: Start = None,
+) -> None:
+    """Measure potentials: h against Φ by Monte Carlo, ρ along draws, effective sample size; plot them."""
+    chosen = tuple(potential) if potential else ("viability", "one-step", "partition")
+    show_phi(
+        PhiRequest(
+            grammar=GrammarRequest(grammar, kind, property_order, whitespace, formats, start=start),
+            prompt=prompt,
+            potentials=chosen,
+            samples=samples,
+            rollouts=rollouts,
+            points=points,
+            fit_samples=fit_samples,
+            fits=fits,
+            plot=plot,
+            as_json=as_json,
+            seed=seed,
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            target=target,
+            draft=draft,
+        )
+    )

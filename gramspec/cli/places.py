@@ -6,6 +6,7 @@ Cost: one pass over the text.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Final
 
@@ -94,6 +95,66 @@ def json_pointer(text: bytes) -> str:
     return "".join("/" + step for step in steps)
 
 
+def json_offset(text: str, pointer: str) -> int | None:
+    """Where the value of a JSON pointer begins in a JSON text; that of the last part that is there.
+
+    Parameters
+    ----------
+    text : str
+        The document.
+    pointer : str
+        As in RFC 6901, with or without ``#`` before it.
+
+    Returns
+    -------
+    int or None
+        A character offset; None where text or pointer cannot be read.
+    """
+    pointer = pointer.removeprefix("#")
+    if pointer and not pointer.startswith("/"):
+        return None
+    steps = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+    try:
+        at = _blanks(text, 0)
+        for step in steps:
+            below = _member(text, at, step)
+            if below is None:
+                break
+            at = below
+    except (ValueError, RecursionError, IndexError):
+        return None
+    return at
+
+
+def _blanks(text: str, at: int) -> int:
+    while text[at] in " \t\n\r":
+        at += 1
+    return at
+
+
+def _member(text: str, at: int, step: str) -> int | None:
+    """Where a member of the object or array at a place begins; None where there is none of that name."""
+    if text[at] not in "{[":
+        return None
+    is_object, close = text[at] == "{", "}" if text[at] == "{" else "]"
+    decoder = json.JSONDecoder(strict=False)
+    found, index = None, 0
+    at = _blanks(text, at + 1)
+    while text[at] != close:
+        name = str(index)
+        if is_object:
+            name, at = decoder.raw_decode(text, at)
+            at = _blanks(text, _blanks(text, at) + 1)
+        if name == step:
+            found = at  # of keys that are written twice the last one counts
+        _, at = decoder.raw_decode(text, at)
+        at = _blanks(text, at)
+        if text[at] == ",":
+            at = _blanks(text, at + 1)
+        index += 1
+    return found
+
+
 def _string_end(text: bytes, begin: int) -> int | None:
     position = begin + 1
     while position < len(text):
@@ -104,6 +165,4 @@ def _string_end(text: bytes, begin: int) -> int | None:
 
 
 def _unescape(body: bytes) -> str:
-    import json
-
     return str(json.loads(b'"' + body + b'"', strict=False))

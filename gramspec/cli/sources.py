@@ -8,12 +8,14 @@ Source: API, "Command line".
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
-from gramspec.errors import OptionError
+from gramspec.cli.places import json_offset, spot
+from gramspec.errors import GrammarError, OptionError
 from gramspec.grammar.core import Grammar
 
 KINDS = ("json-schema", "regex", "ecma", "choice", "lark", "gbnf", "ebnf", "structural-tag", "compiled")
@@ -91,8 +93,15 @@ class Source:
     text: str
 
 
-def read_grammar(request: GrammarRequest) -> Source:
+def read_grammar(request: GrammarRequest, option: str = "GRAMMAR") -> Source:
     """Read a grammar.
+
+    Parameters
+    ----------
+    request : GrammarRequest
+        The grammar and its options, as typed.
+    option : str
+        The argument that names it, for errors.
 
     Raises
     ------
@@ -104,10 +113,15 @@ def read_grammar(request: GrammarRequest) -> Source:
     kind = _kind(request)
     if kind == "compiled":
         return Source(_compiled(request.source), kind, request.source, "")
-    text = _text(request.source)
+    text = _text(request.source, option)
     if kind == "json-schema" and request.kind == "auto" and _is_structural_tag(text):
         kind = "structural-tag"
-    return Source(_grammar(kind, text, request), kind, request.source, text)
+    try:
+        return Source(_grammar(kind, text, request), kind, request.source, text)
+    except GrammarError as error:
+        if not request.source.startswith(_PREFIX):
+            error.add_note(place_note(error, text, request.source))
+        raise
 
 
 def read_text(path: str, option: str) -> str:
@@ -132,8 +146,35 @@ def _kind(request: GrammarRequest) -> str:
     return kind
 
 
-def _text(source: str) -> str:
-    return source.removeprefix(_PREFIX) if source.startswith(_PREFIX) else read_text(source, "GRAMMAR")
+def _text(source: str, option: str) -> str:
+    return source.removeprefix(_PREFIX) if source.startswith(_PREFIX) else read_text(source, option)
+
+
+def place_note(error: GrammarError, text: str, name: str) -> str:
+    """Where in a file an error is; with the line and a caret where the error shows none itself.
+
+    Parameters
+    ----------
+    error : GrammarError
+        What is wrong.
+    text : str
+        What the file holds.
+    name : str
+        The file as typed.
+    """
+    name = "standard input" if name == "-" else name
+    if (named := re.fullmatch(r"(.+:)?(\d+):(\d+)", error.pointer)) is not None:
+        return f"  --> {error.pointer}" if named[1] else f"  --> {name}:{error.pointer}"
+    shown = error.source is not None
+    if (at := re.fullmatch(r"@(\d+)", error.pointer)) is not None:
+        offset: int | None = int(at[1])
+    else:
+        offset = json_offset(text, error.pointer)
+    if offset is None:
+        return f"  --> {name}"
+    place = spot(text.encode(), len(text[:offset].encode()))
+    excerpt = "" if shown else f"\n    {place.shown}\n    {place.caret}"
+    return f"  --> {name}:{place.line}:{place.column}{excerpt}"
 
 
 def _is_structural_tag(text: str) -> bool:

@@ -10,17 +10,19 @@ import dataclasses
 import json
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
+import typer
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from gramspec.cli.arguments import LAWS, SAMPLERS, AsJson, Target, Temperature, TopK, TopP, one_of
 from gramspec.cli.generate import Sampling, named_models, sampled
-from gramspec.cli.sources import read_text
+from gramspec.cli.sources import place_note, read_text
 from gramspec.decoding.completion import Completion
 from gramspec.decoding.options import DecodingOptions
-from gramspec.errors import OptionError, PromptError
+from gramspec.errors import GrammarError, OptionError, PromptError
 from gramspec.grammar.sql.schema import dialect_named, read_schema
 from gramspec.integrations.sql_questions import dialect_of_url, prompt_of, statements_of, with_tables
 from gramspec.integrations.sql_results import Result, runner
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from gramspec.grammar.sql.catalog import Schema, Table
 
 _LONGEST_CELL: Final = 60
+EXAMPLE = 'Example: gramspec sql "names of customers in Berlin" --ddl examples/shop.sql --seed 1'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +113,11 @@ def _schema(request: SqlRequest) -> Schema:
         return read_schema(request.db, dialect_named(dialect))
     assert request.ddl is not None
     text = read_text(request.ddl, "--ddl")
-    return read_schema(text, dialect_named(request.dialect or "sqlite"))
+    try:
+        return read_schema(text, dialect_named(request.dialect or "sqlite"))
+    except GrammarError as error:
+        error.add_note(place_note(error, text, request.ddl))
+        raise
 
 
 def _chosen(schema: Schema, names: str | None) -> Schema:
@@ -237,3 +244,121 @@ def _cell(value: Any) -> Text:
 def _line(text: str) -> str:
     """On one line, without what a terminal would act on."""
     return "".join(char if char.isprintable() else "·" for char in text)
+
+
+def command(
+    question: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="QUESTION", help="What is asked; left out: the tables are shown.", show_default=False
+        ),
+    ] = None,
+    db: Annotated[
+        str | None,
+        typer.Option(
+            help="URL of the database: sqlite:///file.db, postgresql://user@host/name.", show_default=False
+        ),
+    ] = None,
+    ddl: Annotated[
+        str | None,
+        typer.Option(
+            help="File with CREATE statements in place of a database; '-' reads stdin.", show_default=False
+        ),
+    ] = None,
+    dialect: Annotated[
+        str | None,
+        typer.Option(
+            help="'sqlite', 'postgres' or 'mysql'.",
+            show_default="that of the URL, sqlite for DDL",
+            autocompletion=one_of("sqlite", "postgres", "mysql"),
+        ),
+    ] = None,
+    tables: Annotated[
+        str | None, typer.Option(help="Only these tables, with commas between.", show_default="all")
+    ] = None,
+    prepare: Annotated[
+        bool, typer.Option("--prepare", help="Only statements that SQLite prepares on the tables.")
+    ] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="INSERT, UPDATE and DELETE too, and run them.")
+    ] = False,
+    run_: Annotated[
+        bool, typer.Option("--run/--no-run", help="Run the statements on the database and show the rows.")
+    ] = True,
+    rows: Annotated[int, typer.Option(help="Rows shown of each result.")] = 20,
+    seconds: Annotated[float, typer.Option(help="Seconds that a statement may run.")] = 10.0,
+    template: Annotated[
+        str | None,
+        typer.Option(
+            help="The prompt, with {schema}, {dialect} and {question}.",
+            show_default="the question alone for the embedded pair, else all three",
+        ),
+    ] = None,
+    law: Annotated[
+        str,
+        typer.Option(
+            help="'conditional': P(statement | it fits); 'masked': local masking.", autocompletion=LAWS
+        ),
+    ] = "conditional",
+    sampler: Annotated[
+        str,
+        typer.Option(
+            help="'restart', 'smc', 'mcmc', 'twisted' or 'auto', as in `gramspec generate`.",
+            autocompletion=SAMPLERS,
+        ),
+    ] = "auto",
+    n: Annotated[int, typer.Option("--n", "-n", help="How many statements.")] = 1,
+    seed: Annotated[int | None, typer.Option(help="Makes the statements reproducible.")] = None,
+    report: Annotated[
+        bool,
+        typer.Option("--report", help="Show on stderr what each statement cost and what may be claimed."),
+    ] = False,
+    as_json: AsJson = False,
+    max_new_tokens: Annotated[
+        int, typer.Option(help="Longest statement in tokens, the end-of-sequence token counted.")
+    ] = 128,
+    temperature: Temperature = 1.0,
+    top_k: TopK = 0,
+    top_p: TopP = 1.0,
+    target: Target = None,
+    draft: Annotated[
+        str | None,
+        typer.Option(help="Directory of a draft model; 'none' drafts nothing.", show_default=False),
+    ] = None,
+    max_attempts: Annotated[int, typer.Option(help="Attempts per statement.")] = 10_000,
+    max_seconds: Annotated[
+        float | None, typer.Option(help="Seconds per statement after which no attempt begins.")
+    ] = None,
+) -> None:
+    """Show the tables of a database, write statements that answer a question, and run them read only.
+
+    Exit code: 0 done, 1 the database refused to run a statement, 2 the input cannot be used.
+    """
+    request = SqlRequest(
+        question=question,
+        db=db,
+        ddl=ddl,
+        dialect=dialect,
+        tables=tables,
+        prepare=prepare,
+        write=write,
+        run=run_,
+        rows=rows,
+        seconds=seconds,
+        template=template,
+        n=n,
+        seed=seed,
+        report=report,
+        as_json=as_json,
+        max_new_tokens=max_new_tokens,
+        law=law,
+        sampler=sampler,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        target=target,
+        draft=draft,
+        max_attempts=max_attempts,
+        max_seconds=max_seconds,
+    )
+    raise typer.Exit(answer(request))

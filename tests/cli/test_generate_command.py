@@ -122,7 +122,7 @@ def test_an_exhausted_budget_is_reported_and_prints_no_text(capsys):
         "--seed",
         "1",
     )
-    assert code == 2 and out == ""
+    assert code == 3 and out == ""
     assert "BudgetExhaustedError" in err and "Certified" in err
 
 

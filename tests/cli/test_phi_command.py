@@ -12,7 +12,7 @@ pytest.importorskip("typer")
 pytest.importorskip("torch")
 
 from gramspec.cli import main
-from gramspec.cli.app import _PHI_EXAMPLE
+from gramspec.cli.phi import EXAMPLE
 from gramspec.errors import OptionError
 from gramspec.validity import Exact, Viability
 from gramspec.validity.diagnostics import Walk, monte_carlo, twisted_walk, weigh
@@ -30,7 +30,7 @@ def call(capsys, *arguments):
 
 
 def test_the_example_works_as_typed(capsys):
-    words = shlex.split(_PHI_EXAMPLE.removeprefix("Example: "))
+    words = shlex.split(EXAMPLE.removeprefix("Example: "))
     assert words[:2] == ["gramspec", "phi"]
     code, out, err = call(capsys, *words[2:])
     assert code == 0 and err == ""
