@@ -149,6 +149,19 @@ def _lacks(engine: Any, needs: str) -> str:
     return "" if masks or draws else "it has neither masks nor draws"
 
 
+def why_not(engine: Any, suite: str) -> str:
+    """Why a suite cannot be run on an engine; empty where it can.
+
+    Raises
+    ------
+    OptionError
+        If there is no suite of that name.
+    """
+    if suite not in SUITES:
+        raise OptionError(f"no suite is called {suite!r}; there are {', '.join(SUITES)}")
+    return _lacks(engine, SUITES[suite].needs)
+
+
 def _run_suite(name: str, context: Context) -> SuiteResult:
     context.progress(name, 0, None)
     result = SUITES[name].load()(context)

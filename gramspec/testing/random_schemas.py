@@ -33,7 +33,8 @@ class Maker:
 
     Parameters
     ----------
-    seed : int
+    seed : int or random.Random
+        A generator is used as it is.
     draft : str
         Key of `DRAFTS`.
     depth : int
@@ -42,8 +43,10 @@ class Maker:
         Mean number of keywords a schema has besides its type.
     """
 
-    def __init__(self, seed: int, draft: str = "2020-12", *, depth: int = 3, density: float = 2.0) -> None:
-        self.choose = random.Random(seed)
+    def __init__(
+        self, seed: int | random.Random, draft: str = "2020-12", *, depth: int = 3, density: float = 2.0
+    ) -> None:
+        self.choose = seed if isinstance(seed, random.Random) else random.Random(seed)
         self.draft = draft
         self.number = _ORDER.index(draft)
         self.depth = depth
@@ -111,7 +114,7 @@ class Maker:
             schema["type"] = choose.choice(_TYPES) if some else choose.sample(_TYPES, choose.randint(1, 4))
         table = list(self._keywords(depth, first, schema.get("type")))
         total = sum(weight for weight, _, _ in table)
-        for _ in range(min(6, int(choose.expovariate(1 / self.density) + 0.5))):
+        for _ in range(int(min(6.0, choose.expovariate(1 / self.density) + 0.5))):
             spot = choose.random() * total
             for weight, keyword, make in table:
                 spot -= weight
