@@ -32,6 +32,8 @@ class Wanted(NamedTuple):
         The field that asks for it.
     key : str
         Equal keys, equal grammars.
+    size : int
+        Bytes of the source, about.
     make : callable
         Reads it.
     """
@@ -39,6 +41,7 @@ class Wanted(NamedTuple):
     kind: str
     param: str
     key: str
+    size: int
     make: Callable[[], Grammar]
 
 
@@ -86,10 +89,10 @@ def _wanted(field: str, body: Sampling, law: Law, settings: Settings) -> Wanted:
         return json_wanted({"type": "object"}, law, "response_format", "json_object")
     if field == "regex":
         pattern = body.regex
-        return Wanted("regex", field, key_of(field, pattern), lambda: _regex(pattern))
+        return Wanted("regex", field, key_of(field, pattern), len(pattern or ""), lambda: _regex(pattern))
     if field == "choice":
         texts = tuple(body.choice or ())
-        return Wanted("choice", field, key_of(field, texts), lambda: _choice(texts))
+        return Wanted("choice", field, key_of(field, texts), sum(map(len, texts)), lambda: _choice(texts))
     if field == "grammar":
         assert body.grammar is not None
         return _written(body.grammar)
@@ -123,7 +126,7 @@ def json_wanted(schema: Any, law: Law, param: str, kind: str = "json_schema") ->
 
     # The order of keys is part of the language, so that it is part of the key.
     text = json.dumps(schema, ensure_ascii=True)
-    return Wanted(kind, param, key_of("json_schema", text, options), make)
+    return Wanted(kind, param, key_of("json_schema", text, options), len(text), make)
 
 
 def _regex(pattern: Any) -> Grammar:
@@ -153,7 +156,8 @@ def _written(asked: GrammarText) -> Wanted:
             dialect="llama.cpp" if asked.type == "gbnf" else "xgrammar",
         )
 
-    return Wanted(asked.type, "grammar", key_of("grammar", asked.type, asked.start, asked.text), make)
+    key = key_of("grammar", asked.type, asked.start, asked.text)
+    return Wanted(asked.type, "grammar", key, len(asked.text), make)
 
 
 def _tagged(spec: dict[str, Any], param: str) -> Wanted:
@@ -162,7 +166,8 @@ def _tagged(spec: dict[str, Any], param: str) -> Wanted:
 
         return structural_tag(spec)
 
-    return Wanted("structural_tag", param, key_of("structural_tag", json.dumps(spec)), make)
+    text = json.dumps(spec)
+    return Wanted("structural_tag", param, key_of("structural_tag", text), len(text), make)
 
 
 def _sql(asked: SqlRequest, settings: Settings) -> Wanted:
@@ -193,4 +198,4 @@ def _sql(asked: SqlRequest, settings: Settings) -> Wanted:
         schema = asked.schema_ if url is None else url
         return sql(schema, dialect=dialect, prepare=asked.prepare, statements=statements)
 
-    return Wanted("sql", "sql.schema" if url is None else "sql.database", key, make)
+    return Wanted("sql", "sql.schema" if url is None else "sql.database", key, len(given), make)

@@ -81,7 +81,7 @@ class Server:
         self.engine.close()
 
     async def compiled(
-        self, request: Request | None, key: str, make: Callable[[], Grammar]
+        self, request: Request | None, key: str, make: Callable[[], Grammar], *, size: int = 0
     ) -> CompiledGrammar:
         """A grammar on the server's vocabulary, from the cache or compiled off the event loop.
 
@@ -93,6 +93,8 @@ class Server:
             What the grammar is made of; see `cache.key_of`.
         make : callable
             Reads it.
+        size : int
+            Bytes of its source; see `Settings.limits_of`.
 
         Raises
         ------
@@ -101,7 +103,7 @@ class Server:
         ApiError
             429 when too many wait, 504 when it takes too long.
         """
-        limits = self.settings.limits
+        limits = self.settings.limits_of(size)
 
         def both() -> CompiledGrammar:
             return compile(make(), self.vocabulary, limits=limits)

@@ -41,7 +41,9 @@ async def ready(request: Request, plan: Plan) -> Plan:
     if plan.wanted is None:
         return plan
     with naming(plan.wanted.param):
-        compiled = await plan.server.compiled(request, plan.wanted.key, plan.wanted.make)
+        compiled = await plan.server.compiled(
+            request, plan.wanted.key, plan.wanted.make, size=plan.wanted.size
+        )
     return with_grammar(plan, compiled)
 
 

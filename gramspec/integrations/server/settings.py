@@ -7,7 +7,7 @@ Source: `gramspec serve --help`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 
 from gramspec.errors import OptionError
@@ -23,7 +23,7 @@ LIMITS = Limits(
     search_steps=5_000_000,
     max_nodes=500_000,
     compile_seconds=10.0,
-    mask_seconds=5.0,
+    mask_seconds=2.0,
 )
 """What one grammar of a stranger may cost."""
 
@@ -71,6 +71,8 @@ class Settings:
         Grammars compiled at a time.
     limits : Limits
         What one grammar may cost.
+    large_bytes : int
+        Grammars whose source is longer are loaded where they hold up none but each other.
     api_keys : tuple of str
         Who may ask; empty: everybody.
     max_body_bytes : int
@@ -114,6 +116,7 @@ class Settings:
     cache_bytes: int = 256 << 20
     compile_threads: int = 2
     limits: Limits = LIMITS
+    large_bytes: int = 1 << 16
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     max_body_bytes: int = 4 << 20
     body_seconds: float = 30.0
@@ -138,6 +141,18 @@ class Settings:
         if "" in self.api_keys:
             raise OptionError("api_keys: an empty key lets everybody in by mistake; leave it out to do so")
 
+    def limits_of(self, size: int) -> Limits:
+        """What a grammar may cost; each value has tables of its own, loaded by one thread at a time.
+
+        Parameters
+        ----------
+        size : int
+            Bytes of its source.
+        """
+        if size <= self.large_bytes:
+            return self.limits
+        return replace(self.limits, compile_seconds=2 * self.limits.compile_seconds)
+
     @property
     def memo_share(self) -> int:
         """Bytes of rows that one request remembers of one model."""
@@ -154,6 +169,7 @@ _LEAST = {
     "max_logprobs": 0,
     "memo_bytes": 0,
     "cache_bytes": 0,
+    "large_bytes": 0,
     "compile_threads": 1,
     "max_body_bytes": 1,
     "sql_rows": 1,
