@@ -46,7 +46,7 @@ from gramspec.grammar.core import Grammar
 from gramspec.limits import Limits
 
 if TYPE_CHECKING:
-    from gramspec import audit, models, transformers
+    from gramspec import audit, models, outlines, transformers
     from gramspec._native import CancelToken
     from gramspec.decoding.completion import Completion
     from gramspec.decoding.generate import generate
@@ -99,7 +99,7 @@ _LAZY = {
     "text_until": "gramspec.grammar.tags",
     "token": "gramspec.grammar.tags",
 }
-_MODULES = ("audit", "models", "testing", "transformers")
+_MODULES = ("audit", "models", "outlines", "testing", "transformers")
 
 __all__ = [
     "BudgetExhaustedError",
@@ -158,6 +158,7 @@ __all__ = [
     "lark",
     "literal",
     "models",
+    "outlines",
     "regex",
     "sql",
     "structural_tag",

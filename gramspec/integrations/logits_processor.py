@@ -10,9 +10,10 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from gramspec.errors import (
+    BudgetTooSmallError,
     DeadEndError,
     LogitsError,
     OptionError,
@@ -65,9 +66,10 @@ class GrammarLogitsProcessor:
         Ids of a row before the text, padding on the left counted.
     pad_token_id : int, optional
         The token that fills rows after EOS. By default any token may, but the same one throughout a row.
-    max_new_tokens : int, optional
+    max_new_tokens : int or "call", optional
         Tokens of a text, EOS counted: masks then keep the tokens alone after which the text can still end
-        in time, so that every finished row is a member. None: the length may cut a text off.
+        in time, so that every row is a member. "call": those of the call of `model.generate`. None: the
+        length may cut a text off.
     max_entries : int
         Prefixes remembered by a thread; above it those that the rows at hand do not begin with are forgotten.
 
@@ -85,14 +87,15 @@ class GrammarLogitsProcessor:
         *,
         prompt_length: int | None = None,
         pad_token_id: int | None = None,
-        max_new_tokens: int | None = None,
+        max_new_tokens: int | Literal["call"] | None = None,
         max_entries: int = 65536,
     ) -> None:
         if not isinstance(compiled, CompiledGrammar):
             raise OptionError(f"compiled={type(compiled).__name__}: give what `gramspec.compile` returns")
         _require_count("prompt_length", prompt_length, 0)
         _require_count("pad_token_id", pad_token_id, 0)
-        _require_count("max_new_tokens", max_new_tokens, 1)
+        if max_new_tokens != "call":
+            _require_count("max_new_tokens", max_new_tokens, 1)
         _require_count("max_entries", max_entries, 1)
         self._compiled = compiled
         self._length = prompt_length
@@ -158,6 +161,8 @@ class GrammarLogitsProcessor:
             If a row left the grammar; names the row and the token.
         DeadEndError
             If no row of a prompt has a token that the mask and the processors before it leave.
+        BudgetTooSmallError
+            If no text has as few as `max_new_tokens`.
         PromptError
             If it is not known where the prompt ends, or rows are shorter than the prompt.
         LogitsError
@@ -177,7 +182,8 @@ class GrammarLogitsProcessor:
         found = states.states(texts)
         for state in found:
             state.shown = self._local.generation
-        table = states.masks(found)
+        budget = self._tokens(length, call)
+        table = states.masks(found, budget)
         if call is not None and call.assisted:
             # Behind a token that the target rejects; no row of the loop is read there.
             for state, words in zip(found, table, strict=True):
@@ -190,7 +196,7 @@ class GrammarLogitsProcessor:
         if call is None or not call.drafting:
             alive = (out != -torch.inf).any(dim=-1).tolist()
             if not all(alive):
-                self._refuse(input_ids[:, :length].tolist(), found, table, alive)
+                self._refuse(input_ids[:, :length].tolist(), found, table, alive, budget)
         return out
 
     def __getstate__(self) -> dict[str, Any]:
@@ -202,8 +208,19 @@ class GrammarLogitsProcessor:
 
     def _states(self) -> PrefixStates:
         if self._local.states is None:
-            self._local.states = PrefixStates(self._compiled, self._pad, self._budget, self._most)
+            self._local.states = PrefixStates(self._compiled, self._pad, self._most)
         return self._local.states
+
+    def _tokens(self, length: int, call: RunningCall | None) -> int | None:
+        """Tokens of a text in all."""
+        if self._budget != "call":
+            return self._budget
+        if call is None:
+            raise OptionError(
+                "max_new_tokens='call' outside of model.generate: no call says how long a text may be"
+                "\n  hint: give the number of tokens"
+            )
+        return call.max_length - length
 
     def _check_eos(self, ids: frozenset[int]) -> None:
         if ids == self._checked_eos:
@@ -260,13 +277,24 @@ class GrammarLogitsProcessor:
         return state is not None and state.shown == self._local.generation
 
     @staticmethod
-    def _refuse(prompts: list[list[int]], states: Sequence[State], table: Any, alive: Sequence[bool]) -> None:
+    def _refuse(
+        prompts: list[list[int]],
+        states: Sequence[State],
+        table: Any,
+        alive: Sequence[bool],
+        budget: int | None,
+    ) -> None:
         hopeful = {tuple(prompt) for prompt, lives in zip(prompts, alive, strict=True) if lives}
         for index, (prompt, state) in enumerate(zip(prompts, states, strict=True)):
             if alive[index] or tuple(prompt) in hopeful:
                 continue
             if state.left is not None:
                 raise RejectedTokenError(f"row {index} left the grammar {state.left}")
+            if state.length == 0 and budget is not None and not table[index].any():
+                least = state.matcher.min_tokens(exact=True)
+                raise BudgetTooSmallError(
+                    f"max_new_tokens={budget}: the shortest text has {least} tokens, EOS included"
+                )
             why = (
                 "every token that the grammar allows has the score −inf already: by the model, or by a"
                 " processor before this one"

@@ -45,19 +45,14 @@ class PrefixStates:
     compiled : CompiledGrammar
     pad_token_id : int or None
         The token that fills rows after EOS; None: any, but the same one throughout a row.
-    budget : int or None
-        Tokens of a text in all, EOS counted; None: no budget.
     most : int
         States kept; above it those that the rows at hand do not begin with are forgotten.
     """
 
-    def __init__(
-        self, compiled: CompiledGrammar, pad_token_id: int | None, budget: int | None, most: int
-    ) -> None:
+    def __init__(self, compiled: CompiledGrammar, pad_token_id: int | None, most: int) -> None:
         self.size = len(compiled.vocabulary)
         self.nodes = 0
         self._eos = frozenset(compiled.vocabulary.eos_ids)
-        self._budget = budget
         self._most = most
         self._kept = 0
         self._root = State(compiled.matcher(), pad_token_id, None, 0)
@@ -79,16 +74,19 @@ class PrefixStates:
             found = [self._walk(row) for row in rows]
         return found
 
-    def masks(self, states: Sequence[State]) -> NDArray[np.int32]:
-        """One packed mask per state: EOS alone after the end, nothing outside the grammar."""
+    def masks(self, states: Sequence[State], budget: int | None) -> NDArray[np.int32]:
+        """One packed mask per state: EOS alone after the end, nothing outside the grammar.
+
+        With a budget, of tokens of a text in all, only tokens after which a text can end in time.
+        """
         table = np.zeros((len(states), (self.size + 31) // 32), dtype=np.int32)
         live = [i for i, state in enumerate(states) if state.is_live]
-        if live and self._budget is None:
+        if live and budget is None:
             fill_bitmasks([states[i].matcher for i in live], table, rows=live)
-        elif self._budget is not None:
+        elif budget is not None:
             padded = np.zeros(32 * table.shape[1], dtype=np.bool_)
             for i in live:
-                padded[: self.size] = states[i].matcher.viable(self._budget - states[i].length, exact=True)
+                padded[: self.size] = states[i].matcher.viable(budget - states[i].length, exact=True)
                 table[i] = np.packbits(padded, bitorder="little").view(np.int32)
         for i, state in enumerate(states):
             if state.left is None and state.matcher.is_finished:

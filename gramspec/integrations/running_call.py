@@ -24,6 +24,8 @@ class RunningCall(NamedTuple):
     ----------
     length : int
         Ids of a row before the text, padding counted; for an encoder-decoder those of the decoder.
+    max_length : int
+        Most ids of a row.
     drafting : bool
         Whether the scores are of a draft that the target has yet to verify.
     assisted : bool
@@ -33,6 +35,7 @@ class RunningCall(NamedTuple):
     """
 
     length: int
+    max_length: int
     drafting: bool
     assisted: bool
     eos_ids: frozenset[int]
@@ -68,8 +71,9 @@ def running_call() -> RunningCall | None:
     if found is None:
         return None
     _check_tokenizers(found)
+    config = found["generation_config"]
     return RunningCall(
-        found["input_ids_length"], drafting, assisted, _eos_ids(found.get("generation_config"))
+        found["input_ids_length"], config.max_length, drafting, assisted, _eos_ids(config.eos_token_id)
     )
 
 
@@ -83,8 +87,7 @@ def _check_tokenizers(here: dict[str, Any]) -> None:
         )
 
 
-def _eos_ids(config: Any) -> frozenset[int]:
-    ids = getattr(config, "eos_token_id", None)
+def _eos_ids(ids: Any) -> frozenset[int]:
     if ids is None:
         return frozenset()
     return frozenset(int(i) for i in (ids if isinstance(ids, (list, tuple)) else [ids]))

@@ -284,8 +284,12 @@ def test_max_new_tokens_keeps_texts_whole(llama: Any) -> None:
         assert grammar.accepts(b"".join(tokens[t] for t in row[:-1])) and len(row) <= 8
         lengths.add(len(row))
     assert lengths == {4, 6, 8}
-    with pytest.raises(gs.DeadEndError, match="too long for max_new_tokens"):
+    rows = run(llama, gs.GrammarLogitsProcessor(compiled, max_new_tokens="call"), **options)
+    assert {len(row) for row in texts(rows)} == {4, 6, 8}
+    with pytest.raises(gs.BudgetTooSmallError, match="max_new_tokens=3: the shortest text has 4 tokens"):
         run(llama, gs.GrammarLogitsProcessor(compiled, max_new_tokens=3), **options)
+    with pytest.raises(gs.OptionError, match="max_new_tokens='call' outside"):
+        gs.GrammarLogitsProcessor(compiled, max_new_tokens="call")(torch.tensor([[7]]), torch.zeros(1, VOCAB))
 
 
 def test_encoder_decoder_and_static_cache(compiled: Any, llama: Any) -> None:
