@@ -219,7 +219,7 @@ def token_sequences(
 
 
 class _Source:
-    """Members of a grammar; native parts are let go before the interpreter ends, whoever holds the strategy."""
+    """Members of a grammar; native parts are let go before the interpreter ends."""
 
     def __init__(self, grammar: Grammar, length: int | None) -> None:
         self._held = [WeightedMembers(grammar, length)]

@@ -14,7 +14,7 @@ from typing import Final
 from gramspec.automaton.wording import visible
 
 LAW_STYLES: Final = ("conditional", "masked", "canonical")
-_SHAPES: Final = ("diamond", "circle", "triangle", "square", "cross")
+_SHAPES: Final = ("diamond", "circle", "triangle", "square", "falling", "cross")
 _ROW: Final = 26
 _WIDTH: Final = 760
 _LABELS: Final = 210
@@ -261,6 +261,8 @@ def _mark(number: int, x: float, y: float) -> str:
             drawn = f'<path d="M{x:.1f} {y - 6:.1f}l6 11l-12 0z"'
         case "square":
             drawn = f'<rect x="{x - 4.5:.1f}" y="{y - 4.5:.1f}" width="9" height="9"'
+        case "falling":
+            drawn = f'<path d="M{x:.1f} {y + 6:.1f}l6 -11l-12 0z"'
         case _:
             drawn = f'<path d="M{x - 5:.1f} {y - 5:.1f}l10 10m0 -10l-10 10"'
     return f'{drawn} class="mark law-{number}"/>'

@@ -101,7 +101,8 @@ def _counts(suite: SuiteResult) -> dict[str, int]:
 
 
 def _laws(name: str, figures: Sequence[LawFigure]) -> dict[str, Any]:
-    names = list(wording.mean_distances(figures))
+    every = wording.distances_of(figures)
+    names = wording.shown_laws(figures)
     floors = [figure.floor for figure in figures if figure.floor is not None]
     telling = sorted(
         (figure for figure in figures if len(figure.outcomes) > 1),
@@ -112,15 +113,20 @@ def _laws(name: str, figures: Sequence[LawFigure]) -> dict[str, Any]:
         "sentence": wording.law_sentence(figures),
         "names": names,
         "figures": figures,
+        "left": sorted(every.keys() - set(names)),
         "distances": distance_plot(
-            wording.distances_of(figures), name=name, floor=sum(floors) / len(floors) if floors else None
+            {law: every[law] for law in names}, name=name, floor=sum(floors) / len(floors) if floors else None
         ),
         "plots": [(figure, _plot(name, figure)) for figure in telling],
     }
 
 
 def _plot(name: str, figure: LawFigure) -> str:
-    outcomes = [Outcome(o.text, o.observed, o.laws) for o in figure.outcomes]
+    laws = wording.shown_laws([figure], 4)
+    outcomes = [
+        Outcome(o.text, o.observed, {law: o.laws[law] for law in laws if law in o.laws})
+        for o in figure.outcomes
+    ]
     taken = "enumerated" if figure.draws is None else f"{figure.draws:,} draws"
     return law_plot(outcomes, name=name, observed=taken)
 
@@ -184,7 +190,7 @@ def _comparison(reports: Sequence[AuditReport]) -> dict[str, Any]:
         key=lambda c: (names.index(c.split(":")[0]) if c.split(":")[0] in names else len(names), c),
     )
     laws = list(
-        dict.fromkeys(law for report in reports for law in wording.mean_distances(wording.laws_of(report)))
+        dict.fromkeys(law for report in reports for law in wording.shown_laws(wording.laws_of(report)))
     )
     figures = [
         {f"{suite.name}: {key}": value for suite in report.suites for key, value in suite.figures.items()}

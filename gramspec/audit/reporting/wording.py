@@ -88,9 +88,9 @@ def law_sentence(figures: Sequence[LawFigure]) -> str:
     counts = Counter(figure.verdict for figure in figures)
     named = ", ".join(f"{law} in {count}" for law, count in counts.most_common())
     means = mean_distances(figures)
-    far = ", ".join(f"{law} {mean:.3f}" for law, mean in means.items())
+    far = ", ".join(f"{law} {means[law]:.3f}" for law in shown_laws(figures, 3))
     return f"Law sampled on {count_of(len(figures), 'world')}: {named}." + (
-        f" Mean total variation to each law: {far}." if far else ""
+        f" Mean total variation: {far}." if far else ""
     )
 
 
@@ -108,6 +108,14 @@ def mean_distances(figures: Sequence[LawFigure]) -> dict[str, float]:
     """Mean total variation to each law, nearest first."""
     means = {law: math.fsum(values) / len(values) for law, values in distances_of(figures).items()}
     return dict(sorted(means.items(), key=lambda item: item[1]))
+
+
+def shown_laws(figures: Sequence[LawFigure], most: int = 6) -> list[str]:
+    """Laws for a plot or a table: named ones, the conditional and the masked law, the nearest; near ones first."""
+    means = mean_distances(figures)
+    named = [law for law in Counter(figure.verdict for figure in figures) if law in means]
+    first = [*named, *(law for law in ("conditional", "masked") if law in means), *means]
+    return sorted(list(dict.fromkeys(first))[:most], key=lambda law: means[law])
 
 
 def suite_state(suite: SuiteResult) -> tuple[Tone, str]:
