@@ -93,7 +93,8 @@ def run(
     given = list(cases) if cases is not None else None
     budget = (PROFILES[suite] if seconds is None else seconds) / max(1, len(chosen))
     started, begun = datetime.now(UTC), time.monotonic()
-    results = []
+    results: list[SuiteResult] = []
+    shared: dict[str, Any] = {}
     for name in chosen:
         context = Context(
             adapter=engine,
@@ -104,6 +105,7 @@ def run(
             seconds=budget,
             progress=progress or _quiet,
             options=dict(options or {}),
+            shared=shared,
         )
         results.append(_run_suite(name, context))
     return AuditReport(

@@ -106,7 +106,7 @@ class Guarded:
         self._errors: IO[bytes] | None = None
         self._vocabularies: set[str] = set()
         self.generation = 0
-        self._closing: weakref.finalize[..., Any] = weakref.finalize(self, lambda: None)
+        self._closing: Any = weakref.finalize(self, _end, None)
         ready = self._start()
         self.name = ready.name
         self.version = ready.version
@@ -324,8 +324,8 @@ def _forget(engine: weakref.ref[Guarded], generation: int, handle: int) -> None:
             alive._connection.send(handle)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
+def _end(process: subprocess.Popen[bytes] | None) -> None:
+    if process is not None and process.poll() is None:
         process.kill()
         process.wait()
 

@@ -21,12 +21,13 @@ from gramspec.vocabulary import Vocabulary
 _KINDS: Final = frozenset({"json_schema", "regex", "lark", "gbnf", "choice"})
 _PATTERN: Final = r"\p{L}+|\p{N}|[^\s\p{L}\p{N}]+|\s+"
 _ESCAPES: Final = {"json_allow_general_unicode_escapes": True}
-_NO_FORCING: Final = '%llguidance {"no_forcing": true}\n'
+_NO_FORCING: Final = '%llguidance {"no_forcing": true, "allow_initial_skip": true}\n'
 _STATED: Final = {
     "default": {"settings": "default"},
     "permissive": {
         "settings": "permissive",
         "no_forcing": "true",
+        "allow_initial_skip": "true",
         "json_allow_general_unicode_escapes": "true",
     },
 }

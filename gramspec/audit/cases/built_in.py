@@ -43,4 +43,5 @@ def _case(kind: str, number: int, entry: dict[str, Any]) -> GrammarCase:
         f"built-in:{kind}#{number}",
         entry.get("cause", ""),
         entry.get("options", {}),
+        tuple(k for k in grammar if k != "$defs") if isinstance(grammar, dict) else (),
     )

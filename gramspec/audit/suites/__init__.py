@@ -42,4 +42,15 @@ class SuiteEntry:
         return function
 
 
-SUITES: Final[dict[str, SuiteEntry]] = {}
+SUITES: Final[dict[str, SuiteEntry]] = {
+    "soundness": SuiteEntry(
+        "gramspec.audit.suites.soundness:run", "masks", "accepts nothing outside the language"
+    ),
+    "completeness": SuiteEntry(
+        "gramspec.audit.suites.completeness:run", "masks", "refuses nothing inside the language"
+    ),
+    "liveness": SuiteEntry("gramspec.audit.suites.liveness:run", "masks", "never a state without an ending"),
+    "exactness": SuiteEntry(
+        "gramspec.audit.suites.exactness:run", "masks", "the mask against brute force, token by token"
+    ),
+}

@@ -42,6 +42,8 @@ class GrammarCase:
         The construct that the case is about; findings are grouped by it.
     options : Mapping of str to str
         Options of the compile.
+    keep : tuple of str
+        Keywords of the schema's root that shrinking leaves, so that a case stays what it is about.
     """
 
     kind: str
@@ -50,6 +52,7 @@ class GrammarCase:
     origin: str = "user"
     cause: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
+    keep: tuple[str, ...] = ()
 
 
 @dataclass
@@ -72,6 +75,8 @@ class Context:
     progress : callable
     options : Mapping
         What the user asked of this suite.
+    shared : dict
+        What the suites of one run keep for each other: compiled grammars, oracles, cases that failed.
     """
 
     adapter: Any
@@ -82,6 +87,7 @@ class Context:
     seconds: float = 30.0
     progress: Progress = lambda suite, done, total: None
     options: Mapping[str, Any] = field(default_factory=dict)
+    shared: dict[str, Any] = field(default_factory=dict)
     begun: float = field(default_factory=time.monotonic)
 
     def random(self, *key: object) -> random.Random:
