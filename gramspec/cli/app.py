@@ -69,11 +69,18 @@ def run(arguments: list[str] | None = None) -> int:
         app(args=arguments, prog_name="gramspec")
     except GramspecError as error:
         code = GAVE_UP if isinstance(error, LimitError | BudgetExhaustedError | DeadEndError) else REFUSED
-        _show_error(error, code, as_json="--json" in (sys.argv[1:] if arguments is None else arguments))
+        _show_error(error, code, as_json=_json_on_stdout(sys.argv[1:] if arguments is None else arguments))
         return code
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else 0
     return 0
+
+
+def _json_on_stdout(words: list[str]) -> bool:
+    """Whether JSON was asked for, and on stdout: `audit` takes a file, or ``-``, with ``--json``."""
+    if "--json" not in words:
+        return False
+    return words[0] != "audit" or words[words.index("--json") + 1 :][:1] == ["-"]
 
 
 def _show_error(error: GramspecError, code: int, *, as_json: bool) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gramspec.vocabulary import Vocabulary
 
 EXAMPLE: Final = "Example: gramspec audit gramspec --suite quick --seed 1 --html audit.html"
+NOTHING_CHECKED: Final = 2
 NOT_INSTALLED: Final = 3
 
 
@@ -163,12 +164,12 @@ def audit(request: AuditRequest) -> int:
     Returns
     -------
     int
-        0 no fault, 1 a fault (with ``strict`` also a warning), 3 an engine is not installed.
+        0 no fault, 1 a fault (with ``strict`` a warning too), 2 nothing was checked, 3 no such engine installed.
 
     Raises
     ------
     GramspecError
-        When an option cannot be used, or nothing was checked.
+        When an option cannot be used.
     """
     if request.listing:
         _list(request)
@@ -185,10 +186,11 @@ def audit(request: AuditRequest) -> int:
         reports = _run(request)
     _write(reports, request)
     if not any(suite.made for report in reports for suite in report.suites):
-        raise OptionError(
-            "nothing was checked: every grammar was refused or every suite skipped\n"
-            "  hint: --html or --json says why; --cases brings other grammars"
-        )
+        # Not raised, as the report is written: with --json - it is all of stdout.
+        said = "error: nothing was checked: every grammar was refused or every suite skipped"
+        hint = "hint: --html or --json says why; --cases brings other grammars"
+        Console(stderr=True, highlight=False, soft_wrap=True).print(Text(f"{said}\n  {hint}", style="red"))
+        return NOTHING_CHECKED
     severities = {finding.severity for report in reports for finding in report.findings}
     return int("error" in severities or (request.strict and "warning" in severities))
 

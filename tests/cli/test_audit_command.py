@@ -125,6 +125,8 @@ def test_all_reports_are_written_and_read_again(capsys, tmp_path: Path) -> None:
 
 
 def test_json_on_stdout_is_all_of_stdout(capsys) -> None:
+    code, out, err = call(capsys, "fake", "--setting", "severity=refuses", "--json", "-")
+    assert code == 2 and json.loads(out)["ok"] is True and "nothing was checked" in err
     code, out, err = call(
         capsys, "fake", "--json", "-", "--seed", "5", "--suite", "full", "--suite", "reading"
     )
