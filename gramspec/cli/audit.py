@@ -164,7 +164,7 @@ def audit(request: AuditRequest) -> int:
     Returns
     -------
     int
-        0 no fault, 1 a fault (with ``strict`` a warning too), 2 nothing was checked, 3 no such engine installed.
+        0 no fault, 1 a fault (with ``strict`` a warning too), 2 nothing was checked, 3 not installed.
 
     Raises
     ------

@@ -111,7 +111,7 @@ def mean_distances(figures: Sequence[LawFigure]) -> dict[str, float]:
 
 
 def shown_laws(figures: Sequence[LawFigure], most: int = 6) -> list[str]:
-    """Laws for a plot or a table: named ones, the conditional and the masked law, the nearest; near ones first."""
+    """Laws for a plot or a table: named ones, conditional, masked, and the nearest; near ones first."""
     means = mean_distances(figures)
     named = [law for law in Counter(figure.verdict for figure in figures) if law in means]
     first = [*named, *(law for law in ("conditional", "masked") if law in means), *means]
