@@ -70,7 +70,14 @@ def with_tables(schema: Schema, names: Sequence[str], said: str) -> Schema:
     return dataclasses.replace(schema, tables=tuple(known[name.lower()] for name in names))
 
 
-def statements_of(schema: Schema, *, prepare: bool, write: bool) -> Grammar:
+def statements_of(
+    schema: Schema,
+    *,
+    prepare: bool,
+    write: bool,
+    aliases: Sequence[str] | None = None,
+    comments: bool = True,
+) -> Grammar:
     """The grammar of the statements that may be asked of a database.
 
     Parameters
@@ -81,11 +88,17 @@ def statements_of(schema: Schema, *, prepare: bool, write: bool) -> Grammar:
         Whether SQLite must prepare a statement.
     write : bool
         Whether INSERT, UPDATE and DELETE are members too.
+    aliases : sequence of str, optional
+        The names that a statement may make; None: any.
+    comments : bool
+        Whether comments may stand between tokens.
     """
     from gramspec.grammar.sql import KINDS, sql
 
     kinds = KINDS if write else ("select",)
-    return sql(schema, dialect=schema.dialect, prepare=prepare, statements=kinds)
+    return sql(
+        schema, dialect=schema.dialect, prepare=prepare, statements=kinds, aliases=aliases, comments=comments
+    )
 
 
 def prompt_of(schema: Schema, question: str, *, embedded: bool, template: str | None = None) -> str:

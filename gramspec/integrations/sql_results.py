@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -56,8 +56,28 @@ class Result:
 
 
 @contextmanager
-def runner(database: str, *, write: bool, most_rows: int, seconds: float) -> Iterator[Runner]:
+def runner(
+    database: str,
+    *,
+    write: bool,
+    most_rows: int,
+    seconds: float,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Iterator[Runner]:
     """A connection on which statements are run.
+
+    Parameters
+    ----------
+    database : str
+        Its URL.
+    write : bool
+        Whether statements may write; what they write is kept.
+    most_rows : int
+        Rows of a result.
+    seconds : float
+        That a statement may run.
+    stopped : callable
+        Whether nobody waits for a result any more; SQLite asks it while a statement runs.
 
     Raises
     ------
@@ -67,19 +87,26 @@ def runner(database: str, *, write: bool, most_rows: int, seconds: float) -> Ite
     from gramspec.grammar.sql.databases import connected, engine_of
 
     with engine_of(database, write=write) as engine, connected(engine) as connection:
-        yield Runner(engine, connection, write, most_rows, seconds)
+        yield Runner(engine, connection, write, most_rows, seconds, stopped)
 
 
 class Runner:
     """Runs statements, one after the other; made by `runner`."""
 
     def __init__(
-        self, engine: Engine, connection: Connection, write: bool, most_rows: int, seconds: float
+        self,
+        engine: Engine,
+        connection: Connection,
+        write: bool,
+        most_rows: int,
+        seconds: float,
+        stopped: Callable[[], bool],
     ) -> None:
         self._connection = connection
         self._write = write
         self._most_rows = most_rows
         self._seconds = seconds
+        self._stopped = stopped
         self._name = engine.dialect.name
         # The client of PostgreSQL would read a whole result; a cursor of the server gives rows as they are
         # asked for, and takes nothing but queries.
@@ -139,7 +166,7 @@ class Runner:
             driver.text_factory = _decoded
             driver.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_BYTES)
             driver.set_authorizer(authorize)
-            driver.set_progress_handler(lambda: int(time.monotonic() > end), _STEPS)
+            driver.set_progress_handler(lambda: int(time.monotonic() > end or self._stopped()), _STEPS)
             return
         milliseconds = max(1, int(self._seconds * 1000))
         if self._name == "postgresql":

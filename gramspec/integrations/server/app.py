@@ -15,7 +15,8 @@ from fastapi import FastAPI
 
 import gramspec
 from gramspec.errors import OptionError
-from gramspec.integrations.server import catalogue, chat, completions
+from gramspec.integrations.server import catalogue, chat, completions, sql_routes
+from gramspec.integrations.server.databases import Databases
 from gramspec.integrations.server.metrics import Metrics
 from gramspec.integrations.server.server import Server
 from gramspec.integrations.server.settings import Settings
@@ -66,10 +67,12 @@ def create_app(settings: Settings | None = None, *, target: Any = None, draft: A
     app.state.engine = server.engine
     app.state.settings = settings
     app.state.metrics = metrics
+    app.state.databases = Databases(settings)
     install(app, settings, metrics)
     app.include_router(completions.router)
     app.include_router(chat.router)
     app.include_router(catalogue.router)
+    app.include_router(sql_routes.router)
     return app
 
 

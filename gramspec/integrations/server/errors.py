@@ -72,6 +72,7 @@ class ErrorBody(BaseModel):
 _MEANINGS: Final[Mapping[int, str]] = {
     400: "The request or its grammar cannot be used; `param` names the place",
     401: "No API key, or a wrong one",
+    403: "The server was started without this permission",
     404: "No such model, database or route",
     405: "The route has no such method",
     408: "The request was sent too slowly",
@@ -205,6 +206,8 @@ def install_errors(app: FastAPI) -> None:
 def _type_of(status: int) -> str:
     if status == 401:
         return "authentication_error"
+    if status == 403:
+        return "permission_error"
     if status == 404:
         return "not_found_error"
     if status == 429:
@@ -255,7 +258,7 @@ def _of_validation(found: Sequence[Any]) -> ApiError:
         field = _spelled(one.get("loc", ()))
         said = str(one.get("msg", "cannot be used"))
         if one.get("type") == "extra_forbidden":
-            said = "there is no such field"
+            said = _unknown(str(one["loc"][-1]))
         elif one.get("type") == "json_invalid":
             field, said = "", f"the body is no JSON: {said}"
         messages.append(f"{field}: {said}" if field else said)
@@ -269,6 +272,13 @@ def _of_validation(found: Sequence[Any]) -> ApiError:
     }.get(str(first.get("type")), "invalid_value")
     param = None if code == "invalid_json" else _spelled(first.get("loc", ())) or None
     return ApiError(400, "; ".join(messages) or "the request cannot be used", code=code, param=param)
+
+
+def _unknown(field: str) -> str:
+    from gramspec.integrations.server.schemas import REPLACED
+
+    instead = REPLACED.get(field)
+    return f"there is no such field; write {instead}" if instead else "there is no such field"
 
 
 def _spelled(location: Sequence[str | int]) -> str:
