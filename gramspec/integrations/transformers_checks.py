@@ -16,6 +16,7 @@ from transformers.generation.stopping_criteria import EosTokenCriteria, MaxLengt
 
 from gramspec.errors import OptionError, PromptError
 
+_ROUNDS = "rounds are set by gs.transformers.generate(options=DecodingOptions("
 # Option of the generation configuration -> values that ask for nothing, and why others are refused.
 _NEUTRAL: dict[str, tuple[tuple[Any, ...], str]] = {
     "num_beams": ((1,), "beam search maximises and samples no law"),
@@ -41,6 +42,14 @@ _NEUTRAL: dict[str, tuple[tuple[Any, ...], str]] = {
     "output_logits": ((False,), "rounds score trees, not one row per token"),
     "output_attentions": ((False,), "they are not kept"),
     "output_hidden_states": ((False,), "they are not kept"),
+    "use_cache": ((True,), "rounds roll a cache back"),
+    "cache_config": ((), "the cache has to be rolled back: only the dynamic one is used"),
+    "compile_config": ((), "compiled forwards need a static cache"),
+    "prefill_chunk_size": ((0,), "a prompt is read in one forward"),
+    "num_assistant_tokens": ((20,), f"{_ROUNDS}gamma=...)"),
+    "num_assistant_tokens_schedule": (("constant",), f"{_ROUNDS}controller=...)"),
+    "assistant_confidence_threshold": ((0.4,), f"{_ROUNDS}drafter=...)"),
+    "max_matching_ngram_size": ((), f"{_ROUNDS}drafter=...)"),
 }
 
 # Arguments that Transformers prepares for every model.
@@ -77,7 +86,8 @@ def check_stopping(criteria: Sequence[Any]) -> None:
             raise OptionError(
                 f"stopping_criteria[{place}] is {type(criterion).__name__}: a text that is stopped elsewhere"
                 " than at its end is none of the grammar"
-                "\n  hint: write the rule into the grammar, or limit attempts with DecodingOptions"
+                "\n  hint: write the rule into the grammar, or limit the attempts between two looks:"
+                " DecodingOptions(max_seconds=..., max_attempts=...)"
             )
 
 
@@ -110,12 +120,22 @@ def check_model_kwargs(model_kwargs: dict[str, Any], mask: torch.Tensor) -> None
         raise OptionError("position_ids: only the usual positions 0, 1, 2, ... of each prompt are used")
 
 
-def check_dropped(frame: FrameType | None) -> None:
-    """Refuse arguments of `generate` that Transformers takes but hands to no callable.
+def callers_streamer(frame: FrameType | None) -> Any:
+    """The streamer that `generate` was given: Transformers hands it to no callable.
 
-    The caller's streamer would be given the prompt and never be ended, so that its consumer waits
-    for ever; an assistant would be ignored. They are seen in the frame of `generate`, if that is
-    the caller.
+    It has been given the prompt by `generate`, and nobody would end it, so that its consumer would wait for
+    ever. It is seen in the frame of `generate`, if that is the caller.
+
+    Parameters
+    ----------
+    frame : frame or None
+        The caller's frame.
+    """
+    return _arguments(frame).get("streamer")
+
+
+def check_dropped(frame: FrameType | None) -> None:
+    """Refuse further arguments of `generate` that Transformers takes but hands to no callable.
 
     Parameters
     ----------
@@ -127,15 +147,20 @@ def check_dropped(frame: FrameType | None) -> None:
     OptionError
         Naming the argument and where it belongs.
     """
+    here = _arguments(frame)
+    if here.get("assistant_model") is not None:
+        raise OptionError(
+            "assistant_model: Transformers does not hand it to a custom_generate callable"
+            "\n  hint: pass it as gs.transformers.generate(draft=...)"
+        )
+    if here.get("synced_gpus"):
+        raise OptionError("synced_gpus=True: the forwards of several processes are not kept in step")
+
+
+def _arguments(frame: FrameType | None) -> dict[str, Any]:
     if frame is None or frame.f_code.co_name != "generate":
-        return
-    here = inspect.getargvalues(frame).locals
-    for name, option in (("streamer", "streamer"), ("assistant_model", "draft")):
-        if here.get(name) is not None:
-            raise OptionError(
-                f"{name}: Transformers does not hand it to a custom_generate callable"
-                f"\n  hint: pass it as gs.transformers.generate({option}=...)"
-            )
+        return {}
+    return inspect.getargvalues(frame).locals
 
 
 def prompts_of(input_ids: torch.Tensor, mask: torch.Tensor | None) -> tuple[list[list[int]], torch.Tensor]:

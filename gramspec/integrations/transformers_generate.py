@@ -35,6 +35,7 @@ from gramspec.errors import OptionError, VocabularyError
 from gramspec.grammar.core import Grammar
 from gramspec.integrations.processors import ProcessedModel, RowOptions, row_options
 from gramspec.integrations.transformers_checks import (
+    callers_streamer,
     check_config,
     check_dropped,
     check_model_kwargs,
@@ -152,8 +153,11 @@ class GrammarGeneration:
         GramspecError
             As `gramspec.generate`.
         """
+        frame = _caller()
+        theirs = callers_streamer(frame)
+        streamers = [one for one in (self.streamer, theirs) if one is not None]
         try:
-            check_dropped(_caller())
+            check_dropped(frame)
             return self._generate(
                 model,
                 input_ids,
@@ -161,10 +165,12 @@ class GrammarGeneration:
                 list(stopping_criteria or ()),
                 generation_config if generation_config is not None else model.generation_config,
                 model_kwargs,
+                streamers,
             )
         finally:
-            if self.streamer is not None:  # a consumer that waits must be told, also of an error
-                self.streamer.end()
+            del frame
+            for streamer in streamers:  # a consumer that waits must be told, also of an error
+                streamer.end()
 
     def _generate(
         self,
@@ -174,6 +180,7 @@ class GrammarGeneration:
         criteria: list[Any],
         config: Any,
         model_kwargs: dict[str, Any],
+        streamers: list[Any],
     ) -> torch.Tensor | GrammarOutput:
         check_config(config)
         check_stopping(criteria)
@@ -184,9 +191,12 @@ class GrammarGeneration:
         repeats = config.num_return_sequences or 1
         prompts = rows[::repeats]
         length = input_ids.shape[1]
-        if self.streamer is not None:
-            if len(rows) != 1:
-                raise OptionError(f"streamer: one text can be streamed, not {len(rows)}")
+        if streamers and len(rows) != 1:
+            raise OptionError(
+                f"streamer: one text can be streamed, not {len(rows)}"
+                "\n  hint: gs.transformers.generate(stream=...) is called with a Chunk of each text"
+            )
+        if self.streamer is not None:  # `generate` itself has shown the prompt to the caller's
             self.streamer.put(input_ids.cpu())
         sampling = bool(config.do_sample)
         law = row_options(processors, pure=self.pure_processors, sampling=sampling)
@@ -214,6 +224,7 @@ class GrammarGeneration:
             sampling,
             repeats,
             config.max_length - length,
+            streamers,
         )
         sequences: Any = _padded(input_ids, completions, pad_id)
         if not config.return_dict_in_generate:
@@ -241,6 +252,7 @@ class GrammarGeneration:
         sampling: bool,
         repeats: int,
         budget: int,
+        streamers: list[Any],
     ) -> list[Completion]:
         draft = self.draft
         if draft is not None:
@@ -253,8 +265,8 @@ class GrammarGeneration:
                 # Keeps every token, and says that the support of a row can change with its noise.
                 rows = replace(rows, top_k=target.vocab_size)
             settings = dict(self.settings)
-            if self.streamer is not None:
-                settings["stream"] = self._forward_to(self.streamer, settings.get("stream"))
+            if streamers:
+                settings["stream"] = _forwarding(streamers, settings.get("stream"))
             results = generate_core(
                 target,
                 prompts,
@@ -283,19 +295,9 @@ class GrammarGeneration:
         check_budget(compiled, budget)
         options: DecodingOptions | None = self.settings.get("options")
         found = greedy(target, prompts, compiled, draft=draft, max_new_tokens=budget, options=options)
-        if self.streamer is not None:
-            self.streamer.put(torch.tensor(found[0].token_ids))
+        for streamer in streamers:
+            streamer.put(torch.tensor(found[0].token_ids))
         return [completion for completion in found for _ in range(repeats)]
-
-    @staticmethod
-    def _forward_to(streamer: Any, stream: Callable[[Chunk], None] | None) -> Callable[[Chunk], None]:
-        def show(chunk: Chunk) -> None:
-            if chunk.token_ids:
-                streamer.put(torch.tensor(chunk.token_ids))
-            if stream is not None:
-                stream(chunk)
-
-        return show
 
     def _seed(self) -> int | None:
         """The seed given, else one from torch's generator, so that `transformers.set_seed` is heard.
@@ -408,6 +410,17 @@ def generate(
         limits=limits,
         **settings,
     )
+
+
+def _forwarding(streamers: list[Any], stream: Callable[[Chunk], None] | None) -> Callable[[Chunk], None]:
+    def show(chunk: Chunk) -> None:
+        if chunk.token_ids:
+            for streamer in streamers:
+                streamer.put(torch.tensor(chunk.token_ids))
+        if stream is not None:
+            stream(chunk)
+
+    return show
 
 
 def _caller() -> Any:

@@ -253,8 +253,26 @@ def test_the_streamer_gets_prompt_and_text_and_is_ended(
     with pytest.raises(gs.OptionError, match="num_beams"):
         llama.generate(**inputs(), custom_generate=call, num_beams=2, max_new_tokens=N)
     assert recorder.ended == 2
-    with pytest.raises(gs.OptionError, match="one text can be streamed, not 2"):
+    with pytest.raises(gs.OptionError, match=r"one text can be streamed, not 2\n.*stream=.*Chunk"):
         llama.generate(**BATCH, custom_generate=call, max_new_tokens=N)
+
+
+@pytest.mark.parametrize("options", [{"do_sample": True, "top_k": 0}, {}], ids=["sampling", "greedy"])
+def test_the_streamer_of_the_call_is_heard(
+    options: dict[str, Any], llama: transformers.PreTrainedModel, compiled: gs.CompiledGrammar
+) -> None:
+    """Transformers hands it to no callable: it would get the prompt, and no end."""
+    own, of_the_call = Recorder(), Recorder()
+    call = gs.transformers.generate(compiled, streamer=own)
+    [row] = llama.generate(
+        **inputs(), custom_generate=call, streamer=of_the_call, max_new_tokens=N, **options
+    ).tolist()
+    for recorder in (own, of_the_call):
+        assert recorder.chunks[0] == PROMPT and recorder.ended == 1
+        assert [token for chunk in recorder.chunks for token in chunk] == row
+    with pytest.raises(gs.OptionError, match="max_time"):
+        llama.generate(**inputs(), custom_generate=call, streamer=of_the_call, max_new_tokens=N, max_time=1.0)
+    assert of_the_call.ended == 2
 
 
 def test_text_that_nothing_takes_back_is_streamed_at_once(
@@ -305,7 +323,11 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"remove_invalid_values": True}, "rows with NaN are refused"),
     ({"logits_processor": [Stateful()]}, r"logits_processor\[0\] is Stateful"),
     ({"stopping_criteria": [lambda ids, scores: False]}, r"stopping_criteria\[\d\] is function"),
-    ({"streamer": Recorder()}, r"streamer: Transformers does not hand it.*\n.*streamer="),
+    ({"synced_gpus": True}, "synced_gpus=True: the forwards of several processes"),
+    ({"use_cache": False}, "use_cache=False: rounds roll a cache back"),
+    ({"prefill_chunk_size": 2}, "prefill_chunk_size=2: a prompt is read in one"),
+    ({"num_assistant_tokens": 4}, r"num_assistant_tokens=4: rounds are set by .*gamma="),
+    ({"max_matching_ngram_size": 4}, r"max_matching_ngram_size=4: rounds are set by"),
     ({"attention_mask": torch.tensor([[1, 1, 0]])}, r"attention_mask\[0\] hides tokens"),
     ({"attention_mask": torch.tensor([[0, 0, 0]])}, r"input_ids\[0\] is empty"),
     ({"position_ids": torch.tensor([[0, 1, 5]])}, "position_ids: only the usual"),
@@ -350,6 +372,12 @@ def test_other_refusals(llama: transformers.PreTrainedModel, compiled: gs.Compil
     training = network("llama").train()
     with pytest.raises(gs.OptionError, match="training mode"):
         training.generate(**inputs(), custom_generate=call, max_new_tokens=N)
+    t5 = transformers.T5Config(vocab_size=VOCAB, d_model=16, d_kv=8, d_ff=32, num_layers=1, num_heads=2)
+    t5.decoder_start_token_id = PAD
+    with pytest.raises(gs.OptionError, match="encoder_outputs: the model is run on token ids alone"):
+        transformers.T5ForConditionalGeneration(t5).eval().generate(
+            **inputs(), custom_generate=gs.transformers.generate(compiled), max_new_tokens=N
+        )
     with pytest.raises(gs.OptionError, match="assistant_model: Transformers does not hand it"):
         llama.generate(**inputs(), custom_generate=call, max_new_tokens=N, assistant_model=network("llama"))
 
