@@ -199,12 +199,27 @@ class GrammarLogitsProcessor:
                 self._refuse(input_ids[:, :length].tolist(), found, table, alive, budget)
         return out
 
+    def __copy__(self) -> GrammarLogitsProcessor:
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin._local = _Local()
+        return twin
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> GrammarLogitsProcessor:
+        return self.__copy__()  # all that is shared is immutable
+
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_local"}
+        state = dict(self.__dict__)
+        del state["_local"]
+        state["_compiled"] = self._compiled.to_bytes(), self._compiled.vocabulary
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        data, vocabulary = state.pop("_compiled")
         self.__dict__.update(state)
+        self._compiled = CompiledGrammar.from_bytes(data, vocabulary)
         self._local = _Local()
+        refuse_in_generate_batch(GrammarLogitsProcessor)
 
     def _states(self) -> PrefixStates:
         if self._local.states is None:

@@ -59,7 +59,7 @@ def running_call() -> RunningCall | None:
         name = frame.f_code.co_name
         if name == "generate":
             here = frame.f_locals
-            if isinstance(here.get("input_ids_length"), int):
+            if isinstance(here.get("input_ids_length"), int) and here.get("generation_config") is not None:
                 if found is not None and not proposing:
                     break  # a call around this one that has nothing to do with it
                 found, proposing = here, False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 import random
 import threading
 from typing import Any
@@ -114,6 +115,26 @@ def test_assisted(compiled: Any, llama: Any, how: str, sample: bool) -> None:
         assert set(texts(out, 11)) <= set(MEMBERS)
         if not sample:
             assert texts(out, 11) == texts(run(llama, gs.GrammarLogitsProcessor(compiled), prompt), 11)
+
+
+def test_inside_of_a_processor_of_the_callers_own(compiled: Any, llama: Any) -> None:
+    processor = Checked(compiled)
+    out = run(llama, lambda ids, scores: processor(ids, scores), assistant_model=network("llama", seed=3))
+    assert set(texts(out)) <= set(MEMBERS) and processor.calls > 2
+
+
+def test_dead_ends_of_residual_predicates(llama: Any) -> None:
+    tokens = [None, None, None, *(bytes([b]) for b in b"[],1"), *[None] * 43]
+    schema = {"type": "array", "items": {"type": "integer"}, "uniqueItems": True, "minItems": 2}
+    compiled = gs.compile(gs.json_schema(schema, whitespace="compact"), gs.Vocabulary(tokens, [EOS]))
+    assert not compiled.masks_exact
+    processor = gs.GrammarLogitsProcessor(compiled, prompt_length=1)
+    scores = torch.zeros(1, VOCAB)
+    assert torch.isfinite(processor(torch.tensor([[7, 3, 6, 5, 6]]), scores)).any()  # [1,1 may be [1,11
+    with pytest.raises(
+        gs.DeadEndError, match=r"row 0 after 5 generated tokens: no token is allowed: .*residual"
+    ):
+        processor(torch.tensor([[7, 3, 6, 5, 6, 4]]), scores)
 
 
 def test_prompts_that_continue_an_output(compiled: Any, llama: Any) -> None:
@@ -319,7 +340,8 @@ def test_copies(compiled: Any) -> None:
     processor = gs.GrammarLogitsProcessor(compiled, prompt_length=1)
     scores, ids = torch.randn(1, VOCAB), torch.tensor([[7, C]])
     expected = processor(ids, scores)
-    assert torch.equal(copy.copy(processor)(ids, scores), expected)
+    for twin in (copy.copy(processor), copy.deepcopy(processor), pickle.loads(pickle.dumps(processor))):
+        assert torch.equal(twin(ids, scores), expected)
 
 
 def test_threads_have_their_own_generation(compiled: Any) -> None:

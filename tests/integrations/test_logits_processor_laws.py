@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from transformers.generation.candidate_generator import CandidateGenerator
 
 import gramspec as gs
 from gramspec.audit import output_law
@@ -63,10 +64,7 @@ def call(model: Any, compiled: Any, prompt: list[int] = PROMPT, **options: Any) 
     rows: list[list[int]] = model.generate(
         torch.tensor([prompt]),
         logits_processor=[gs.GrammarLogitsProcessor(compiled)],
-        do_sample=True,
-        max_new_tokens=5,
-        pad_token_id=PAD,
-        **options,
+        **{"do_sample": True, "max_new_tokens": 5, "pad_token_id": PAD, **options},
     ).tolist()
     return rows
 
@@ -95,6 +93,33 @@ def test_enumerated(compiled: Any, llama: Any, lookup: bool, options: dict[str, 
     expected = {y: p for y, p in masked_law(llama, PROMPT, **options).items() if p}
     assert set(law) == set(expected)
     assert max(abs(law[y] - p) for y, p in expected.items()) < 1e-5
+
+
+class Wild(CandidateGenerator):
+    """Drafts that know nothing of the grammar."""
+
+    def get_candidates(self, input_ids: torch.Tensor, **_: Any) -> tuple[torch.Tensor, None]:
+        return torch.cat([input_ids, torch.tensor([[A, 9]])], dim=1), None
+
+    def update_candidate_strategy(self, *_: Any) -> None: ...
+
+
+@pytest.mark.parametrize("sample", [True, False])
+def test_drafts_that_leave_the_grammar(compiled: Any, sample: bool) -> None:
+    llama = network("llama")
+    llama._get_candidate_generator = lambda **_: Wild()
+
+    def run(random: Any) -> tuple[int, ...]:
+        with chosen_by(random):
+            [row] = call(llama, compiled, prompt_lookup_num_tokens=2, do_sample=sample)
+        return text_of(row, len(PROMPT))
+
+    law = output_law(run)
+    if not sample:
+        assert list(law) == [text_of(call(network("llama"), compiled, do_sample=False)[0], len(PROMPT))]
+        return
+    expected = masked_law(llama, PROMPT)
+    assert max(abs(law.get(y, 0.0) - p) for y, p in expected.items()) < 1e-5
 
 
 def test_rows_of_a_batch(compiled: Any, llama: Any) -> None:
