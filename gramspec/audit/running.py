@@ -17,6 +17,7 @@ from importlib import metadata
 from typing import Any, Final
 
 import gramspec
+from gramspec.audit.adapters import ENGINES
 from gramspec.audit.adapters import adapter as named_adapter
 from gramspec.audit.adapters.protocol import Adapter
 from gramspec.audit.results import AuditReport, SuiteResult
@@ -88,16 +89,16 @@ def run(
     if seconds is not None and not seconds > 0:
         raise OptionError(f"seconds must be positive, not {seconds!r}")
     engine = named_adapter(adapter) if isinstance(adapter, str) else adapter
-    chosen = _chosen(engine, suites)
+    chosen, lacking = _chosen(engine, suites, ENGINES[adapter].decoders if isinstance(adapter, str) else ())
     seed = secrets.randbelow(10**6) if seed is None else seed
     given = list(cases) if cases is not None else None
     budget = (PROFILES[suite] if seconds is None else seconds) / max(1, len(chosen))
     started, begun = datetime.now(UTC), time.monotonic()
     results: list[SuiteResult] = []
     shared: dict[str, Any] = {}
-    for name in chosen:
+    for name, asked in chosen:
         context = Context(
-            adapter=engine,
+            adapter=asked,
             profile=suite,
             seed=seed,
             cases=_cases(suite, seed) if given is None else given,
@@ -107,7 +108,9 @@ def run(
             options=dict(options or {}),
             shared=shared,
         )
-        results.append(_run_suite(name, context))
+        result = _run_suite(name, context)
+        results.append(result if asked is engine else replace(result, name=f"{name} ({asked.name})"))
+    results += lacking
     return AuditReport(
         engine=engine.name,
         engine_version=engine.version,
@@ -124,21 +127,43 @@ def run(
     )
 
 
-def _chosen(engine: Any, suites: Sequence[str] | None) -> list[str]:
-    """Names of the suites to run, each of which the engine can be asked."""
-    if suites is None:
-        chosen = [name for name, entry in SUITES.items() if _lacks(engine, entry.needs) == ""]
-        if not chosen:
-            raise OptionError(f"{engine.name} has neither masks nor draws: no suite can be run")
-        return chosen
+def _chosen(
+    engine: Any, suites: Sequence[str] | None, decoders: Sequence[str]
+) -> tuple[list[tuple[str, Any]], list[SuiteResult]]:
+    """Suites with the engine that each is asked of; what cannot be run for want of a package.
+
+    Suites on what is drawn are asked of the decoders that draw with this engine's masks.
+    """
     if isinstance(suites, str):
         raise OptionError(f"suites must be a list of names, not the text {suites!r}")
-    for name in suites:
+    for name in suites or ():
         if name not in SUITES:
             raise OptionError(f"no suite is called {name!r}; there are {', '.join(SUITES)}")
-        if lack := _lacks(engine, SUITES[name].needs):
+    names = list(SUITES) if suites is None else list(dict.fromkeys(suites))
+    drawing = [name for name in names if SUITES[name].needs == "draws"]
+    others, lacking = _decoders(decoders) if drawing and not engine.capabilities.draws else ([], [])
+    chosen: list[tuple[str, Any]] = []
+    for name in names:
+        lack = _lacks(engine, SUITES[name].needs)
+        if not lack:
+            chosen.append((name, engine))
+        elif name in drawing and decoders:
+            chosen += [(name, other) for other in others]
+        elif suites is not None:
             raise OptionError(f"suite {name!r} cannot be run on {engine.name}: {lack}")
-    return list(dict.fromkeys(suites))
+    if not chosen and not lacking:
+        raise OptionError(f"{engine.name} has neither masks nor draws: no suite can be run")
+    return chosen, lacking
+
+
+def _decoders(names: Sequence[str]) -> tuple[list[Any], list[SuiteResult]]:
+    found, lacking = [], []
+    for name in names:
+        try:
+            found.append(named_adapter(name))
+        except (OptionError, ImportError) as error:
+            lacking.append(SuiteResult(f"draws ({name})", skipped=str(error)))
+    return found, lacking
 
 
 def _lacks(engine: Any, needs: str) -> str:

@@ -10,6 +10,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final
 
+from gramspec.audit.adapters.decoder import MODES, Decoder, RefusedGrammarError
 from gramspec.audit.adapters.protocol import (
     KINDS,
     Adapter,
@@ -26,14 +27,17 @@ from gramspec.errors import OptionError
 __all__ = [
     "ENGINES",
     "KINDS",
+    "MODES",
     "Adapter",
     "Capabilities",
     "Compiled",
+    "Decoder",
     "EngineEntry",
     "EngineFault",
     "EngineMatcher",
     "ForkMatcher",
     "Refused",
+    "RefusedGrammarError",
     "RollbackMatcher",
     "adapter",
     "installed",
@@ -67,25 +71,74 @@ class EngineEntry:
 
 ENGINES: Final[dict[str, EngineEntry]] = {
     "gramspec": EngineEntry(
-        "gramspec.audit.adapters.ours:make", "gramspec", "gramspec", "gramspec's own masks"
+        "gramspec.audit.adapters.ours:make",
+        "gramspec",
+        "gramspec",
+        "gramspec's own masks, and its two ways to generate",
+        ("gramspec-hf", "gramspec-generate"),
     ),
     "llguidance": EngineEntry(
         "gramspec.audit.adapters.llguidance:make",
         "llguidance",
         "llguidance",
         "llguidance: Earley over a lexer of derivatives",
+        ("llguidance-hf", "outlines-llguidance"),
     ),
     "xgrammar": EngineEntry(
         "gramspec.audit.adapters.xgrammar:make",
         "xgrammar",
         "xgrammar",
         "xgrammar: Earley over automata of bytes",
+        ("xgrammar-hf", "outlines-xgrammar"),
     ),
     "outlines_core": EngineEntry(
         "gramspec.audit.adapters.outlines_core:make",
         "outlines_core",
         "outlines_core",
         "outlines_core: an index of the whole vocabulary for each state of a regular expression",
+        ("outlines-core",),
+    ),
+    "gramspec-hf": EngineEntry(
+        "gramspec.audit.adapters.processors:gramspec_processor",
+        "transformers",
+        "'gramspec[models]'",
+        "gramspec.GrammarLogitsProcessor under model.generate",
+    ),
+    "gramspec-generate": EngineEntry(
+        "gramspec.audit.adapters.gramspec_decoder:GramspecDecoder",
+        "transformers",
+        "'gramspec[models]'",
+        "gramspec.generate: the conditional law",
+    ),
+    "xgrammar-hf": EngineEntry(
+        "gramspec.audit.adapters.processors:xgrammar_processor",
+        "xgrammar",
+        "xgrammar",
+        "xgrammar.contrib.hf.LogitsProcessor under model.generate",
+    ),
+    "llguidance-hf": EngineEntry(
+        "gramspec.audit.adapters.processors:llguidance_processor",
+        "llguidance",
+        "llguidance",
+        "llguidance's masks under model.generate, token by token",
+    ),
+    "outlines-core": EngineEntry(
+        "gramspec.audit.adapters.processors:outlines_core_processor",
+        "outlines",
+        "outlines",
+        "the processor of outlines.Generator(backend='outlines_core') under model.generate",
+    ),
+    "outlines-llguidance": EngineEntry(
+        "gramspec.audit.adapters.processors:outlines_llguidance_processor",
+        "outlines",
+        "outlines llguidance",
+        "the processor of outlines.Generator(backend='llguidance') under model.generate",
+    ),
+    "outlines-xgrammar": EngineEntry(
+        "gramspec.audit.adapters.processors:outlines_xgrammar_processor",
+        "outlines",
+        "outlines xgrammar",
+        "the processor of outlines.Generator(backend='xgrammar') under model.generate",
     ),
 }
 

@@ -53,4 +53,11 @@ SUITES: Final[dict[str, SuiteEntry]] = {
     "exactness": SuiteEntry(
         "gramspec.audit.suites.exactness:run", "masks", "the mask against brute force, token by token"
     ),
+    "law": SuiteEntry("gramspec.audit.suites.law:run", "draws", "which law a decoder samples, by name"),
+    "speculation": SuiteEntry(
+        "gramspec.audit.suites.speculation:run", "draws", "drafts and beams write what plain decoding writes"
+    ),
+    "isolation": SuiteEntry(
+        "gramspec.audit.suites.isolation:run", "draws", "what one request writes does not depend on others"
+    ),
 }
