@@ -50,3 +50,27 @@ def served(**settings: Any) -> Iterator[Client]:
         yield Client(app)
     finally:
         app.state.server.close()
+
+
+@contextmanager
+def listening(**settings: Any) -> Iterator[tuple[str, Any]]:
+    """The same behind uvicorn on a free port: its address, and the application."""
+    import threading
+    import time
+
+    uvicorn = pytest.importorskip("uvicorn")
+    app = create_app(Settings(port=0, **settings))
+    config = uvicorn.Config(app, port=0, log_config=None, timeout_graceful_shutdown=5)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    end = time.monotonic() + 60
+    while not server.started:
+        assert time.monotonic() < end and thread.is_alive()
+        time.sleep(0.01)
+    [port] = [one.getsockname()[1] for each in server.servers for one in each.sockets]
+    try:
+        yield f"http://127.0.0.1:{port}", app
+    finally:
+        server.should_exit = True
+        thread.join(60)
