@@ -107,7 +107,7 @@ async def chat_completions(request: Request, body: ChatRequest) -> Response | Ch
     server = server_of(request)
     model_checked(server, body.model)
     call = calling(body)
-    asked = wanted(body, server.settings)
+    asked = await wanted(request, body)
     if call is not None and asked is not None:
         raise ApiError(
             400,

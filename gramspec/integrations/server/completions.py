@@ -50,7 +50,7 @@ async def completions(request: Request, body: CompletionRequest) -> Response | C
         server,
         body,
         server.ids(prompts),
-        wanted(body, server.settings),
+        await wanted(request, body),
         top=body.logprobs,
         max_tokens=body.max_tokens,
     )

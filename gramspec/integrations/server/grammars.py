@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+
+from starlette.requests import Request
 
 from gramspec.errors import GrammarError
 from gramspec.grammar.core import Grammar
 from gramspec.integrations.server.cache import key_of
+from gramspec.integrations.server.databases import databases_of
 from gramspec.integrations.server.errors import ApiError
 from gramspec.integrations.server.schemas import GrammarText, JsonFormat, Law, Sampling, SqlRequest, TagFormat
-from gramspec.integrations.server.settings import Settings
 
 
 class Wanted(NamedTuple):
@@ -32,54 +35,52 @@ class Wanted(NamedTuple):
         The field that asks for it.
     key : str
         Equal keys, equal grammars.
-    size : int
-        Bytes of the source, about.
     make : callable
         Reads it.
+    size : int
+        Bytes of the source, about.
     """
 
     kind: str
     param: str
     key: str
-    size: int
     make: Callable[[], Grammar]
+    size: int = 0
 
 
-_FIELDS = ("grammar", "regex", "choice", "sql", "structural_tag")
+_URL: Final = re.compile(r"\s*[A-Za-z][A-Za-z0-9+_.-]*://")
+_FIELDS: Final = ("grammar", "regex", "choice", "sql", "structural_tag")
 
 
-def wanted(body: Sampling, settings: Settings) -> Wanted | None:
+async def wanted(request: Request, body: Sampling) -> Wanted | None:
     """The grammar that a request asks for; None for plain text.
 
     Parameters
     ----------
+    request : Request
+        For the databases of its server, which may be named.
     body : Sampling
-        The request.
-    settings : Settings
-        Of the server; its databases may be named.
+        What it says.
 
     Raises
     ------
     ApiError
-        400 when two fields ask for a grammar, 404 for an unknown database.
+        400 when two fields ask for a grammar, 404 for an unknown database, 503 for one that is away.
     """
     law = body.gramspec or Law()
     given = [name for name in _FIELDS if getattr(body, name) is not None]
     if body.response_format is not None and body.response_format.type != "text":
         given.insert(0, "response_format")
     if len(given) > 1:
-        raise ApiError(
-            400,
-            f"{', '.join(given)}: each asks for a grammar; at most one may",
-            code="invalid_value",
-            param=given[1],
-        )
+        raise _refused(given[1], f"with {given[0]}, each asks for a grammar; at most one may")
     if not given:
         return None
-    return _wanted(given[0], body, law, settings)
+    if body.sql is not None:
+        return await _sql(request, body.sql)
+    return _wanted(given[0], body, law)
 
 
-def _wanted(field: str, body: Sampling, law: Law, settings: Settings) -> Wanted:
+def _wanted(field: str, body: Sampling, law: Law) -> Wanted:
     if field == "response_format":
         form = body.response_format
         if isinstance(form, JsonFormat):
@@ -89,16 +90,13 @@ def _wanted(field: str, body: Sampling, law: Law, settings: Settings) -> Wanted:
         return json_wanted({"type": "object"}, law, "response_format", "json_object")
     if field == "regex":
         pattern = body.regex
-        return Wanted("regex", field, key_of(field, pattern), len(pattern or ""), lambda: _regex(pattern))
+        return Wanted("regex", field, key_of(field, pattern), lambda: _regex(pattern), len(pattern or ""))
     if field == "choice":
         texts = tuple(body.choice or ())
-        return Wanted("choice", field, key_of(field, texts), sum(map(len, texts)), lambda: _choice(texts))
+        return Wanted("choice", field, key_of(field, texts), lambda: _choice(texts), sum(map(len, texts)))
     if field == "grammar":
         assert body.grammar is not None
         return _written(body.grammar)
-    if field == "sql":
-        assert body.sql is not None
-        return _sql(body.sql, settings)
     assert body.structural_tag is not None
     return _tagged(body.structural_tag, field)
 
@@ -126,7 +124,7 @@ def json_wanted(schema: Any, law: Law, param: str, kind: str = "json_schema") ->
 
     # The order of keys is part of the language, so that it is part of the key.
     text = json.dumps(schema, ensure_ascii=True)
-    return Wanted(kind, param, key_of("json_schema", text, options), len(text), make)
+    return Wanted(kind, param, key_of("json_schema", text, options), make, len(text))
 
 
 def _regex(pattern: Any) -> Grammar:
@@ -157,7 +155,7 @@ def _written(asked: GrammarText) -> Wanted:
         )
 
     key = key_of("grammar", asked.type, asked.start, asked.text)
-    return Wanted(asked.type, "grammar", key, len(asked.text), make)
+    return Wanted(asked.type, "grammar", key, make, len(asked.text))
 
 
 def _tagged(spec: dict[str, Any], param: str) -> Wanted:
@@ -167,35 +165,42 @@ def _tagged(spec: dict[str, Any], param: str) -> Wanted:
         return structural_tag(spec)
 
     text = json.dumps(spec)
-    return Wanted("structural_tag", param, key_of("structural_tag", text), len(text), make)
+    return Wanted("structural_tag", param, key_of("structural_tag", text), make, len(text))
 
 
-def _sql(asked: SqlRequest, settings: Settings) -> Wanted:
+async def _sql(request: Request, asked: SqlRequest) -> Wanted:
     if asked.schema_ is not None and asked.database is not None:
-        raise ApiError(400, "sql: a schema or a database, not both", code="invalid_value", param="sql")
-    url = None
+        raise _refused("sql", "a schema or a database, not both")
+    schema: Any = asked.schema_
+    dialect: str = asked.dialect or "sqlite"
     if asked.database is not None:
-        url = settings.databases.get(asked.database)
-        if url is None:
+        known = databases_of(request)
+        if asked.database not in known.names():
             raise ApiError(
                 404,
-                f"there is no database {asked.database[:100]!r}; the server decides which there are",
+                f"sql.database: there is no {asked.database[:100]!r}; the server says which there are",
                 code="database_not_found",
                 param="sql.database",
             )
-    dialect = asked.dialect or ("sqlite" if url is None else url.partition("://")[0].partition("+")[0])
+        dialect = known.dialect(asked.database)
+        if asked.dialect not in (None, dialect):
+            raise _refused("sql.dialect", f"the database speaks {dialect}, not {asked.dialect}")
+        schema = await known.schema(request, asked.database)
     statements: Any = "all" if asked.statements is None else tuple(asked.statements)
-    given = json.dumps(asked.schema_)
-    key = key_of("sql", given, asked.database, dialect, asked.prepare, statements)
+    given = repr(schema)
+    key = key_of("sql", given, dialect, asked.prepare, statements)
 
     def make() -> Grammar:
         from gramspec.grammar.sql import sql
 
-        if isinstance(asked.schema_, str) and "://" in asked.schema_.split("(")[0]:
-            raise GrammarError(
-                "", "a URL is no DDL", 'the databases of the server are named: sql: {"database": …}'
-            )
-        schema = asked.schema_ if url is None else url
+        if isinstance(schema, str) and _URL.match(schema):
+            hint = 'a database of the server is named: sql: {"database": …}'
+            raise GrammarError("", "a URL is no DDL", hint)
         return sql(schema, dialect=dialect, prepare=asked.prepare, statements=statements)
 
-    return Wanted("sql", "sql.schema" if url is None else "sql.database", key, len(given), make)
+    param = "sql.schema" if asked.database is None else "sql.database"
+    return Wanted("sql", param, key, make, len(given))
+
+
+def _refused(param: str, reason: str) -> ApiError:
+    return ApiError(400, f"{param}: {reason}", code="invalid_value", param=param)
