@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from gramspec.audit.reporting import wording
 from gramspec.audit.reporting.charts import Outcome, coverage_plot, distance_plot, law_plot
-from gramspec.audit.results import AuditReport, LawFigure, SuiteResult
+from gramspec.audit.results import AuditReport, Case, LawFigure, SuiteResult
 from gramspec.errors import OptionError
 
 _PLOTTED_WORLDS: Final = 3
@@ -50,7 +50,12 @@ def html_of(reports: Sequence[AuditReport]) -> str:
         lstrip_blocks=True,
     )
     filters = {"number": wording.number, "exact": wording.exact, "tone": wording.tone_of}
-    filters |= {"seconds": wording.seconds, "one_line": wording.one_line, "count": wording.count_of}
+    filters |= {
+        "title": wording.title_of,
+        "seconds": wording.seconds,
+        "one_line": wording.one_line,
+        "count": wording.count_of,
+    }
     environment.filters.update(filters)
     folder = resources.files("gramspec.audit.reporting") / "templates"
     script = (folder / "report.js").read_text("utf-8")
@@ -140,7 +145,7 @@ def _groups(report: AuditReport) -> list[dict[str, Any]]:
         listed = []
         for finding in sorted(suite.findings, key=lambda f: (rank[f.severity], -f.occurrences)):
             number += 1
-            listed.append((number, finding))
+            listed.append((number, finding, wording.command_of(report, finding)))
         if listed:
             groups.append({"suite": suite, "findings": listed})
     return groups
@@ -148,22 +153,24 @@ def _groups(report: AuditReport) -> list[dict[str, Any]]:
 
 def _refusals(report: AuditReport) -> dict[str, Any]:
     """What was refused, by reason, with the shortest grammar of each."""
-    by_reason = defaultdict(list)
+    by_reason: dict[str, dict[tuple[str, str], Case]] = defaultdict(dict)
+    suites = defaultdict(list)
     for suite in report.suites:
         for refusal in suite.refusals:
-            by_reason[refusal.reason].append((suite.name, refusal.case))
+            by_reason[refusal.reason][refusal.case.kind, refusal.case.grammar] = refusal.case
+            suites[refusal.reason].append(suite.name)
     ordered = sorted(by_reason.items(), key=lambda item: -len(item[1]))
     rows = [
         {
             "reason": reason,
             "count": len(cases),
-            "suites": ", ".join(dict.fromkeys(name for name, _ in cases)),
-            "example": min((case for _, case in cases), key=lambda case: len(case.grammar)),
+            "suites": ", ".join(dict.fromkeys(suites[reason])),
+            "example": min(cases.values(), key=lambda case: len(case.grammar)),
         }
         for reason, cases in ordered[:_LISTED_REASONS]
     ]
-    total = sum(len(cases) for cases in by_reason.values())
-    return {"rows": rows, "more": len(ordered) - _LISTED_REASONS, "total": total}
+    more = len(ordered) - _LISTED_REASONS
+    return {"rows": rows, "more": more, "total": len(wording.refused_grammars(report.suites))}
 
 
 def _skips(report: AuditReport) -> list[tuple[str, str, str, int | None]]:
@@ -213,6 +220,6 @@ def _comparison(reports: Sequence[AuditReport]) -> dict[str, Any]:
             (law, [wording.mean_distances(wording.laws_of(report)).get(law) for report in reports])
             for law in laws
         ],
-        "sampled": [wording.law_named(wording.laws_of(report)) for report in reports],
+        "sampled": [wording.law_named(wording.laws_of(report)) for report in reports] if laws else [],
         "figures": [(key, [found.get(key) for found in figures]) for key in keys],
     }

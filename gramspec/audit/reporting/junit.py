@@ -9,7 +9,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 
-from gramspec.audit.reporting.wording import count_of, exact, xml_text
+from gramspec.audit.reporting.wording import command_of, count_of, exact, title_of, xml_text
 from gramspec.audit.results import AuditReport, CheckResult, Finding, SuiteResult
 
 
@@ -58,7 +58,7 @@ def _suite(report: AuditReport, suite: SuiteResult) -> ET.Element:
     faulty = {finding.check for finding in failing}
     passing = [check for check in suite.checks if check.name not in faulty]
     for i, finding in enumerate(failing, 1):
-        element.append(_failed(name, i, finding))
+        element.append(_failed(name, i, finding, command_of(report, finding)))
     for check in passing:
         element.append(_passed(name, check, [finding for finding in silent if finding.check == check.name]))
     named = {check.name for check in passing}
@@ -74,10 +74,12 @@ def _suite(report: AuditReport, suite: SuiteResult) -> ET.Element:
     return element
 
 
-def _failed(suite: str, number: int, finding: Finding) -> ET.Element:
+def _failed(suite: str, number: int, finding: Finding, command: str) -> ET.Element:
     case = _case(suite, f"{finding.check}-{number}")
-    failure = ET.SubElement(case, "failure", type=xml_text(finding.check), message=xml_text(finding.message))
-    failure.text = xml_text(described(finding))
+    failure = ET.SubElement(
+        case, "failure", type=xml_text(finding.check), message=xml_text(title_of(finding))
+    )
+    failure.text = xml_text(described(finding, command))
     return case
 
 
@@ -103,10 +105,10 @@ def _case(suite: str, name: str) -> ET.Element:
     return ET.Element("testcase", classname=xml_text(suite), name=xml_text(name), time="0")
 
 
-def described(finding: Finding) -> str:
+def described(finding: Finding, command: str = "") -> str:
     """A finding as plain text: what, on which case, expected and observed, how to see it again."""
     case = finding.case
-    lines = [finding.message, "", f"{case.kind}: {case.grammar}"]
+    lines = [title_of(finding), "", f"{case.kind}: {case.grammar}"]
     if case.text is not None:
         lines.append(f"text: {exact(case.text)}")
     if case.token_ids is not None:
@@ -120,6 +122,6 @@ def described(finding: Finding) -> str:
     lines += [f"{key}: {value}" for key, value in finding.extra.items()]
     if finding.snippet:
         lines += ["", "reproduce with Python:", finding.snippet]
-    if finding.command:
-        lines += ["", "reproduce with the command line:", finding.command]
+    if command or finding.command:
+        lines += ["", "run the suite again:", command or finding.command]
     return "\n".join(lines)

@@ -48,7 +48,7 @@ def _one(report: AuditReport, console: Console, most: int) -> None:
     console.print(_suites(report))
     shown = sorted(report.findings, key=lambda f: ("error", "warning", "note").index(f.severity))
     for finding in shown[:most]:
-        _finding(finding, console)
+        _finding(finding, wording.command_of(report, finding), console)
     left = len(shown) - most
     if left > 0:
         console.print(
@@ -102,7 +102,7 @@ def _comparison(reports: Sequence[AuditReport]) -> Table:
     return grid
 
 
-def _finding(finding: Finding, console: Console) -> None:
+def _finding(finding: Finding, command: str, console: Console) -> None:
     from rich.text import Text
 
     style = _STYLES[wording.tone_of(finding)]
@@ -111,14 +111,13 @@ def _finding(finding: Finding, console: Console) -> None:
         part
         for part in (
             f"{finding.suite}/{finding.check}",
-            finding.cause,
             wording.count_of(finding.occurrences, "case") if finding.occurrences > 1 else "",
         )
         if part
     )
     console.print(
         Text.assemble(
-            (f"{finding.severity}: ", style), _line(finding.message), (f"  [{_line(about)}]", "dim")
+            (f"{finding.severity}: ", style), _line(wording.title_of(finding)), (f"  [{_line(about)}]", "dim")
         )
     )
     case = finding.case
@@ -128,8 +127,8 @@ def _finding(finding: Finding, console: Console) -> None:
     if case.token_ids is not None:
         rows.append(("tokens", str(list(case.token_ids))))
     rows += [("expected", finding.expected), ("observed", finding.observed)]
-    if finding.command:
-        rows.append(("again", finding.command))
+    if command:
+        rows.append(("again", command))
     for name, text in rows:
         cut = text if name == "again" else wording.one_line(text, 400)
         console.print(Text.assemble((f"  {_line(name)}: ", "dim"), _line(cut)), soft_wrap=True)

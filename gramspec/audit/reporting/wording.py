@@ -57,7 +57,7 @@ def verdict(report: AuditReport) -> Verdict:
         lines.append(
             f"{count_of(warnings, 'warning')}: stricter or looser than the standard, not wrong as such."
         )
-    refused = sum(suite.refused for suite in report.suites)
+    refused = len(refused_grammars(report.suites))
     if refused:
         lines.append(f"{count_of(refused, 'grammar')} refused by name: no fault, and no check either.")
     idle = [suite.name for suite in report.suites if suite.skipped]
@@ -68,6 +68,24 @@ def verdict(report: AuditReport) -> Verdict:
     if not made:
         return Verdict("warn", "Nothing was checked", tuple(lines))
     return Verdict("ok", f"No fault found in {made:,} checks", tuple(lines))
+
+
+def refused_grammars(suites: Sequence[SuiteResult]) -> set[tuple[str, str]]:
+    """Grammars that were refused, each once however many suites asked for it."""
+    return {(refusal.case.kind, refusal.case.grammar) for suite in suites for refusal in suite.refusals}
+
+
+def title_of(finding: Finding) -> str:
+    """A finding in one line: what it is about, and what is wrong."""
+    return f"{finding.cause}: {finding.message}" if finding.cause else finding.message
+
+
+def command_of(report: AuditReport, finding: Finding) -> str:
+    """The command that runs a finding again: its own, or the report's with the suite by name."""
+    if finding.command or not report.command.startswith("gramspec audit "):
+        return finding.command
+    named = f" --suite {finding.suite}"
+    return report.command + ("" if named in report.command else named)
 
 
 def laws_of(report: AuditReport) -> tuple[LawFigure, ...]:
