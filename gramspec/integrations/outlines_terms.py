@@ -16,10 +16,11 @@ from gramspec.grammar.lark import lark
 from gramspec.grammar.regex import regex
 
 _NESTED = ("JsonSchema", "CFG")
-_DIALECT = (
-    "a CFG of outlines is read as Lark with what llguidance adds to it (gs.lark); EBNF with ::=, which the"
-    " xgrammar back-end reads, is gs.gbnf(...), given to gs.outlines.processor"
+_LARK = (
+    "a CFG of outlines is read as Lark, with what llguidance adds to it; EBNF with ::=, which the xgrammar"
+    " back-end reads, is gs.outlines.processor(model, gs.gbnf(...))"
 )
+_RE = "the syntax is Python's; \\p{...} is gs.outlines.processor(model, gs.regex(..., dialect='ecma'))"
 
 
 def grammar(output_type: Any) -> Grammar:
@@ -54,7 +55,12 @@ def grammar(output_type: Any) -> Grammar:
 
 def regex_grammar(pattern: str) -> Grammar:
     """A regular expression as outlines hands it to a back-end."""
-    return regex(pattern)
+    try:
+        return regex(pattern)
+    except GrammarError as error:
+        if "\\p" not in pattern and "\\P" not in pattern:
+            raise
+        raise _with_hint(error, _RE) from error
 
 
 def json_grammar(schema: str, whitespace_pattern: str | None = None) -> Grammar:
@@ -67,8 +73,14 @@ def cfg_grammar(definition: str) -> Grammar:
     try:
         return lark(definition)
     except GrammarError as error:
-        hint = f"{error.hint}; {_DIALECT}" if error.hint else _DIALECT
-        raise type(error)(error.pointer, error.reason, hint) from error
+        if "::=" not in definition:
+            raise
+        raise _with_hint(error, _LARK) from error
+
+
+def _with_hint(error: GrammarError, more: str) -> GrammarError:
+    hint = f"{error.hint}; {more}" if error.hint else more
+    return type(error)(error.pointer, error.reason, hint, error.source)
 
 
 def _dsl() -> Any:
@@ -87,6 +99,8 @@ def _grammar(term: Any, dsl: Any) -> Grammar:
         return json_grammar(term.schema, term.whitespace_pattern)
     if kind == "CFG":
         return cfg_grammar(term.definition)
+    if kind == "Regex":
+        return regex_grammar(term.pattern)
     if not _holds_nested(term, dsl):
         try:
             return regex_grammar(dsl.to_regex(term))

@@ -90,6 +90,7 @@ TYPES: list[tuple[Any, list[str], list[str]]] = [
     (Literal["a.b", "c|d"], ["a.b", "c|d"], ["axb", "c"]),
     (Colour, ["red", "dark green"], ["RED", "dark"]),
     (types.Choice(["x", 7]), ["x", "7"], ["8"]),
+    (types.regex("(?i)ab|c"), ["Ab", "C"], ["b"]),
     (types.regex("[ab]{2}") + "!", ["ab!"], ["ab", "abc!"]),
     (types.at_most(2, types.regex("a|b")), ["", "ab"], ["aba"]),
     (list[int], ["[1, 2]", "[3]"], ["[1,2]", "[]"]),
@@ -133,8 +134,14 @@ def test_types_of_outlines_are_read_as_python_reads_them() -> None:
 def test_types_that_are_refused() -> None:
     with pytest.raises(gs.GrammarError, match="outlines knows no texts of"):
         gs.outlines.grammar(object())
-    with pytest.raises(gs.GrammarError, match="read as Lark"):
+    with pytest.raises(gs.GrammarError, match=r"read as Lark.*\n?.*gs\.gbnf"):
         gs.outlines.grammar(types.cfg('root ::= "a"'))
+    with pytest.raises(gs.GrammarError, match=r"rule `b` is used but not defined"):
+        gs.outlines.grammar(types.cfg("start: b"))
+    with pytest.raises(gs.GrammarError, match=r"bad escape(.|\n)*dialect='ecma'"):
+        gs.outlines.grammar(types.regex(r"\p{L}+"))
+    with pytest.raises(gs.UnsupportedError, match="residual predicates hold of whole texts"):
+        gs.outlines.grammar(types.exactly(2, types.JsonSchema({"type": "array", "uniqueItems": True})))
     with pytest.raises(gs.GrammarError, match=r"/\$ref"):
         gs.outlines.grammar(types.JsonSchema({"$ref": "#/definitions/none"}))
 
