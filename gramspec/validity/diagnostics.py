@@ -115,23 +115,54 @@ def monte_carlo(
         Source of random numbers.
     """
     check_number("runs", runs, 2)
-    viability = Viability(compiled)
-    ends = frozenset(int(t) for t in compiled.vocabulary.eos_ids)
     start = compiled.matcher()
     if start.advance_many(list(prefix)) < len(prefix):
         raise OptionError(f"prefix {list(prefix)}: not allowed by the grammar")
-    states = [start.fork() for _ in range(runs)]
-    paths = [tuple(prefix)] * runs
-    sequences = [reader.fork(prefix) for _ in range(runs)]
-    weights = np.ones(runs)
-    live = list(range(runs))
-    for remaining in range(budget, 0, -1):
+    begun = [(tuple(prefix), start.fork(), budget) for _ in range(runs)]
+    weights = masked_runs(compiled, reader, begun, uniform)
+    return Estimate(float(weights.mean()), float(weights.std(ddof=1)) / sqrt(runs), runs)
+
+
+def masked_runs(
+    compiled: CompiledLanguage,
+    reader: RowReader,
+    starts: Sequence[tuple[tuple[int, ...], Any, int]],
+    uniform: Uniform,
+) -> NDArray[np.float64]:
+    """One run under the mask from each start, with its product of masked masses as weight.
+
+    The weight of a run that began at x has the mean Φ(x); it is zero where the budget ended first.
+
+    Parameters
+    ----------
+    compiled : CompiledGrammar
+        The language.
+    reader : RowReader
+        Rows of the target, under the law that is asked about.
+    starts : sequence of (prefix, matcher, budget)
+        The matcher stands after the prefix and is used up; the budget counts the tokens that may come, EOS
+        included.
+    uniform : callable
+        Source of random numbers.
+    """
+    viability = Viability(compiled)
+    ends = frozenset(int(t) for t in compiled.vocabulary.eos_ids)
+    paths = [prefix for prefix, _, _ in starts]
+    states = [state for _, state, _ in starts]
+    left = [budget for _, _, budget in starts]
+    sequences = [reader.fork(prefix) for prefix in paths]
+    weights = np.ones(len(starts))
+    live = list(range(len(starts)))
+    while live:
+        spent = [i for i in live if left[i] < 1]
+        weights[spent] = 0.0
+        live = [i for i in live if left[i] >= 1]
         if not live:
             break
         rows = reader.score([sequences[i] for i in live])
         going = []
         for i, row in zip(live, rows, strict=True):
-            viable = viability.h_children(states[i], paths[i], remaining)
+            viable = viability.h_children(states[i], paths[i], left[i])
             p = row[: len(viable)] * viable
             weights[i] *= float(p.sum())
             token = pick(p, uniform())
@@ -139,11 +170,11 @@ def monte_carlo(
                 continue
             states[i].advance(token)
             paths[i] = (*paths[i], token)
+            left[i] -= 1
             sequences[i].commit([token])
             going.append(i)
         live = going
-    weights[live] = 0.0  # the budget is spent
-    return Estimate(float(weights.mean()), float(weights.std(ddof=1)) / sqrt(runs), runs)
+    return weights
 
 
 def twisted_walk(potential: Potential, reader: RowReader, budget: int, uniform: Uniform) -> Walk:

@@ -97,9 +97,11 @@ class RowReader:
         logits = self._at(prefix).score(list(tokens), [-1] * len(tokens))
         return [self._row(each) for each in logits[1:]]
 
-    def tree(self, tokens: Sequence[int], parents: Sequence[int]) -> Iterator[NDArray[np.float64]]:
-        """P after the prompt, then after each node of a tree (parent -1: the prompt), from one forward."""
-        for logits in self._at(()).score(tokens, parents):
+    def tree(
+        self, tokens: Sequence[int], parents: Sequence[int], prefix: Sequence[int] = ()
+    ) -> Iterator[NDArray[np.float64]]:
+        """P after the prompt and `prefix`, then after each node of a tree (parent -1: there), one forward."""
+        for logits in self._at(prefix).score(tokens, parents):
             yield self._row(logits)
 
     def fork(self, prefix: Sequence[int] = ()) -> ModelSequence:

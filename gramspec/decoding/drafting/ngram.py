@@ -207,6 +207,8 @@ class NgramTable:
         else:
             for token, p in found[0][1].items():
                 mixed[token] = mixed.get(token, 0.0) + left * p
+        if not mixed:  # the rows that were seen here gave nothing viable any probability
+            return NOTHING
         # The longest context has been seen, and it left little open.
         whole = len(found) == min(self.order, n + 1)
         return Suggestion(list(mixed.items()), confidence, whole and max(mixed.values()) > _SURE)
