@@ -1,0 +1,98 @@
+// Both laws side by side: their distance with what is certain of it, and the likeliest texts of each.
+
+import { $, el, share, textNodes } from "./dom.js";
+
+function distance(found) {
+  const { tv, draws } = found;
+  if (found.exact || tv.high - tv.low < 5e-4) return { value: (tv.low + tv.high) / 2, text: (0.5 * (tv.low + tv.high)).toFixed(3), sign: "=" };
+  if (tv.high - tv.low <= 0.02) return { value: (tv.low + tv.high) / 2, text: `${tv.low.toFixed(3)} … ${tv.high.toFixed(3)}`, sign: "in" };
+  if (draws && draws.from_masked) {
+    const parts = [draws.from_conditional, draws.from_masked].filter(Boolean);
+    const best = parts.reduce((a, b) => (a.error <= b.error ? a : b));
+    return { value: best.mean, text: `${best.mean.toFixed(2)} ± ${(2 * best.error).toFixed(2)}`, sign: "≈" };
+  }
+  return { value: tv.low, text: `${tv.low.toFixed(2)} … ${tv.high.toFixed(2)}`, sign: "in" };
+}
+
+function basis(found) {
+  const lines = [];
+  const { tv, draws } = found;
+  if (found.exact) {
+    lines.push(`Exact: all ${found.listed} texts of the grammar within the length were listed (${found.prefixes} prefixes).`);
+  } else {
+    lines.push(
+      `Certain: between ${tv.low.toFixed(3)} and ${tv.high.toFixed(3)}. ${found.listed} texts were listed (${found.prefixes} prefixes); ` +
+        `they hold ${share(found.covered.masked)} of the masked law and at least ${share(found.covered.conditional)} of the conditional one.`,
+    );
+  }
+  if (draws && draws.from_masked) {
+    const written = [`from ${draws.n} masked draws ${draws.from_masked.mean.toFixed(2)} ± ${(2 * draws.from_masked.error).toFixed(2)}`];
+    if (draws.from_conditional)
+      written.push(`from ${draws.n} exact conditional draws ${draws.from_conditional.mean.toFixed(2)} ± ${(2 * draws.from_conditional.error).toFixed(2)}`);
+    lines.push(`Estimated with two standard errors, given Φ ≈ ${share(draws.phi)}: ${written.join(", ")}.`);
+    if (draws.histogram)
+      lines.push(
+        `The two sets of ${draws.n} draws are ${draws.histogram.tv.toFixed(2)} apart as histograms; random halves of all draws together are ` +
+          `${draws.histogram.floor.toFixed(2)} apart (the floor), p = ${draws.histogram.p_value.toFixed(3)}.`,
+      );
+  }
+  if (draws && draws.refused) lines.push(`Left out: ${draws.refused}.`);
+  const phi = found.exact ? `= ${share(found.phi.low)}` : `between ${share(found.phi.low)} and ${share(found.phi.high)}`;
+  lines.push(`Φ of the prompt: ${phi}, the probability that the model alone ends in the grammar.`);
+  return lines;
+}
+
+function bar(kind, value, text) {
+  const box = el("td", { class: `num ${kind}` });
+  box.style.setProperty("--w", `${100 * Math.min(1, value)}%`);
+  box.append(el("span", {}, text));
+  return box;
+}
+
+function times(draws, law, text) {
+  const count = draws?.[law]?.[text];
+  return count ? ` (${count} of ${draws.n})` : "";
+}
+
+export function showLaws(found) {
+  const { value, text, sign } = distance(found);
+  const gauge = el("span", { class: "gauge" }, el("i"));
+  gauge.firstChild.style.width = `${100 * value}%`;
+  $("tv").replaceChildren(
+    el("span", { class: "quiet" }, "total variation distance"),
+    el("strong", {}, `${sign} ${text}`),
+    gauge,
+    el("span", { class: "quiet" }, "0: the same law. 1: no text in common."),
+  );
+  const drawn = found.texts.length ? found.texts : drawnTexts(found.draws);
+  $("butterfly-body").replaceChildren(
+    ...drawn.map((row) =>
+      el(
+        "tr",
+        {},
+        bar("masked", row.masked, share(row.masked) + times(found.draws, "masked", row.text)),
+        el("th", { scope: "row" }, ...textNodes(row.text || "(the empty text)")),
+        bar("conditional", row.conditional, conditional(row, found) + times(found.draws, "conditional", row.text)),
+      ),
+    ),
+  );
+  $("laws-note").replaceChildren(...basis(found).flatMap((line) => [line, el("br")]));
+  $("laws").hidden = false;
+}
+
+function conditional(row, found) {
+  if (found.exact || row.low === undefined || row.high - row.low < Math.max(5e-4, 0.02 * row.high)) return share(row.conditional);
+  return `≈ ${share(row.conditional)}`;
+}
+
+// Where no text was listed: how often each was drawn.
+function drawnTexts(draws) {
+  if (!draws?.masked) return [];
+  const texts = new Set([...Object.keys(draws.masked), ...Object.keys(draws.conditional ?? {})]);
+  const rows = [...texts].map((text) => ({
+    text,
+    masked: (draws.masked[text] ?? 0) / draws.n,
+    conditional: (draws.conditional?.[text] ?? 0) / draws.n,
+  }));
+  return rows.sort((a, b) => b.masked + b.conditional - a.masked - a.conditional).slice(0, 12);
+}
