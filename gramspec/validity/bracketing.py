@@ -328,7 +328,7 @@ class Brackets:
                 high += node.p[token] * below.high
                 closed = closed and (below.closed or node.p[token] == 0.0)
             low = float(low)
-            found[node.prefix] = Bracket(low, low if closed else min(1.0, float(high + rest)), closed)
+            found[node.prefix] = Bracket(low, low if closed else min(1.0, float(high + rest)), bool(closed))
         return found
 
     def members(self) -> list[Member]:

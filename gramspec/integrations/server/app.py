@@ -15,7 +15,7 @@ from fastapi import FastAPI
 
 import gramspec
 from gramspec.errors import OptionError
-from gramspec.integrations.server import catalogue, chat, completions, sql_routes
+from gramspec.integrations.server import catalogue, chat, completions, playground, sql_routes
 from gramspec.integrations.server.databases import Databases
 from gramspec.integrations.server.metrics import Metrics
 from gramspec.integrations.server.server import Server
@@ -73,6 +73,7 @@ def create_app(settings: Settings | None = None, *, target: Any = None, draft: A
     app.include_router(chat.router)
     app.include_router(catalogue.router)
     app.include_router(sql_routes.router)
+    app.include_router(playground.router)
     return app
 
 

@@ -1,7 +1,8 @@
 """Both laws side by side: the likeliest texts of each, and the total variation distance between them.
 
-Law: where all texts were listed the figures are exact (up to the model's row noise). Otherwise the distance
-lies between certified bounds, and is estimated from draws: M(y)/P*(y) = Φ/w(y) with w(y) = ∏ Z(y_<t), so that
+Law: distances are those of texts, and of the token sequences that spell them, which are never nearer. Where
+all were listed they are exact (up to the model's row noise). Otherwise they lie between certified bounds, and
+that of sequences is estimated from draws: M(y)/P*(y) = Φ/w(y) with w(y) = ∏ Z(y_<t), so that
 TV = E_P*[(1 − Φ/w)₊] = E_M[(1 − w/Φ)₊]; both are means of numbers from 0 to 1.
 Cost: `prefixes` rows; `draws` of each law where the bounds are apart.
 Source: laws, "One frame for everything" and trap 12.
@@ -41,6 +42,7 @@ class _Listed(NamedTuple):
     """Texts that were listed: p and masked mass of each, and what was not listed."""
 
     texts: dict[bytes, tuple[float, float]]
+    sequences: list[tuple[float, float]]  # of the token sequences that spell them
     low: float  # bounds of Φ
     high: float
     p: float  # mass of the listed texts
@@ -75,6 +77,7 @@ def compare(
         begun += _WAVE
     listed = _listed(compiled, search)
     low, high = tv_bounds(list(listed.texts.values()), listed.low, listed.high)
+    least, most = tv_bounds(listed.sequences, listed.low, listed.high)
     found: dict[str, Any] = {
         "listed": len(listed.texts),
         "prefixes": len(search.opened),
@@ -84,7 +87,8 @@ def compare(
             "conditional": listed.p / listed.high if listed.high > 0.0 else 0.0,
             "masked": listed.masked,
         },
-        "tv": {"low": low, "high": high},
+        "tv": {"low": low, "high": min(high, most)},  # as texts they are never further apart
+        "tv_tokens": {"low": max(least, low), "high": most},
         "draws": None,
     }
     if high - low > _NEAR and not listed.closed:
@@ -98,14 +102,16 @@ def compare(
 
 def _listed(compiled: CompiledGrammar, search: Brackets) -> _Listed:
     texts: dict[bytes, tuple[float, float]] = {}
-    for member in search.members():
+    members = search.members()
+    for member in members:
         text = compiled.vocabulary.decode(member.tokens)
         p, masked = texts.get(text, (0.0, 0.0))
         texts[text] = (p + member.p, masked + member.masked)
     whole = search.bounds()[search.root.prefix]
     p = sum(each[0] for each in texts.values())
     masked = sum(each[1] for each in texts.values())
-    return _Listed(texts, whole.low, whole.high, p, min(1.0, masked), whole.closed)
+    sequences = [(member.p, member.masked) for member in members]
+    return _Listed(texts, sequences, whole.low, whole.high, p, min(1.0, masked), whole.closed)
 
 
 def tv_bounds(listed: Sequence[tuple[float, float]], low: float, high: float) -> tuple[float, float]:

@@ -6,6 +6,7 @@ Cost: that of `analyse` and `draw` under the limits below; what is too large is 
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from gramspec.automaton.analysis import AnalysisLimits, analyse
@@ -18,6 +19,8 @@ from gramspec.matching import CompiledGrammar
 
 _DRAWING: Final = DrawingLimits(max_boxes=600, max_regular=40)
 _ANALYSIS: Final = AnalysisLimits(max_explored=800, max_steps=20_000, max_pairs=4_000, max_pairs_each=300)
+# The page has styles of its own, and its security policy allows no others.
+_OWN_STYLE: Final = re.compile(r'<style>[^<]*</style>|<rect [^>]*style="[^"]*"/>')
 _LARGEST: Final = 20_000  # nodes of an expression that is drawn and analysed
 _LONGEST: Final = 400
 
@@ -47,7 +50,7 @@ def describe(grammar: Grammar) -> dict[str, Any]:
         reason = f"the expression has {nodes:,} nodes; up to {_LARGEST:,} are drawn and analysed here"
         return facts | {"svg_refused": reason, "facts_refused": reason}
     try:
-        facts["svg"] = draw(grammar, limits=_DRAWING)
+        facts["svg"] = _OWN_STYLE.sub("", draw(grammar, limits=_DRAWING))
     except (LimitError, UnsupportedError) as error:
         facts["svg_refused"] = str(error)
     try:

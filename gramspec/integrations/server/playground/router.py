@@ -1,7 +1,7 @@
 """Routes of the page: the page itself, its files, and what it asks for.
 
-Law: nothing that takes time runs on the event loop; every question has a time after which it is given up, and an
-earlier one after which it answers with what it has found. Source: `docs/playground.md`.
+Law: nothing that takes time runs on the event loop; every question has a time after which it is given up,
+and an earlier one after which it answers with what it has found. Source: `docs/playground.md`.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ from typing import Any, Final, TypeVar
 
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, StreamingResponse
-from gramspec.integrations.server.cache import Cancellable
-from gramspec.integrations.server.engine import Work
-from gramspec.integrations.server.errors import RESPONSES, ApiError, api_error
-from gramspec.integrations.server.server import server_of
 from starlette.responses import Response
 
 from gramspec.errors import GrammarError
+from gramspec.integrations.server.cache import Cancellable
+from gramspec.integrations.server.engine import Work
+from gramspec.integrations.server.errors import RESPONSES, ApiError, api_error
 from gramspec.integrations.server.playground import comparing, reading, sampling
 from gramspec.integrations.server.playground.describing import describe, measure
 from gramspec.integrations.server.playground.grammars import key_of, make_grammar, spot_of
@@ -35,6 +34,7 @@ from gramspec.integrations.server.playground.requests import (
     StepRequest,
     TraceRequest,
 )
+from gramspec.integrations.server.server import server_of
 from gramspec.matching import CompiledGrammar
 
 T = TypeVar("T")
@@ -86,10 +86,11 @@ async def compile_(request: Request, body: CompileRequest) -> dict[str, Any]:
     """A grammar: its drawing, facts of its language, and what the vocabulary makes of it."""
     compiled = await _compiled(request, body.grammar)
     server = server_of(request)
-    job = server.engine.submit(
-        lambda work: describe(compiled.grammar) | {"compiled": measure(compiled)}, seconds=_SECONDS
-    )
-    return await server.finished(request, job)
+
+    def task(work: Work) -> dict[str, Any]:
+        return describe(compiled.grammar) | {"compiled": measure(Cancellable(compiled, work.cancel))}
+
+    return await server.finished(request, server.engine.submit(task, seconds=_SECONDS))
 
 
 @router.post("/playground/step", tags=["playground"], responses=RESPONSES)

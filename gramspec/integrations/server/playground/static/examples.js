@@ -23,9 +23,8 @@ export const EXAMPLES = [
   },
   {
     name: "Dice beyond six: the two laws hardly meet",
-    kind: "json_schema",
-    whitespace: "compact",
-    text: json({ type: "array", items: { type: "integer", minimum: 7, maximum: 12 }, minItems: 1, maxItems: 2 }),
+    kind: "regex",
+    text: "\\[([7-9]|1[0-2])(,([7-9]|1[0-2]))?\\]",
     prompt: "Roll 2 dice. Answer with a JSON array.\n",
     max: 8,
     temperature: 1.5,

@@ -7,6 +7,7 @@ function distance(found) {
   if (found.exact || tv.high - tv.low < 5e-4) return { value: (tv.low + tv.high) / 2, text: (0.5 * (tv.low + tv.high)).toFixed(3), sign: "=" };
   if (tv.high - tv.low <= 0.02) return { value: (tv.low + tv.high) / 2, text: `${tv.low.toFixed(3)} … ${tv.high.toFixed(3)}`, sign: "in" };
   if (draws && draws.from_masked) {
+    // Of token sequences: texts are at most as far apart.
     const parts = [draws.from_conditional, draws.from_masked].filter(Boolean);
     const best = parts.reduce((a, b) => (a.error <= b.error ? a : b));
     return { value: best.mean, text: `${best.mean.toFixed(2)} ± ${(2 * best.error).toFixed(2)}`, sign: "≈" };
@@ -19,9 +20,12 @@ function basis(found) {
   const { tv, draws } = found;
   if (found.exact) {
     lines.push(`Exact: all ${found.listed} texts of the grammar within the length were listed (${found.prefixes} prefixes).`);
+    if (found.tv_tokens.high - tv.high > 5e-4)
+      lines.push(`As token sequences, where several spell one text, the laws are ${found.tv_tokens.high.toFixed(3)} apart.`);
   } else {
     lines.push(
-      `Certain: between ${tv.low.toFixed(3)} and ${tv.high.toFixed(3)}. ${found.listed} texts were listed (${found.prefixes} prefixes); ` +
+      `Certain: between ${tv.low.toFixed(3)} and ${tv.high.toFixed(3)} as texts, between ${found.tv_tokens.low.toFixed(3)} and ` +
+        `${found.tv_tokens.high.toFixed(3)} as token sequences. ${found.listed} texts were listed (${found.prefixes} prefixes); ` +
         `they hold ${share(found.covered.masked)} of the masked law and at least ${share(found.covered.conditional)} of the conditional one.`,
     );
   }
@@ -29,7 +33,7 @@ function basis(found) {
     const written = [`from ${draws.n} masked draws ${draws.from_masked.mean.toFixed(2)} ± ${(2 * draws.from_masked.error).toFixed(2)}`];
     if (draws.from_conditional)
       written.push(`from ${draws.n} exact conditional draws ${draws.from_conditional.mean.toFixed(2)} ± ${(2 * draws.from_conditional.error).toFixed(2)}`);
-    lines.push(`Estimated with two standard errors, given Φ ≈ ${share(draws.phi)}: ${written.join(", ")}.`);
+    lines.push(`Estimated for token sequences, with two standard errors, given Φ ≈ ${share(draws.phi)}: ${written.join(", ")}.`);
     if (draws.histogram)
       lines.push(
         `The two sets of ${draws.n} draws are ${draws.histogram.tv.toFixed(2)} apart as histograms; random halves of all draws together are ` +
@@ -59,7 +63,7 @@ export function showLaws(found) {
   const gauge = el("span", { class: "gauge" }, el("i"));
   gauge.firstChild.style.width = `${100 * value}%`;
   $("tv").replaceChildren(
-    el("span", { class: "quiet" }, "total variation distance"),
+    el("span", { class: "quiet" }, sign === "≈" ? "total variation distance of token sequences" : "total variation distance"),
     el("strong", {}, `${sign} ${text}`),
     gauge,
     el("span", { class: "quiet" }, "0: the same law. 1: no text in common."),
