@@ -1,7 +1,7 @@
 """`Brackets`: certified lower and upper bounds of Φ at prefixes, by listing the likeliest members first.
 
 Law: low(x) = Σ p of the members found below x, high(x) = low(x) + Σ p of what is viable and not looked at,
-so low <= Φ <= high (up to the row noise of the model); equal once nothing is left. `estimate` is unbiased.
+so low <= Φ <= high (up to the row noise of the model); equal once nothing is left. `estimates` are unbiased.
 Cost: one row and one exact mask for each prefix that is looked at; bounds are one pass over those.
 Source: laws, "One frame for everything" (Φ as the mass of L); best-first search.
 """
@@ -346,29 +346,47 @@ class Brackets:
                 found.append(Member(tokens, p * share, masked * share / node.allowed if share > 0.0 else 0.0))
         return found
 
-    def estimate(self, node: Opened, bracket: Bracket, runs: int, uniform: Uniform) -> Guess:
-        """Φ at a prefix: what is certain, and runs under the mask from what was not looked at.
+    def estimates(self, wanted: Sequence[tuple[Opened, Bracket, int]], uniform: Uniform) -> list[Guess]:
+        """Φ at several prefixes: what is certain, and runs under the mask from what was not looked at.
 
         Parameters
         ----------
-        node : Opened
-            A prefix that was looked at.
-        bracket : Bracket
-            Its bounds.
-        runs : int
-            At least 2.
+        wanted : sequence of (Opened, Bracket, int)
+            Prefixes that were looked at, their bounds, and how many runs for each, at least 2. All runs are
+            made side by side.
         uniform : callable
             Source of random numbers.
         """
-        check_number("runs", runs, 2)
-        if bracket.closed:
-            return Guess(bracket.low, 0.0, 0)
+        starts: list[tuple[tuple[int, ...], Any, int]] = []
+        gaps: list[float] = []
+        for node, bracket, runs in wanted:
+            check_number("runs", runs, 2)
+            gap, begun = (0.0, []) if bracket.closed else self._starts(node, runs, uniform)
+            gaps.append(gap)
+            starts.extend(begun)
+        weights = masked_runs(self.compiled, self._reader, starts, uniform)
+        found: list[Guess] = []
+        begin = 0
+        for (_, bracket, runs), gap in zip(wanted, gaps, strict=True):
+            if bracket.closed:
+                found.append(Guess(bracket.low, 0.0, 0))
+                continue
+            own = weights[begin : begin + runs]
+            begin += runs
+            # Runs that all weigh the same are no proof that the next one would.
+            error = gap * sqrt(float(own.var(ddof=1)) / runs + 1.0 / runs**2)
+            found.append(Guess(bracket.low + gap * float(own.mean()), error, runs))
+        return found
+
+    def _starts(
+        self, node: Opened, runs: int, uniform: Uniform
+    ) -> tuple[float, list[tuple[tuple[int, ...], Any, int]]]:
+        """Mass below a prefix that was not looked at, and places in it drawn by their mass."""
         below = [(node, 1.0)]
         for each, mass in below:  # grows: parents before children
             below.extend((child, mass * float(each.p[t])) for t, child in each.children.items())
         lefts = [each.left() for each, _ in below]
         masses = np.array([mass * float(left.sum()) for (_, mass), left in zip(below, lefts, strict=True)])
-        gap = float(masses.sum())
         starts = []
         for _ in range(runs):
             chosen = pick(masses, uniform())
@@ -377,7 +395,4 @@ class Brackets:
             state = each.state.fork()
             state.advance(token)
             starts.append(((*each.prefix, token), state, each.remaining - 1))
-        weights = masked_runs(self.compiled, self._reader, starts, uniform)
-        # Runs that all weigh the same are no proof that the next one would.
-        error = gap * sqrt(float(weights.var(ddof=1)) / runs + 1.0 / runs**2)
-        return Guess(bracket.low + gap * float(weights.mean()), error, runs)
+        return float(masses.sum()), starts

@@ -90,7 +90,7 @@ def test_estimates_are_unbiased(world):
     bracket = search.bounds()[(3,)]
     assert not bracket.closed
     random = np.random.default_rng(5)
-    found = [search.estimate(search.root, bracket, 8, random.random).mean for _ in range(250)]
+    found = [search.estimates([(search.root, bracket, 8)], random.random)[0].mean for _ in range(250)]
     error = float(np.std(found)) / sqrt(len(found))
     assert abs(float(np.mean(found)) - phi(exact, (3,))) < 5 * error
     assert all(bracket.low <= value <= bracket.high for value in found)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import zip_longest
 from math import exp, sqrt
 from typing import Any, Final, NamedTuple
 
@@ -35,6 +36,7 @@ _NEAR: Final = 0.02  # bounds of the distance that are nearer than this need no 
 _SPLITS: Final = 200
 _GRID: Final = 64
 _LONGEST: Final = 300
+_MOST_DRAWN: Final = 12
 _OPTIONS: Final = DecodingOptions(drafter="none", lanes=16, max_attempts=500, max_seconds=10.0)
 
 
@@ -164,26 +166,30 @@ def _draws(
     except DeadEndError as error:
         return {"refused": f"masked decoding met a dead end: {error}"}
     except _LateError:
-        return {"refused": f"{request.draws} masked draws take too long here"}
+        return {"refused": f"{request.draws} masked draws take too long"}
     weights = np.array([exp(each.report.log_weight) for each in masked])
     phi = min(max(float(weights.mean()), listed.low), listed.high)
     found: dict[str, Any] = {
         "n": request.draws,
         "phi": phi,
         "phi_error": float(weights.std(ddof=1)) / sqrt(len(weights)),
-        "masked": _counted(masked),
+        "texts": _drawn_texts([(each, exp(each.report.log_weight)) for each in masked], [], phi),
         "from_masked": _mean(np.maximum(0.0, 1.0 - weights / phi)),
     }
     try:
         conditional = _drawn(target, compiled, request, "conditional", going)
     except (BudgetExhaustedError, _LateError):
-        return {**found, "refused": f"{request.draws} exact draws take too long here"}
+        return {**found, "refused": f"{request.draws} exact draws take too long"}
     reader = reader_of(target, request)
     budget = request.max_new_tokens
     ratios = np.array([_masked_mass(compiled, reader, each.token_ids, budget) for each in conditional])
     return {
         **found,
-        "conditional": _counted(conditional),
+        "texts": _drawn_texts(
+            [(each, exp(each.report.log_weight)) for each in masked],
+            list(zip(conditional, ratios.tolist(), strict=True)),
+            phi,
+        ),
         "from_conditional": _mean(np.maximum(0.0, 1.0 - phi / ratios)),
         "histogram": _histogram(masked, conditional, request.seed),
         "refused": None,
@@ -231,8 +237,25 @@ def _mean(values: NDArray[np.float64]) -> dict[str, float]:
     return {"mean": float(values.mean()), "error": float(values.std(ddof=1)) / sqrt(len(values))}
 
 
-def _counted(drawn: Sequence[Completion]) -> dict[str, int]:
-    return dict(Counter(each.text for each in drawn).most_common(100))
+def _drawn_texts(
+    masked: Sequence[tuple[Completion, float]], conditional: Sequence[tuple[Completion, float]], phi: float
+) -> list[dict[str, Any]]:
+    """Token sequences that were drawn: how often, and with which probability under each law."""
+    counts = [Counter(each.token_ids for each, _ in drawn) for drawn in (masked, conditional)]
+    found: dict[tuple[int, ...], dict[str, Any]] = {}
+    for pair in zip_longest(masked, conditional):
+        for drawn in pair:
+            if drawn is None or drawn[0].token_ids in found or len(found) >= _MOST_DRAWN:
+                continue
+            each, weight = drawn
+            p = exp(each.logprob)
+            found[each.token_ids] = {
+                "text": each.text[:_LONGEST],
+                "masked": p / weight if weight > 0.0 else 0.0,
+                "conditional": min(1.0, p / phi) if phi > 0.0 else 0.0,
+                "drawn": [count[each.token_ids] for count in counts],
+            }
+    return sorted(found.values(), key=lambda row: -max(row["drawn"]))
 
 
 def _histogram(

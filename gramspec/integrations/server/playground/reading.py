@@ -2,7 +2,7 @@
 
 Law: p and the masked share are those of the samplers. Φ lies within its bounds (up to the model's row noise);
 an estimate is unbiased and comes with its standard error. A conditional share is p·Φ(xv)/Σ p·Φ.
-Cost: `prefixes` rows, and `runs` runs under the mask for each child whose bounds do not meet.
+Cost: `prefixes` rows, and `runs` runs under the mask, side by side, where bounds do not meet.
 Source: laws, "One frame for everything"; `gramspec.validity.bracketing`.
 """
 
@@ -164,21 +164,7 @@ def step(
         search.look_at(root, [t for t in first if root.p[t] > 0.0])
         _search(search, request.prefixes, going)
     bounds = search.bounds()
-    random = np.random.default_rng(0)
-    known: dict[int, Phi] = {}
-    for token in first:
-        if token in vocabulary.eos_ids:
-            known[token] = ENDED
-            continue
-        child = root.children.get(token)
-        if child is None:
-            known[token] = phi_of(Bracket(0.0, 1.0, False))
-            continue
-        bracket = bounds[child.prefix]
-        open_ = bracket.high - bracket.low > _AGREE * bracket.high
-        worth = request.runs >= 2 and open_ and going()
-        guess = search.estimate(child, bracket, request.runs, random.random) if worth else None
-        known[token] = phi_of(bracket, guess)
+    known = _known(search, first, bounds, request.runs if going() else 0)
     whole = bounds[root.prefix]
     shares = _conditional(root, known, whole)
     rows = [
@@ -205,6 +191,34 @@ def step(
         "remaining": remaining,
         "prefixes": len(search.opened),
     }
+
+
+def _known(
+    search: Brackets, tokens: Sequence[int], bounds: Mapping[tuple[int, ...], Bracket], runs: int
+) -> dict[int, Phi]:
+    """Φ after each token; runs are shared by what the bounds leave open of the whole."""
+    root, ends = search.root, search.compiled.vocabulary.eos_ids
+    known: dict[int, Phi] = {}
+    open_: list[tuple[int, Opened, Bracket]] = []
+    for token in tokens:
+        child = root.children.get(token)
+        if token in ends:
+            known[token] = ENDED
+        elif child is None:
+            known[token] = phi_of(Bracket(0.0, 1.0, False))
+        else:
+            bracket = bounds[child.prefix]
+            known[token] = phi_of(bracket)
+            if known[token].mean is None:
+                open_.append((token, child, bracket))
+    if runs >= 2 and open_:
+        gaps = [float(root.p[token]) * (bracket.high - bracket.low) for token, _, bracket in open_]
+        counts = [max(2, round(runs * gap / sum(gaps))) for gap in gaps]
+        wanted = [(child, bracket, n) for (_, child, bracket), n in zip(open_, counts, strict=True)]
+        guesses = search.estimates(wanted, np.random.default_rng(0).random)
+        for (token, _, bracket), guess in zip(open_, guesses, strict=True):
+            known[token] = phi_of(bracket, guess)
+    return known
 
 
 def _conditional(

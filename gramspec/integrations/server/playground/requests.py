@@ -61,7 +61,7 @@ class StepRequest(World):
     tokens: list[Token] = Field(default=[], max_length=MOST_TOKENS)
     top: int = Field(default=16, ge=1, le=64, description="Tokens to show.")
     prefixes: int = Field(default=64, ge=0, le=1_000, description="Prefixes to look at for the bounds of Φ.")
-    runs: int = Field(default=0, ge=0, le=16, description="Runs for each token whose bounds do not meet.")
+    runs: int = Field(default=0, ge=0, le=128, description="Runs that estimate Φ where its bounds are apart.")
 
 
 class TraceRequest(World):

@@ -47,7 +47,7 @@ _TYPES: Final = {
 }
 _FILES: Final = {path.name: path for path in sorted(_STATIC.iterdir()) if path.suffix in _TYPES}
 _SECONDS: Final = 45.0  # until a question is given up
-_ENOUGH: Final = {"step": 6.0, "trace": 4.0, "sample": 15.0, "compare": 15.0}  # until it looks no further
+_ENOUGH: Final = {"step": 6.0, "trace": 4.0, "sample": 15.0, "compare": 25.0}  # until it looks no further
 
 router = APIRouter()
 

@@ -10,8 +10,8 @@ import { showLaws } from "./laws.js";
 import { decode, remember } from "./link.js";
 import { detail, focusRow, moveRow, showNext, summary } from "./next.js";
 
-const FIRST = { prefixes: 48, runs: 0 };
-const THEN = { prefixes: 320, runs: 8 };
+const FIRST = { prefixes: 32, runs: 0 };
+const THEN = { prefixes: 320, runs: 48 };
 const SHOWN = 12;
 
 const state = {

@@ -51,9 +51,6 @@ export function phiWords(phi) {
   return `Φ is ${bounds}; no estimate yet`;
 }
 
-// Most probable place between the bounds, for a bar.
-export const phiMiddle = (phi) => phi.mean ?? null;
-
 const SEEN = { " ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍" };
 
 // A token with its white space shown; bytes that are no text in hexadecimal.

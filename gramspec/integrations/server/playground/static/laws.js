@@ -53,9 +53,9 @@ function bar(kind, value, text) {
   return box;
 }
 
-function times(draws, law, text) {
-  const count = draws?.[law]?.[text];
-  return count ? ` (${count} of ${draws.n})` : "";
+function times(row, law, draws) {
+  const count = row.drawn?.[law];
+  return count ? `, drawn ${count === 1 ? "once" : `${count} times`} in ${draws.n}` : "";
 }
 
 export function showLaws(found) {
@@ -68,15 +68,15 @@ export function showLaws(found) {
     gauge,
     el("span", { class: "quiet" }, "0: the same law. 1: no text in common."),
   );
-  const drawn = found.texts.length ? found.texts : drawnTexts(found.draws);
+  const drawn = found.texts.length ? found.texts : (found.draws?.texts ?? []);
   $("butterfly-body").replaceChildren(
     ...drawn.map((row) =>
       el(
         "tr",
         {},
-        bar("masked", row.masked, share(row.masked) + times(found.draws, "masked", row.text)),
+        bar("masked", row.masked, share(row.masked) + times(row, 0, found.draws)),
         el("th", { scope: "row" }, ...textNodes(row.text || "(the empty text)")),
-        bar("conditional", row.conditional, conditional(row, found) + times(found.draws, "conditional", row.text)),
+        bar("conditional", row.conditional, conditional(row, found) + times(row, 1, found.draws)),
       ),
     ),
   );
@@ -85,18 +85,6 @@ export function showLaws(found) {
 }
 
 function conditional(row, found) {
-  if (found.exact || row.low === undefined || row.high - row.low < Math.max(5e-4, 0.02 * row.high)) return share(row.conditional);
+  if (found.exact || (row.low !== undefined && row.high - row.low < Math.max(5e-4, 0.02 * row.high))) return share(row.conditional);
   return `≈ ${share(row.conditional)}`;
-}
-
-// Where no text was listed: how often each was drawn.
-function drawnTexts(draws) {
-  if (!draws?.masked) return [];
-  const texts = new Set([...Object.keys(draws.masked), ...Object.keys(draws.conditional ?? {})]);
-  const rows = [...texts].map((text) => ({
-    text,
-    masked: (draws.masked[text] ?? 0) / draws.n,
-    conditional: (draws.conditional?.[text] ?? 0) / draws.n,
-  }));
-  return rows.sort((a, b) => b.masked + b.conditional - a.masked - a.conditional).slice(0, 12);
 }
