@@ -44,7 +44,10 @@ export function showChips(tokens, at, last, choose) {
   const current = chips[Math.min(at, chips.length - 1)];
   current.tabIndex = 0;
   if (focused) current.focus();
-  current.scrollIntoView({ block: "nearest", inline: "nearest" });
+  // Not scrollIntoView: it would also move the place where the Tab key goes on.
+  const top = current.offsetTop - box.offsetTop;
+  if (top < box.scrollTop) box.scrollTop = top;
+  else if (top + current.offsetHeight > box.scrollTop + box.clientHeight) box.scrollTop = top + current.offsetHeight - box.clientHeight;
 }
 
 function option(index, at, words, kind, choose, children) {
