@@ -39,7 +39,7 @@ class GreedyLaw(MaskedLaw):
         best = int(viable.argmax())
         kernel = np.zeros(self.width + 1)
         kernel[best if viable[best] > -np.inf else self.width] = 1.0
-        node.p, node.mass, node.kernel = p, float((p * factors).sum()), kernel
+        node.read(p, float((p * factors).sum()), kernel)
         return kernel
 
 

@@ -39,7 +39,7 @@ class Node:
         S(x) = Σ p·h(xv), once the target's row is known.
     """
 
-    __slots__ = ("children", "h", "kernel", "mass", "matcher", "p", "prefix", "remaining")
+    __slots__ = ("_kernel", "_mass", "_owed", "_p", "children", "h", "matcher", "prefix", "remaining")
 
     def __init__(self, prefix: tuple[int, ...], matcher: Any, remaining: int, h: float) -> None:
         self.prefix = prefix
@@ -47,9 +47,61 @@ class Node:
         self.remaining = remaining
         self.h = h
         self.children: NDArray[np.float64] | None = None
-        self.p: NDArray[np.float64] | None = None
-        self.kernel: NDArray[np.float64] | None = None
-        self.mass = 0.0
+        self._p: NDArray[np.float64] | None = None
+        self._kernel: NDArray[np.float64] | None = None
+        self._mass = 0.0
+        self._owed: tuple[StepLaw, NDArray[np.float64]] | None = None
+
+    @property
+    def p(self) -> NDArray[np.float64] | None:
+        """Law row."""
+        if self._owed is not None:
+            self._pay()
+        return self._p
+
+    @property
+    def kernel(self) -> NDArray[np.float64] | None:
+        """K row."""
+        if self._owed is not None:
+            self._pay()
+        return self._kernel
+
+    @property
+    def mass(self) -> float:
+        """S(x)."""
+        if self._owed is not None:
+            self._pay()
+        return self._mass
+
+    def read(self, p: NDArray[np.float64], mass: float, kernel: NDArray[np.float64]) -> None:
+        """Note what the target's row came to.
+
+        Parameters
+        ----------
+        p, mass, kernel
+            As the attributes.
+        """
+        self._p, self._mass, self._kernel = p, mass, kernel
+
+    def owe(self, law: StepLaw, logits: NDArray[np.float64]) -> None:
+        """Note the target's row; p, S and K are computed when they are asked for.
+
+        A wide tree shows many rows and a verdict asks for few of them. Only for a law whose K does not
+        change while it is owed: one without a potential.
+
+        Parameters
+        ----------
+        law : StepLaw
+            What turns the row into K.
+        logits : ndarray, shape (width,)
+            The target's row.
+        """
+        self._owed = law, logits
+
+    def _pay(self) -> None:
+        assert self._owed is not None
+        (law, logits), self._owed = self._owed, None
+        law.kernel(self, logits)
 
 
 class StepLaw(Protocol):
@@ -175,7 +227,7 @@ class KilledLaw(_PotentialLaw):
         kernel = np.empty(self.width + 1)
         np.divide(mass, total if self._exact else max(total, node.h), out=kernel[:-1])
         kernel[-1] = 0.0 if self._exact else max(0.0, 1.0 - rho)
-        node.p, node.mass, node.kernel = p, total, kernel
+        node.read(p, total, kernel)
         return kernel
 
 
@@ -248,7 +300,7 @@ class TwistedLaw(_PotentialLaw):
         else:
             kernel[-1] = 1.0
         self.rho_max = max(self.rho_max, total / node.h)
-        node.p, node.mass, node.kernel = p, total, kernel
+        node.read(p, total, kernel)
         return kernel
 
 
@@ -296,7 +348,7 @@ class MaskedLaw(_LawBase):
             np.divide(mass, total, out=kernel[:-1])
         else:
             kernel[-1] = 1.0
-        node.p, node.mass, node.kernel = p, total, kernel
+        node.read(p, total, kernel)
         return kernel
 
 

@@ -6,9 +6,10 @@ Cost: one target forward per round. Source: architecture, "Decoding"; laws, trap
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 from math import inf, log
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +42,7 @@ class RoundResult(NamedTuple):
         log p of `tokens` under the law row p.
     log_mass : float
         Σ log S over the prefixes that `tokens` were drawn at.
-    visits : tuple of Visit
+    visits : sequence of Visit
         Every prefix whose target row this round has seen, rejected ones included.
     drafted, accepted : int
         Tokens drafted, and kept.
@@ -56,7 +57,7 @@ class RoundResult(NamedTuple):
     node: Node | None
     logprob: float
     log_mass: float
-    visits: tuple[Visit, ...]
+    visits: Sequence[Visit]
     drafted: int
     accepted: int
     log_kernel: float
@@ -158,14 +159,16 @@ def finish_round(
         The target's logits for `tree.to_score()`.
     """
     inner, _, _ = tree.to_score()
-    kernels: list[NDArray[np.float64] | None] = [None] * len(tree.nodes)
     with tally.phase("kernel"):
         for i, row in zip(inner, rows, strict=True):
             at = tree.nodes[i]
             assert at is not None
-            kernels[i] = law.kernel(at, row)
+            if law.potential is None:
+                at.owe(law, row)
+            else:  # h may change once something is learned
+                law.kernel(at, row)
     with tally.phase("verify"):
-        verdict = (verifier if verifier is not None else _DEFAULT).verify(tree, kernels, random)
+        verdict = (verifier if verifier is not None else _DEFAULT).verify(tree, _Kernels(tree), random)
     died = verdict.next == law.width
     emitted = () if verdict.next is None or died else (verdict.next,)
     tokens = tuple(tree.tokens[i] for i in verdict.path) + emitted
@@ -189,7 +192,7 @@ def finish_round(
         node=after,
         logprob=sum(log_p for log_p, _ in steps),
         log_mass=log_mass,
-        visits=_visits(law, tree, verdict, emitted),
+        visits=_Visits(law, tree, verdict, emitted),
         drafted=tree.drafted,
         accepted=len(verdict.path),
         log_kernel=sum(log_k for _, log_k in steps),
@@ -200,18 +203,48 @@ def finish_round(
 _DEFAULT: Verifier = Auto()
 
 
-def _visits(
-    law: StepLaw, tree: DraftTree, verdict: TreeVerdict, emitted: tuple[int, ...]
-) -> tuple[Visit, ...]:
-    end = verdict.path[-1] if verdict.path else 0
-    visits = []
-    for i, at in enumerate(tree.nodes):
-        if at is None:
-            continue
-        assert at.p is not None and at.children is not None
-        followed = (*tree.children(i), *(emitted if i == end else ()))
-        visits.append(Visit(at.prefix, at.p, at.children, tuple(t for t in followed if t not in law.eos_ids)))
-    return tuple(visits)
+class _Kernels(Sequence["NDArray[np.float64] | None"]):
+    """K at each node of a tree, where it is asked for."""
+
+    def __init__(self, tree: DraftTree) -> None:
+        self._nodes = tree.nodes
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def __getitem__(self, index: Any) -> Any:
+        node = self._nodes[index]
+        return None if node is None else node.kernel
+
+
+class _Visits(Sequence[Visit]):
+    """What a round has seen, made when somebody looks."""
+
+    def __init__(
+        self, law: StepLaw, tree: DraftTree, verdict: TreeVerdict, emitted: tuple[int, ...]
+    ) -> None:
+        self._law, self._tree, self._verdict, self._emitted = law, tree, verdict, emitted
+        self._made: tuple[Visit, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._all()[index]
+
+    def _all(self) -> tuple[Visit, ...]:
+        if self._made is None:
+            end = self._verdict.path[-1] if self._verdict.path else 0
+            visits = []
+            for i, at in enumerate(self._tree.nodes):
+                if at is None:
+                    continue
+                assert at.p is not None and at.children is not None
+                followed = (*self._tree.children(i), *(self._emitted if i == end else ()))
+                kept = tuple(t for t in followed if t not in self._law.eos_ids)
+                visits.append(Visit(at.prefix, at.p, at.children, kept))
+            self._made = tuple(visits)
+        return self._made
 
 
 def _log(x: float) -> float:

@@ -71,8 +71,9 @@ def test_copies_from_the_same_place_of_another_prompt() -> None:
 
     first, node = at_the_value("12")
     assert first.suggest(node).items == ()
-    node.kernel, node.mass = np.zeros(len(WORDS) + 1), 1.0
-    node.kernel[ID["12"]] = 1.0
+    row = np.zeros(len(WORDS) + 1)
+    row[ID["12"]] = 1.0
+    node.read(row[:-1], 1.0, row)
     first.observe(DraftTree.root(node), [ID["12"]])
     second, node = at_the_value("56")
     found = dict(second.suggest(node).items)

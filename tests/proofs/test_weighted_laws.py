@@ -275,7 +275,7 @@ class KeepsP(TwistedLaw):
 
     def kernel(self, node: Any, logits: Any) -> Any:
         kernel = super().kernel(node, logits)
-        node.kernel = np.append(node.p, 0.0)
+        node.read(node.p, node.mass, np.append(node.p, 0.0))
         return kernel
 
 

@@ -131,11 +131,11 @@ class NgramTable:
                 if self.by_state:
                     self._reach(state, prefix)
             else:
-                count, entry = min(known[0] + 1, self._memory), known[1]
-                self._bytes -= _size(entry)
+                count = min(known[0] + 1, self._memory)
+                self._bytes -= _size(known[1])
                 rate = 1.0 / count
-                for token in entry:
-                    entry[token] *= 1.0 - rate
+                rest = 1.0 - rate
+                entry = {token: p * rest for token, p in known[1].items()}
                 for token, share in zip(row, shares, strict=True):
                     entry[token] = entry.get(token, 0.0) + rate * share
             entry = self._best(entry)
@@ -146,8 +146,7 @@ class NgramTable:
     def _best(self, entry: dict[int, float]) -> dict[int, float]:
         if len(entry) <= self._keep:
             return entry
-        best = sorted(entry, key=lambda t: (-entry[t], t))[: self._keep]
-        return {token: entry[token] for token in best}
+        return dict(sorted(entry.items(), key=_by_share)[: self._keep])
 
     def _shrink(self) -> None:
         while self._bytes > self._max_bytes and self._rows:
@@ -298,6 +297,10 @@ class _Reached:
     @property
     def size(self) -> int:
         return _STATE_BYTES + 8 * len(self.prefix or ())
+
+
+def _by_share(item: tuple[int, float]) -> tuple[float, int]:
+    return -item[1], item[0]
 
 
 def _size(entry: dict[int, float]) -> int:
