@@ -159,16 +159,20 @@ def finish_round(
         The target's logits for `tree.to_score()`.
     """
     inner, _, _ = tree.to_score()
+    kernels: list[NDArray[np.float64] | None] = [None] * len(tree.nodes)
+    late = law.potential is None  # h may change once something is learned
     with tally.phase("kernel"):
         for i, row in zip(inner, rows, strict=True):
             at = tree.nodes[i]
             assert at is not None
-            if law.potential is None:
+            if late:
                 at.owe(law, row)
-            else:  # h may change once something is learned
-                law.kernel(at, row)
+            else:
+                kernels[i] = law.kernel(at, row)
     with tally.phase("verify"):
-        verdict = (verifier if verifier is not None else _DEFAULT).verify(tree, _Kernels(tree), random)
+        verdict = (verifier if verifier is not None else _DEFAULT).verify(
+            tree, _Owed(tree) if late else kernels, random
+        )
     died = verdict.next == law.width
     emitted = () if verdict.next is None or died else (verdict.next,)
     tokens = tuple(tree.tokens[i] for i in verdict.path) + emitted
@@ -203,7 +207,7 @@ def finish_round(
 _DEFAULT: Verifier = Auto()
 
 
-class _Kernels(Sequence["NDArray[np.float64] | None"]):
+class _Owed(Sequence["NDArray[np.float64] | None"]):
     """K at each node of a tree, where it is asked for."""
 
     def __init__(self, tree: DraftTree) -> None:
@@ -220,9 +224,7 @@ class _Kernels(Sequence["NDArray[np.float64] | None"]):
 class _Visits(Sequence[Visit]):
     """What a round has seen, made when somebody looks."""
 
-    def __init__(
-        self, law: StepLaw, tree: DraftTree, verdict: TreeVerdict, emitted: tuple[int, ...]
-    ) -> None:
+    def __init__(self, law: StepLaw, tree: DraftTree, verdict: TreeVerdict, emitted: tuple[int, ...]) -> None:
         self._law, self._tree, self._verdict, self._emitted = law, tree, verdict, emitted
         self._made: tuple[Visit, ...] | None = None
 
