@@ -183,7 +183,12 @@ def audit(request: AuditRequest) -> int:
             message = "\n".join(f"error: {line}" for line in missing)
             Console(stderr=True, highlight=False, soft_wrap=True).print(Text(message, style="red"))
             return NOT_INSTALLED
-        reports = _run(request)
+        try:
+            reports = _run(request)
+        except ModuleNotFoundError as error:
+            needed = f"error: the engine needs {error.name}, which is not installed: pip install {error.name}"
+            Console(stderr=True, highlight=False, soft_wrap=True).print(Text(needed, style="red"))
+            return NOT_INSTALLED
     _write(reports, request)
     if not any(suite.made for report in reports for suite in report.suites):
         # Not raised, as the report is written: with --json - it is all of stdout.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -79,12 +78,14 @@ def missing_of(request: AuditRequest) -> list[str]:
             raise OptionError(f"no engine is called {name!r}\n  hint: there are {', '.join(sorted(ENGINES))}")
         if not installed(name):
             entry = ENGINES[name]
-            lines.append(f"{name} is not installed: pip install {shlex.quote(entry.distribution)}")
+            lines.append(f"{name} is not installed: pip install {entry.distribution}")
     return lines
 
 
 def adapter_of(name: str, request: AuditRequest) -> Any:
-    """The adapter of one of the engines asked for.
+    """One of the engines: its name, or its adapter where it is one's own, a server, or has settings.
+
+    A name is left to `gramspec.audit.run`, which then asks the decoders that draw with its masks too.
 
     Raises
     ------
@@ -101,6 +102,8 @@ def adapter_of(name: str, request: AuditRequest) -> Any:
         settings = {"url": request.url, **settings}
         settings |= {"model": request.model} if request.model is not None else {}
         settings |= {"api_key_env": request.api_key_env} if request.api_key_env is not None else {}
+    if not settings:
+        return name
     try:
         return named(name, **settings)
     except TypeError as error:

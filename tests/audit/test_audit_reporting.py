@@ -19,7 +19,15 @@ from rich.console import Console
 
 from gramspec.audit.reporting import html_of, junit_of, show
 from gramspec.audit.reporting.charts import Outcome, coverage_plot, distance_plot, law_plot, shortened
-from gramspec.audit.reporting.wording import exact, number, verdict, xml_text
+from gramspec.audit.reporting.wording import (
+    command_of,
+    distinct_laws,
+    exact,
+    number,
+    suite_names,
+    verdict,
+    xml_text,
+)
 from gramspec.audit.results import (
     AuditReport,
     Case,
@@ -349,3 +357,29 @@ def test_texts_and_numbers() -> None:
         "nan",
         "x",
     ]
+
+
+def test_suites_of_several_decoders_share_a_row_and_laws_that_coincide_a_mark() -> None:
+    suites = tuple(dataclasses.replace(report().suites[1], name=f"law ({by})") for by in ("hf", "outlines"))
+    page = html_of([dataclasses.replace(report(), suites=suites), report("llguidance")])
+    shown = Page(page).texts
+    rows = [text.strip() for text in shown]
+    assert rows.count("hf") >= 2 and rows.count("outlines") >= 1
+    assert suite_names([dataclasses.replace(report(), suites=suites)]) == ["law"]
+    same = {"conditional": 0.4, "masked": 0.7, "masked, hot": 0.7}
+    outcomes = (
+        OutcomeFigure("a", 0.7, same),
+        OutcomeFigure("b", 0.3, {law: 1 - p for law, p in same.items()}),
+    )
+    distances = {"masked, hot": 0.0, "masked": 0.0, "conditional": 0.3}
+    assert distinct_laws(dataclasses.replace(law(), distances=distances, outcomes=outcomes)) == [
+        "masked",
+        "conditional",
+    ]
+
+
+def test_the_command_of_a_finding_names_its_suite() -> None:
+    there = dataclasses.replace(report(), command="gramspec audit x --seed 1")
+    assert command_of(there, finding(command="", suite="law (hf)")) == "gramspec audit x --seed 1 --suite law"
+    assert command_of(there, finding(command="mine")) == "mine"
+    assert command_of(dataclasses.replace(there, command="by hand"), finding(command="")) == ""

@@ -65,7 +65,7 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(ENGINES, "fake", EngineEntry(place, "json", "fake-engine", "for tests"))
     monkeypatch.setitem(ENGINES, "other", EngineEntry(place, "json", "other-engine", "for tests"))
     monkeypatch.setitem(
-        ENGINES, "absent", EngineEntry("no:no", "no_such_package_anywhere", "absent[x]", "away")
+        ENGINES, "absent", EngineEntry("no:no", "no_such_package_anywhere", "'absent[x]'", "away")
     )
     monkeypatch.setitem(ENGINES, "openai", EngineEntry(place, "json", "httpx", "for tests"))
     for name in list(SUITES):
@@ -104,6 +104,13 @@ def test_an_engine_that_is_not_installed_is_exit_code_3_with_the_line_that_insta
         assert (code, out) == (3, "")
         assert "pip install 'absent[x]'" in err
     assert SEEN == []
+
+
+def test_a_package_that_an_adapter_needs_is_exit_code_3_too(capsys, monkeypatch) -> None:
+    entry = EngineEntry("no_such_package_anywhere:make", "json", "fake-engine", "for tests")
+    monkeypatch.setitem(ENGINES, "half", entry)
+    code, out, err = call(capsys, "half")
+    assert (code, out) == (3, "") and "pip install no_such_package_anywhere" in err
 
 
 def test_all_reports_are_written_and_read_again(capsys, tmp_path: Path) -> None:
@@ -215,7 +222,7 @@ def test_what_cannot_be_used_is_told(capsys, words: tuple[str, ...], said: str) 
 
 def test_list(capsys) -> None:
     code, out, _ = call(capsys, "--list")
-    assert code == 0 and "fake" in out and "pip install absent" in out.replace("\n", " ") and "drawing" in out
+    assert code == 0 and "fake" in out and "pip install" in out.replace("\n", " ") and "drawing" in out
     _, out, _ = call(capsys, "--list", "--json", "-")
     listed = json.loads(out)
     assert listed["engines"]["absent"]["installed"] is False and listed["suites"]["reading"] == "Reads."

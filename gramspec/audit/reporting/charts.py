@@ -13,7 +13,7 @@ from typing import Final
 
 from gramspec.automaton.wording import visible
 
-LAW_STYLES: Final = ("conditional", "masked", "canonical")
+LAW_STYLES: Final = {"conditional": 0, "masked": 1, "canonical": 2, "forced": 2}
 _SHAPES: Final = ("diamond", "circle", "triangle", "square", "falling", "cross")
 _ROW: Final = 26
 _WIDTH: Final = 760
@@ -43,9 +43,9 @@ class Outcome:
 def style_of(law: str, laws: Sequence[str]) -> int:
     """Number of the colour and the shape of a law: fixed for the common ones, in order for others."""
     if law in LAW_STYLES:
-        return LAW_STYLES.index(law)
+        return LAW_STYLES[law]
     others = [name for name in laws if name not in LAW_STYLES]
-    return min(len(_SHAPES) - 1, len(LAW_STYLES) + (others.index(law) if law in others else 0))
+    return min(len(_SHAPES) - 1, 3 + (others.index(law) if law in others else 0))
 
 
 def shortened(text: str, longest: int = _LONGEST_LABEL) -> str:
@@ -107,7 +107,9 @@ def distance_plot(
     return _svg(height, f"Total variation between {name} and each law", said, parts)
 
 
-def law_plot(outcomes: Sequence[Outcome], *, name: str, observed: str, most: int = 12) -> str:
+def law_plot(
+    outcomes: Sequence[Outcome], *, name: str, observed: str, order: Sequence[str] = (), most: int = 12
+) -> str:
     """A bar per text, as long as it is frequent, and a mark where each law has it.
 
     Parameters
@@ -118,6 +120,8 @@ def law_plot(outcomes: Sequence[Outcome], *, name: str, observed: str, most: int
         Of the engine.
     observed : str
         What the bars are: "enumerated", "10,000 draws".
+    order : sequence of str
+        Laws of the whole page, so that each has one colour on it.
     most : int
         Texts shown; the others are counted below the plot.
     """
@@ -132,10 +136,12 @@ def law_plot(outcomes: Sequence[Outcome], *, name: str, observed: str, most: int
     chosen = sorted(outcomes, key=gap, reverse=True)[:most]
     chosen.sort(key=lambda outcome: max([outcome.observed, *outcome.laws.values()]), reverse=True)
     axis = _Axis(0.0, min(1.0, _nice(max(0.02, *(max([o.observed, *o.laws.values()]) for o in chosen)))))
-    height = len(chosen) * _ROW + 72
-    parts = [axis.grid(30, height - 32), _legend(laws, f"{name} ({observed})")]
+    styles = {law: style_of(law, [*order, *(law for law in laws if law not in order)]) for law in laws}
+    legend, top = _legend(styles, f"{name} ({observed})")
+    height = len(chosen) * _ROW + 44 + top
+    parts = [axis.grid(top, height - 32), legend]
     for i, outcome in enumerate(chosen):
-        y = 36 + i * _ROW
+        y = top + 6 + i * _ROW
         middle = y + (_ROW - 8) / 2
         parts.append(_label(shortened(outcome.label), middle, css="label mono"))
         width = max(0.8, axis.at(outcome.observed) - _LABELS)
@@ -144,7 +150,7 @@ def law_plot(outcomes: Sequence[Outcome], *, name: str, observed: str, most: int
         )
         for law in laws:
             if law in outcome.laws:
-                parts.append(_mark(style_of(law, laws), axis.at(outcome.laws[law]), middle))
+                parts.append(_mark(styles[law], axis.at(outcome.laws[law]), middle))
     left = len(outcomes) - len(chosen)
     more = f" ({left} texts with smaller gaps are not shown)" if left else ""
     parts.append(axis.ticks(height - 16, f"probability{more}"))
@@ -268,12 +274,16 @@ def _mark(number: int, x: float, y: float) -> str:
     return f'{drawn} class="mark law-{number}"/>'
 
 
-def _legend(laws: Sequence[str], observed: str) -> str:
-    parts = [f'<rect class="bar observed" x="{_LABELS}" y="6" width="18" height="12" rx="2"/>']
+def _legend(styles: Mapping[str, int], observed: str) -> tuple[str, int]:
+    """The legend, and where it ends; it takes another line where one is too short."""
+    parts = [f'<rect class="bar observed" x="{_LABELS}" y="6" width="18" height="12"/>']
     parts.append(_text(_LABELS + 24, 16, observed, "tick"))
-    x = _LABELS + 40 + 6.6 * len(observed)
-    for law in laws:
-        parts.append(_mark(style_of(law, laws), x, 12))
-        parts.append(_text(x + 10, 16, law, "tick"))
-        x += 30 + 6.6 * len(law)
-    return "".join(parts)
+    x, y = _LABELS + 44 + 6.2 * len(observed), 12
+    for law, number in styles.items():
+        width = 32 + 6.2 * len(law)
+        if x + width > _WIDTH:
+            x, y = float(_LABELS + 9), y + 20
+        parts.append(_mark(number, x, y))
+        parts.append(_text(x + 12, y + 4, law, "tick"))
+        x += width
+    return "".join(parts), y + 18

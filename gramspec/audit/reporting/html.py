@@ -74,7 +74,7 @@ def html_of(reports: Sequence[AuditReport]) -> str:
 
 def _engine(report: AuditReport, number: int) -> dict[str, Any]:
     """What the template shows of one engine."""
-    figures = wording.laws_of(report)
+    figures = [(_decoder(suite), figure) for suite in report.suites for figure in suite.laws]
     name = f"{report.engine} {report.engine_version}".strip()
     return {
         "id": f"engine-{number}",
@@ -105,35 +105,41 @@ def _counts(suite: SuiteResult) -> dict[str, int]:
     return {"passed": suite.passed, "failed": suite.failed, "refused": suite.refused}
 
 
-def _laws(name: str, figures: Sequence[LawFigure]) -> dict[str, Any]:
+def _decoder(suite: SuiteResult) -> str:
+    """What drew the texts, where it is not the engine itself: it stands behind the suite's name."""
+    return suite.name.partition(" (")[2].removesuffix(")")
+
+
+def _laws(name: str, drawn: Sequence[tuple[str, LawFigure]]) -> dict[str, Any]:
+    figures = [figure for _, figure in drawn]
     every = wording.distances_of(figures)
     names = wording.shown_laws(figures)
     floors = [figure.floor for figure in figures if figure.floor is not None]
+    several = {figure.case.origin: (by, figure) for by, figure in reversed(drawn) if len(figure.outcomes) > 1}
     telling = sorted(
-        (figure for figure in figures if len(figure.outcomes) > 1),
-        key=lambda figure: max(figure.distances.values(), default=0.0),
-        reverse=True,
-    )[:_PLOTTED_WORLDS]
+        several.values(), key=lambda pair: pair[1].distances.get("conditional", 0.0), reverse=True
+    )
     return {
         "sentence": wording.law_sentence(figures),
         "names": names,
-        "figures": figures,
+        "figures": drawn,
+        "notes": [(figure.case.origin, by, figure.note) for by, figure in drawn if figure.note],
         "left": sorted(every.keys() - set(names)),
         "distances": distance_plot(
             {law: every[law] for law in names}, name=name, floor=sum(floors) / len(floors) if floors else None
         ),
-        "plots": [(figure, _plot(name, figure)) for figure in telling],
+        "plots": [(figure, _plot(by or name, figure, names)) for by, figure in telling[:_PLOTTED_WORLDS]],
     }
 
 
-def _plot(name: str, figure: LawFigure) -> str:
-    laws = wording.shown_laws([figure], 4)
+def _plot(name: str, figure: LawFigure, order: Sequence[str]) -> str:
+    laws = wording.distinct_laws(figure)
     outcomes = [
         Outcome(o.text, o.observed, {law: o.laws[law] for law in laws if law in o.laws})
         for o in figure.outcomes
     ]
     taken = "enumerated" if figure.draws is None else f"{figure.draws:,} draws"
-    return law_plot(outcomes, name=name, observed=taken)
+    return law_plot(outcomes, name=name, observed=taken, order=order)
 
 
 def _groups(report: AuditReport) -> list[dict[str, Any]]:
@@ -186,16 +192,16 @@ def _skips(report: AuditReport) -> list[tuple[str, str, str, int | None]]:
 
 def _comparison(reports: Sequence[AuditReport]) -> dict[str, Any]:
     """Engines side by side: suites, laws, faults by check, figures."""
-    names = list(dict.fromkeys(suite.name for report in reports for suite in report.suites))
-    by_name = [{suite.name: suite for suite in report.suites} for report in reports]
+    names = wording.suite_names(reports)
     faults = [
         Counter(f"{f.suite}: {f.check}" for f in report.findings if f.severity == "error")
         for report in reports
     ]
     checks = sorted(
         {check for counts in faults for check in counts},
-        key=lambda c: (names.index(c.split(":")[0]) if c.split(":")[0] in names else len(names), c),
+        key=lambda check: (names.index(wording.suite_name(check.rpartition(": ")[0])), check),
     )
+    by_law = [wording.mean_distances(wording.laws_of(report)) for report in reports]
     laws = list(
         dict.fromkeys(law for report in reports for law in wording.shown_laws(wording.laws_of(report)))
     )
@@ -205,21 +211,18 @@ def _comparison(reports: Sequence[AuditReport]) -> dict[str, Any]:
     ]
     keys = list(dict.fromkeys(key for found in figures for key in found))
     return {
-        "suites": [
-            (
-                name,
-                [
-                    None if name not in suites else (suites[name], wording.suite_state(suites[name]))
-                    for suites in by_name
-                ],
-            )
-            for name in names
-        ],
+        "suites": [(name, [_cells(report, name) for report in reports]) for name in names],
         "checks": [(check, [counts.get(check, 0) for counts in faults]) for check in checks],
-        "laws": [
-            (law, [wording.mean_distances(wording.laws_of(report)).get(law) for report in reports])
-            for law in laws
-        ],
+        "laws": [(law, [means.get(law) for means in by_law]) for law in laws],
         "sampled": [wording.law_named(wording.laws_of(report)) for report in reports] if laws else [],
         "figures": [(key, [found.get(key) for found in figures]) for key in keys],
     }
+
+
+def _cells(report: AuditReport, name: str) -> list[dict[str, Any]]:
+    """The results of a suite, one for each decoder that it was asked of."""
+    return [
+        {"suite": suite, "state": wording.suite_state(suite), "by": _decoder(suite)}
+        for suite in report.suites
+        if wording.suite_name(suite.name) == name
+    ]

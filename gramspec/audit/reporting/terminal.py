@@ -85,16 +85,18 @@ def _comparison(reports: Sequence[AuditReport]) -> Table:
     grid.add_column("suite")
     for report in reports:
         grid.add_column(Text(_line(f"{report.engine} {report.engine_version}")))
-    for name in dict.fromkeys(suite.name for report in reports for suite in report.suites):
+    for name in wording.suite_names(reports):
         cells = []
         for report in reports:
-            suite = next((suite for suite in report.suites if suite.name == name), None)
-            if suite is None:
-                cells.append(Text("–", style="dim"))
-                continue
-            tone, word = wording.suite_state(suite)
-            more = f", {suite.refused:,} refused" if suite.refused else ""
-            cells.append(Text.assemble((word, _STYLES[tone]), (f"\n{suite.made:,} checks{more}", "dim")))
+            lines = []
+            for suite in report.suites:
+                if wording.suite_name(suite.name) == name:
+                    tone, word = wording.suite_state(suite)
+                    more = f", {suite.refused:,} refused" if suite.refused else ""
+                    by = suite.name.removeprefix(name).strip()
+                    about = "\n" + _line(f"{by} {suite.made:,} checks{more}".strip())
+                    lines.append(Text.assemble((word, _STYLES[tone]), (about, "dim")))
+            cells.append(Text("\n").join(lines) if lines else Text("–", style="dim"))
         grid.add_row(Text(_line(name)), *cells)
     laws = [wording.law_named(wording.laws_of(report)) for report in reports]
     if any(law != "–" for law in laws):

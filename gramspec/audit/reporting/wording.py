@@ -84,7 +84,7 @@ def command_of(report: AuditReport, finding: Finding) -> str:
     """The command that runs a finding again: its own, or the report's with the suite by name."""
     if finding.command or not report.command.startswith("gramspec audit "):
         return finding.command
-    named = f" --suite {finding.suite}"
+    named = f" --suite {suite_name(finding.suite)}"
     return report.command + ("" if named in report.command else named)
 
 
@@ -134,6 +134,35 @@ def shown_laws(figures: Sequence[LawFigure], most: int = 6) -> list[str]:
     named = [law for law in Counter(figure.verdict for figure in figures) if law in means]
     first = [*named, *(law for law in ("conditional", "masked") if law in means), *means]
     return sorted(list(dict.fromkeys(first))[:most], key=lambda law: means[law])
+
+
+def distinct_laws(figure: LawFigure, most: int = 4) -> list[str]:
+    """Laws to mark on the plot of a world; of laws that coincide there, the first."""
+    chosen: list[str] = []
+    for law in dict.fromkeys((figure.verdict, "conditional", "masked", *shown_laws([figure], 99))):
+        values = [outcome.laws.get(law) for outcome in figure.outcomes]
+        known = [[outcome.laws.get(other) for outcome in figure.outcomes] for other in chosen]
+        if None in values or any(_equal(values, others) for others in known):
+            continue
+        chosen.append(law)
+    return chosen[:most]
+
+
+def _equal(one: Sequence[float | None], other: Sequence[float | None]) -> bool:
+    return all(
+        a == b or (a is not None and b is not None and abs(a - b) < 1e-4)
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+def suite_name(name: str) -> str:
+    """A suite's name without the decoder that it was asked of: ``law (xgrammar-hf)`` is ``law``."""
+    return name.partition(" (")[0]
+
+
+def suite_names(reports: Sequence[AuditReport]) -> list[str]:
+    """Names of all suites of some reports, each once."""
+    return list(dict.fromkeys(suite_name(suite.name) for report in reports for suite in report.suites))
 
 
 def suite_state(suite: SuiteResult) -> tuple[Tone, str]:
