@@ -38,7 +38,7 @@ def test_a_seeded_text_is_that_of_generate(client: Client, law: Any) -> None:
     answer = client.completions(prompt=["Is it?", "Is it not?"], **body).json()
     prompts = ["Is it?", "Is it not?"]
     share = client.server.settings.memo_share
-    options = gs.DecodingOptions(memo_bytes=share, auto_attempts=100)
+    options = gs.DecodingOptions(memo_bytes=share, auto_attempts=50)
     expected = gs.generate(
         target, prompts, grammar, draft=draft, n=2, max_new_tokens=24, seed=7, law=law, options=options
     )

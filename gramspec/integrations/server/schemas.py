@@ -131,7 +131,7 @@ class Law(Body):
     parallel: Annotated[int, Field(ge=1, le=16)] = 1
     particles: Annotated[int, Field(ge=1, le=64)] = 16
     mcmc_steps: Annotated[int, Field(ge=1, le=1_000)] = 10
-    auto_attempts: Annotated[int, Field(ge=0, le=100_000)] = 100
+    auto_attempts: Annotated[int, Field(ge=0, le=100_000)] = 50
     max_attempts: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     max_seconds: Annotated[float | None, Field(gt=0, le=3_600)] = None
     whitespace: Annotated[
