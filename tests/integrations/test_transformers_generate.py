@@ -378,6 +378,13 @@ def test_other_refusals(llama: transformers.PreTrainedModel, compiled: gs.Compil
         transformers.T5ForConditionalGeneration(t5).eval().generate(
             **inputs(), custom_generate=gs.transformers.generate(compiled), max_new_tokens=N
         )
+    with pytest.raises(gs.OptionError, match=r"GrammarLogitsProcessor: two grammars are one"):
+        llama.generate(
+            **inputs(),
+            custom_generate=gs.transformers.generate(compiled),
+            logits_processor=[gs.GrammarLogitsProcessor(compiled)],
+            max_new_tokens=N,
+        )
     with pytest.raises(gs.OptionError, match="assistant_model: Transformers does not hand it"):
         llama.generate(**inputs(), custom_generate=call, max_new_tokens=N, assistant_model=network("llama"))
 
