@@ -53,8 +53,8 @@ PURE: dict[type, tuple[str, ...]] = {
 _SMOOTH = (hf.RepetitionPenaltyLogitsProcessor, hf.TemperatureLogitsWarper, hf.LogitNormalization)
 
 _WHY = {
-    "GrammarLogitsProcessor": "two grammars are one, `&`, and belong to gs.transformers.generate(grammar=...);"
-    " without custom_generate the processor masks on its own",
+    "GrammarLogitsProcessor": "two grammars are one, `&`, and belong to gs.transformers.generate(grammar=...)"
+    "; without custom_generate the processor masks on its own",
     "PrefixConstrainedLogitsProcessor": "prefix_allowed_tokens_fn is a second constraint; write it as a"
     " grammar (`&`, `+`, `|`)",
     "UnbatchedClassifierFreeGuidanceLogitsProcessor": "guidance_scale runs the model a second time and keeps"
