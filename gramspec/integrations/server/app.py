@@ -6,6 +6,7 @@ Source: https://fastapi.tiangolo.com; ASGI.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -53,7 +54,7 @@ def create_app(settings: Settings | None = None, *, target: Any = None, draft: A
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
-        server.close()
+        await asyncio.to_thread(server.close)
 
     app = FastAPI(
         title="gramspec",

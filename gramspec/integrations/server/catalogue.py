@@ -44,7 +44,7 @@ async def models(request: Request) -> ModelList:
     return ModelList(data=[_facts(server_of(request))])
 
 
-@router.get("/v1/models/{model}", responses=RESPONSES)
+@router.get("/v1/models/{model:path}", responses=RESPONSES)
 async def model(request: Request, model: str) -> ModelFacts:
     """One model."""
     server = server_of(request)

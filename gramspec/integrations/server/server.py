@@ -81,7 +81,13 @@ class Server:
         self.engine.close()
 
     async def compiled(
-        self, request: Request | None, key: str, make: Callable[[], Grammar], *, size: int = 0
+        self,
+        request: Request | None,
+        key: str,
+        make: Callable[[], Grammar],
+        *,
+        size: int = 0,
+        seconds: float | None = None,
     ) -> CompiledGrammar:
         """A grammar on the server's vocabulary, from the cache or compiled off the event loop.
 
@@ -95,6 +101,8 @@ class Server:
             Reads it.
         size : int
             Bytes of its source; see `Settings.limits_of`.
+        seconds : float, optional
+            After which nobody waits for it any more; the server's setting by default.
 
         Raises
         ------
@@ -111,7 +119,7 @@ class Server:
         coming = self.cache.get(key, both)
         if coming.done():
             return coming.result()
-        seconds = self.settings.request_seconds
+        seconds = self.settings.request_seconds if seconds is None else seconds
         # The grammar may be waited for by others, so that it is compiled to its end whoever leaves.
         return await _until(request, asyncio.shield(asyncio.wrap_future(coming)), seconds, None)
 

@@ -18,6 +18,7 @@ from starlette.responses import StreamingResponse
 from gramspec.errors import CancelledError
 from gramspec.integrations.server.engine import Job
 from gramspec.integrations.server.errors import api_error, naming
+from gramspec.integrations.server.logging import note
 from gramspec.integrations.server.server import Server, gone
 from gramspec.integrations.server.texts import Piece, Plan, Written, with_grammar
 
@@ -42,7 +43,7 @@ async def ready(request: Request, plan: Plan) -> Plan:
         return plan
     with naming(plan.wanted.param):
         compiled = await plan.server.compiled(
-            request, plan.wanted.key, plan.wanted.make, size=plan.wanted.size
+            request, plan.wanted.key, plan.wanted.make, size=plan.wanted.size, seconds=plan.seconds
         )
     return with_grammar(plan, compiled)
 
@@ -56,11 +57,9 @@ async def all_texts(request: Request, plan: Plan) -> list[Written]:
     plan : Plan
         With its grammar.
     """
-    job = plan.server.engine.submit(
-        lambda work: plan.run(work), seconds=plan.server.settings.request_seconds, alone=plan.alone
-    )
+    job = plan.server.engine.submit(lambda work: plan.run(work), seconds=plan.seconds, alone=plan.alone)
     texts = await plan.server.finished(request, job)
-    counted(plan, texts)
+    counted(request, plan, texts)
     return texts
 
 
@@ -94,16 +93,14 @@ async def streamed(
             loop.call_soon_threadsafe(coming.put_nowait, piece)
 
     server = plan.server
-    job = server.engine.submit(
-        lambda work: plan.run(work, tell), seconds=server.settings.request_seconds, alone=plan.alone
-    )
+    job = server.engine.submit(lambda work: plan.run(work, tell), seconds=plan.seconds, alone=plan.alone)
     job.future.add_done_callback(lambda _: tell(None))
     try:
         first = await _first(request, server, job, coming)
     except BaseException:
         job.stop("client")
         raise
-    events = _events(plan, job, coming, first, begin, render, close)
+    events = _events(request, plan, job, coming, first, begin, render, close)
     headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
     return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
@@ -134,6 +131,7 @@ async def _first(
 
 
 async def _events(
+    request: Request,
     plan: Plan,
     job: Job[list[Written]],
     coming: asyncio.Queue[Piece | None],
@@ -169,7 +167,7 @@ async def _events(
         except Exception as error:
             yield data(api_error(error).body())
         else:
-            counted(plan, texts)
+            counted(request, plan, texts)
             for event in close(texts):
                 yield data(event)
         yield b"data: [DONE]\n\n"
@@ -187,17 +185,21 @@ def data(event: dict[str, Any]) -> bytes:
     return b"data: " + json.dumps(event, ensure_ascii=True, separators=(",", ":")).encode() + b"\n\n"
 
 
-def counted(plan: Plan, texts: list[Written]) -> None:
-    """Add to the figures what a request has used.
+def counted(request: Request, plan: Plan, texts: list[Written]) -> None:
+    """Add to the figures, and to the request's line in the log, what it has used.
 
     Parameters
     ----------
+    request : Request
     plan : Plan
     texts : list of Written
     """
-    plan.server.metrics.count(
-        prompt_tokens=plan.prompt_tokens,
-        completion_tokens=sum(one.tokens for one in texts),
-        target_forwards=sum(one.claims.target_forwards for one in texts),
-        draft_forwards=sum(one.claims.draft_forwards for one in texts),
-    )
+    used = {
+        "prompt_tokens": plan.prompt_tokens,
+        "completion_tokens": sum(one.tokens for one in texts),
+        "target_forwards": sum(one.claims.target_forwards for one in texts),
+        "draft_forwards": sum(one.claims.draft_forwards for one in texts),
+    }
+    plan.server.metrics.count(**used)
+    kind = "text" if plan.wanted is None else plan.wanted.kind
+    note(request.scope, grammar=kind, law=plan.law, texts=len(texts), **used)

@@ -6,8 +6,9 @@ Cost: that of the sampler; one forward more per piece where log-probabilities ar
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 from gramspec.decoding.checks import check_budget, check_lengths
@@ -89,6 +90,8 @@ class Plan:
         The grammar as asked for.
     compiled : CompiledGrammar or None
         None for plain text.
+    begun : float
+        When the request was read, by `time.monotonic`.
     """
 
     server: Server
@@ -105,6 +108,12 @@ class Plan:
     top: int | None
     wanted: Wanted | None
     compiled: CompiledGrammar | None = None
+    begun: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        """What is left of the time that a request has."""
+        return max(0.0, self.begun + self.server.settings.request_seconds - time.monotonic())
 
     @property
     def prompt_tokens(self) -> int:
@@ -290,10 +299,7 @@ def planned(
         raise _refused(
             "gramspec.sampler", f"{asked.sampler!r} samples the conditional law, not the {law} one"
         )
-    if wanted is None and (asked.law not in (None, "greedy") or asked.sampler != "auto"):
-        raise _refused("gramspec", "there is no grammar whose law could be sampled; name a grammar")
-    if body.top_k and wanted is not None and law == "greedy":
-        raise _refused("top_k", "greedy decoding keeps the most probable token whatever it is")
+    _check_options(asked, body, wanted, law)
     if len(prompts) * n > settings.max_texts:
         raise _refused("n", f"{len(prompts) * n} texts are asked for; at most {settings.max_texts} may be")
     if top is not None and top > settings.max_logprobs:
@@ -346,6 +352,33 @@ def with_grammar(plan: Plan, compiled: CompiledGrammar) -> Plan:
     compiled : CompiledGrammar
     """
     return replace(plan, compiled=compiled)
+
+
+_OF_JSON = ("whitespace", "property_order", "formats")
+_NOT_GREEDY = ("drafter", "verifier", "controller", "parallel", "particles", "mcmc_steps", "auto_attempts")
+
+
+def _check_options(asked: Law, body: Sampling, wanted: Wanted | None, law: str) -> None:
+    """Refuse options that would have no effect."""
+    given = asked.model_fields_set
+    if wanted is None:
+        useless = sorted(given - {"law"}) or (["law"] if asked.law not in (None, "greedy") else [])
+        if useless:
+            raise _refused(f"gramspec.{useless[0]}", "there is no grammar; name one, or leave it out")
+        return
+    if wanted.kind not in ("json_schema", "json_object", "tools"):
+        for name in _OF_JSON:
+            if name in given:
+                raise _refused(f"gramspec.{name}", f"it is about JSON, and the grammar is {wanted.kind}")
+    if law == "greedy":
+        for name in _NOT_GREEDY:
+            if name in given:
+                raise _refused(f"gramspec.{name}", "greedy decoding has no such option")
+        if body.top_k or body.top_p not in (None, 1.0):
+            name = "top_k" if body.top_k else "top_p"
+            raise _refused(
+                name, "greedy decoding takes the most probable token that may follow, whatever its rank"
+            )
 
 
 def _refused(param: str, reason: str) -> ApiError:
