@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import gramspec as gs
 from gramspec.audit.adapters.ours import Gramspec
@@ -19,6 +19,18 @@ from gramspec.matching import CompiledGrammar
 from gramspec.vocabulary import Vocabulary
 
 _LONGEST: Final = 4000
+Opinions = dict[str, bool | None]
+"""Who says what; None: does not know."""
+
+
+class Source(Protocol):
+    """Who has opinions."""
+
+    def opinions(self, text: str) -> Opinions:
+        """What each oracle says of a text."""
+
+    def prefixes(self, prefixes: Sequence[bytes]) -> list[bool | None]:
+        """Whether members begin with each of these."""
 
 
 @dataclass(frozen=True)
@@ -50,20 +62,29 @@ class Oracles:
         As in `GrammarCase.options`.
     second : bool
         Whether gramspec has an opinion too (not where it is the engine under test).
+    source : Source, optional
+        Who is asked for the other opinions; this process if not given.
     """
 
     def __init__(
-        self, kind: str, grammar: str, options: Mapping[str, Any] | None = None, *, second: bool = True
+        self,
+        kind: str,
+        grammar: str,
+        options: Mapping[str, Any] | None = None,
+        *,
+        second: bool = True,
+        source: Source | None = None,
     ) -> None:
+        self._source: Source = source or self
         self.kind, self.grammar, self.options = kind, grammar, dict(options or {})
         self._second = second
         self._empty = False
 
     def judge(self, text: str, declared: bool | None = None) -> Verdict:
         """The verdict on a text; `declared`: what the case itself says of it."""
-        opinions: dict[str, bool | None] = {} if declared is None else {"the case": declared}
+        opinions: Opinions = {} if declared is None else {"the case": declared}
         if len(text) <= _LONGEST:
-            opinions |= self._opinions(text)
+            opinions |= self._source.opinions(text)
             if self._second:
                 opinions["gramspec"] = self._of_gramspec(text)
         known = {name: opinion for name, opinion in opinions.items() if opinion is not None}
@@ -72,8 +93,15 @@ class Oracles:
         said = ", ".join(f"{name}: {'member' if opinion else 'no member'}" for name, opinion in known.items())
         return Verdict(None, tuple(known), said)
 
-    def prefix(self, raw: bytes) -> bool | None:
-        """Whether some member begins with these bytes, by oracles other than gramspec."""
+    def alive(self, prefixes: Sequence[bytes]) -> list[bool | None]:
+        """Whether some member begins with each of these, by oracles other than gramspec."""
+        return self._source.prefixes(prefixes)
+
+    def prefixes(self, prefixes: Sequence[bytes]) -> list[bool | None]:
+        """The same, asked in this process."""
+        return [self._prefix(raw) for raw in prefixes]
+
+    def _prefix(self, raw: bytes) -> bool | None:
         if self.kind == "choice":
             return any(option.encode().startswith(raw) for option in json.loads(self.grammar))
         if self.kind == "regex" and self._machine is not None:
@@ -103,13 +131,14 @@ class Oracles:
         """Whether the oracles agree on each text; where the meaning hangs on a lexer they do not."""
         return all(self.judge(text).member is not None for text in texts)
 
-    def _opinions(self, text: str) -> dict[str, bool | None]:
+    def opinions(self, text: str) -> Opinions:
+        """What each oracle but gramspec says of a text."""
         if self.kind == "json_schema":
             return {"jsonschema": self._of_jsonschema(text)}
         if self.kind == "choice":
             return {"membership": text in json.loads(self.grammar)}
         if self.kind == "regex":
-            found: dict[str, bool | None] = {"re": self._of_re(text)}
+            found: Opinions = {"re": self._of_re(text)}
             if self._machine is not None:
                 found["interegular"] = self._machine.accepts(text)
             return found
@@ -193,11 +222,6 @@ class Oracles:
             except (lark.exceptions.LarkError, ValueError, AssertionError):
                 continue
         return found
-
-
-def judge(oracles: Oracles, texts: Sequence[tuple[str, bool | None]]) -> list[Verdict]:
-    """The verdicts on texts."""
-    return [oracles.judge(text, declared) for text, declared in texts]
 
 
 class _DuplicateError(ValueError):

@@ -10,10 +10,11 @@ import platform
 import secrets
 import shlex
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
+from importlib.util import find_spec
 from typing import Any, Final
 
 import gramspec
@@ -28,6 +29,8 @@ from gramspec.vocabulary import Vocabulary
 PROFILES: Final[dict[str, float]] = {"quick": 25.0, "full": 600.0}
 """Profiles, and the seconds that all their suites may take together."""
 
+QUICK_CALL: Final = 2.0
+"""Seconds of computing of one call of a guarded engine under ``quick``."""
 _ORACLES: Final = ("jsonschema", "lark", "interegular", "numpy")
 
 
@@ -61,7 +64,7 @@ def run(
     cases : iterable of GrammarCase, optional
         Grammars and texts instead of the built-in ones; see `gramspec.audit.cases`.
     vocabularies : Mapping of str to Vocabulary, optional
-        By name; a small vocabulary over all bytes by default.
+        By name; by default a small one over all bytes, and for ``full`` that of the embedded models too.
     seed : int, optional
         Of every random choice; drawn, and told in the report, if not given.
     seconds : float, optional
@@ -91,25 +94,31 @@ def run(
     engine = named_adapter(adapter) if isinstance(adapter, str) else adapter
     chosen, lacking = _chosen(engine, suites, ENGINES[adapter].decoders if isinstance(adapter, str) else ())
     seed = secrets.randbelow(10**6) if seed is None else seed
-    given = list(cases) if cases is not None else None
+    given = _cases(suite, seed) if cases is None else list(cases)
+    known = vocabularies or _vocabularies(suite)
     budget = (PROFILES[suite] if seconds is None else seconds) / max(1, len(chosen))
     started, begun = datetime.now(UTC), time.monotonic()
     results: list[SuiteResult] = []
     shared: dict[str, Any] = {}
+    restore = _limit(engine, suite)
     for name, asked in chosen:
         context = Context(
             adapter=asked,
             profile=suite,
             seed=seed,
-            cases=_cases(suite, seed) if given is None else given,
-            vocabularies=vocabularies or _vocabularies(),
+            cases=given,
+            vocabularies=known,
             seconds=budget,
             progress=progress or _quiet,
             options=dict(options or {}),
             shared=shared,
+            command=command or _command(engine, suite, [name], seed),
         )
         result = _run_suite(name, context)
         results.append(result if asked is engine else replace(result, name=f"{name} ({asked.name})"))
+    restore()
+    if "far oracles" in shared:
+        shared["far oracles"].close()
     results += lacking
     return AuditReport(
         engine=engine.name,
@@ -122,15 +131,24 @@ def run(
         seed=seed,
         started=started.isoformat(timespec="seconds"),
         seconds=time.monotonic() - begun,
-        command=command or _command(engine, suite, suites, seed),
+        command=command or _command(engine, suite, suites or (), seed),
         suites=tuple(results),
     )
+
+
+def _limit(engine: Any, profile: str) -> Callable[[], None]:
+    """Shorten the limit of one call of a guarded engine under ``quick``; what is returned restores it."""
+    usual = getattr(engine, "seconds", None)
+    if profile != "quick" or not isinstance(usual, int | float) or usual <= QUICK_CALL:
+        return lambda: None
+    engine.seconds = QUICK_CALL
+    return lambda: setattr(engine, "seconds", usual)
 
 
 def _chosen(
     engine: Any, suites: Sequence[str] | None, decoders: Sequence[str]
 ) -> tuple[list[tuple[str, Any]], list[SuiteResult]]:
-    """Suites with the engine that each is asked of; what cannot be run for want of a package.
+    """Suites with the engine that each is asked of; what cannot be run, and why.
 
     Suites on what is drawn are asked of the decoders that draw with this engine's masks.
     """
@@ -151,7 +169,9 @@ def _chosen(
             chosen += [(name, other) for other in others]
         elif suites is not None:
             raise OptionError(f"suite {name!r} cannot be run on {engine.name}: {lack}")
-    if not chosen and not lacking:
+        else:
+            lacking.append(SuiteResult(name, SUITES[name].description, skipped=lack))
+    if not chosen and not decoders:
         raise OptionError(f"{engine.name} has neither masks nor draws: no suite can be run")
     return chosen, lacking
 
@@ -205,10 +225,16 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _command(engine: Any, profile: str, suites: Sequence[str] | None, seed: int) -> str:
-    words = ["gramspec", "audit", engine.name, "--suite", profile, "--seed", str(seed)]
-    for name in suites or ():
+def _command(engine: Any, profile: str, suites: Sequence[str], seed: int) -> str:
+    """The command that runs this again; empty for an engine that has no name among those of the commands."""
+    if engine.name not in ENGINES:
+        return ""
+    words = ["gramspec", "audit", engine.name, "--suite", profile]
+    for name in suites:
         words += ["--suite", name]
+    words += ["--seed", str(seed)]
+    if engine.settings.get("settings", "default") != "default":
+        words += ["--setting", f"settings={engine.settings['settings']}"]
     return shlex.join(words)
 
 
@@ -218,7 +244,8 @@ def _cases(profile: str, seed: int) -> list[GrammarCase]:
     return built_in(profile, seed)
 
 
-def _vocabularies() -> dict[str, Vocabulary]:
-    from gramspec.audit.cases import small_vocabulary
+def _vocabularies(profile: str) -> dict[str, Vocabulary]:
+    from gramspec.audit.cases import named_vocabulary
 
-    return {"small": small_vocabulary()}
+    names = ["small", "embedded"] if profile == "full" and find_spec("tokenizers") else ["small"]
+    return {name: named_vocabulary(name) for name in names}

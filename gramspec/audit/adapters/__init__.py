@@ -5,6 +5,7 @@ Law: `ENGINES` says where each adapter is and which package it needs; `adapter` 
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -171,7 +172,7 @@ def adapter(name: str, **settings: Any) -> Any:
     Raises
     ------
     OptionError
-        If there is no engine of that name, or its package is not installed.
+        If there is no engine of that name, its package is not installed, or it has no such setting.
     """
     entry = _entry(name)
     if find_spec(entry.module) is None:
@@ -179,7 +180,13 @@ def adapter(name: str, **settings: Any) -> Any:
             f"engine {name!r}: the package {entry.module} is not installed; pip install {entry.distribution}"
         )
     module, factory = entry.factory.split(":")
-    return getattr(import_module(module), factory)(**settings)
+    make = getattr(import_module(module), factory)
+    try:
+        inspect.signature(make).bind(**settings)
+    except TypeError as error:
+        known = ", ".join(inspect.signature(make).parameters)
+        raise OptionError(f"engine {name!r}: {error}; its settings are {known}") from None
+    return make(**settings)
 
 
 def _entry(name: str) -> EngineEntry:

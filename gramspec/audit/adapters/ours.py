@@ -138,6 +138,6 @@ class Gramspec:
         return "\n".join(lines) + "\n"
 
 
-def make(**settings: Any) -> Gramspec:
+def make(*, property_order: str = "any", whitespace: str | int = "any") -> Gramspec:
     """Make the adapter; settings are those of `Gramspec`."""
-    return Gramspec(**settings)
+    return Gramspec(property_order=property_order, whitespace=whitespace)

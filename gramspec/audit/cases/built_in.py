@@ -10,6 +10,7 @@ import json
 from importlib.resources import files
 from typing import Any, Final
 
+from gramspec.audit.cases.worlds import worlds
 from gramspec.audit.suites.context import GrammarCase, Instance
 
 _FILES: Final = {
@@ -20,10 +21,13 @@ _FILES: Final = {
     "choice": "choice.json",
 }
 
+_WORLDS: Final = {"quick": (8, 8, 4), "full": (150, 80, 60)}
+"""Random schemas, context-free grammars and regular expressions of a profile."""
+
 
 def built_in(profile: str = "quick", seed: int = 0) -> list[GrammarCase]:
-    """The built-in cases of a profile; `seed` chooses random ones of ``full``."""
-    return [case for kind in _FILES for case in named_cases(kind)]
+    """The built-in cases of a profile, then random ones made from `seed`."""
+    return [case for kind in _FILES for case in named_cases(kind)] + worlds(seed, *_WORLDS[profile])
 
 
 def named_cases(kind: str) -> list[GrammarCase]:

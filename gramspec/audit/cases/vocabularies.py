@@ -7,8 +7,11 @@ borders that masks get wrong (quotes with braces, halves of characters, escapes,
 from __future__ import annotations
 
 import functools
+from importlib import resources
+from pathlib import Path
 from typing import Final
 
+from gramspec.errors import OptionError
 from gramspec.vocabulary import Vocabulary
 
 _PIECES: Final = (
@@ -29,3 +32,52 @@ def small_vocabulary() -> Vocabulary:
         if piece not in tokens:
             tokens.append(piece)
     return Vocabulary([*tokens, None], [len(tokens)])
+
+
+def named_vocabulary(name: str) -> Vocabulary:
+    """A vocabulary by name.
+
+    Parameters
+    ----------
+    name : str
+        ``small``: `small_vocabulary`. ``embedded``: that of the embedded pair of models. ``tekken``: 131,072
+        tokens, of the package mistral_common.
+
+    Raises
+    ------
+    OptionError
+        If there is none of that name, or a package that it needs is not installed.
+    """
+    if name == "small":
+        return small_vocabulary()
+    try:
+        if name == "embedded":
+            return _embedded()
+        if name == "tekken":
+            return _tekken()
+    except ModuleNotFoundError as error:
+        raise OptionError(
+            f"vocabulary {name!r} needs {error.name}: pip install 'gramspec[models,tokenizers]'"
+        ) from None
+    raise OptionError(f"no vocabulary is called {name!r}; there are small, embedded, tekken")
+
+
+@functools.cache
+def _embedded() -> Vocabulary:
+    from tokenizers import Tokenizer
+
+    from gramspec.models.pair import DIRECTORY
+
+    tokenizer = Tokenizer.from_file(str(DIRECTORY / "tokenizer.json"))
+    end = tokenizer.token_to_id("<|eos|>")
+    assert end is not None
+    return Vocabulary.from_tokenizer(tokenizer, eos_ids=[end])
+
+
+@functools.cache
+def _tekken() -> Vocabulary:
+    data = Path(str(resources.files("mistral_common"))) / "data"
+    files = sorted(data.glob("tekken_*.json"))
+    if not files:
+        raise OptionError("vocabulary 'tekken': the package mistral_common has no Tekken file")
+    return Vocabulary.from_tekken(files[-1])

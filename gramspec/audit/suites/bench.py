@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from gramspec.audit.adapters.protocol import EngineFault, Refused
 from gramspec.audit.driving import Reading, Tokens, drive, read
+from gramspec.audit.far_oracles import FarOracles
 from gramspec.audit.oracles import Oracles, Verdict
 from gramspec.audit.results import Case, Finding, Severity
 from gramspec.audit.segmentation import Segmenter, segmenter
@@ -108,7 +109,7 @@ class Bench:
         kept = self.context.shared.setdefault("opened", {}).get(key)
         choose = self.context.random(self.tally.suite, name, case.origin, case.grammar)
         if kept is None:
-            oracles = Oracles(case.kind, case.grammar, case.options, second=self.second)
+            oracles = self._oracles(case, case.grammar)
             kept = Opened(case, name, vocabulary, None, oracles, segmenter(vocabulary), choose)
             kept.compiled = self._compile(kept)
             # Compiled grammars may be large: they are kept for the small vocabulary only.
@@ -122,6 +123,14 @@ class Bench:
             self.tally.refused(opened.record(), kept.compiled.reason)
             return None
         return None if kept.compiled is None else opened
+
+    def _oracles(self, case: GrammarCase, grammar: str) -> Oracles:
+        """The oracles of a grammar: in this process where they are known to come back."""
+        own = case.origin.startswith(("built-in:", "world:")) and case.kind != "lark"
+        if own:
+            return Oracles(case.kind, grammar, case.options, second=self.second)
+        far: FarOracles = self.context.shared.setdefault("far oracles", FarOracles())
+        return far.oracles(case.kind, grammar, case.options, second=self.second)
 
     def _compile(self, opened: Opened) -> Any:
         """The compiled grammar or the refusal; None if it failed (a finding)."""
@@ -300,7 +309,7 @@ class Bench:
 
     def _quietly(self, case: GrammarCase, grammar: str, opened: Opened) -> tuple[Any, Oracles]:
         """A smaller grammar compiled, without counting."""
-        oracles = Oracles(case.kind, grammar, case.options, second=self.second)
+        oracles = self._oracles(case, grammar)
         try:
             compiled = self.context.adapter.compile(case.kind, grammar, opened.vocabulary, case.options)
         except EngineFault:

@@ -32,7 +32,7 @@ ORDER: Final = "order of keys"
 
 def run(context: Context) -> SuiteResult:
     """Run the suite."""
-    tally = Tally("completeness", DESCRIPTION, CHECKS)
+    tally = Tally("completeness", DESCRIPTION, CHECKS, command=context.command)
     bench = Bench(context, tally)
     drawn, cuts = _EFFORT[context.profile]
     for opened in bench.opened():

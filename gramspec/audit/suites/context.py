@@ -75,6 +75,8 @@ class Context:
     progress : callable
     options : Mapping
         What the user asked of this suite.
+    command : str
+        The command that runs this suite again.
     shared : dict
         What the suites of one run keep for each other: compiled grammars, oracles, cases that failed.
     """
@@ -88,6 +90,7 @@ class Context:
     progress: Progress = lambda suite, done, total: None
     options: Mapping[str, Any] = field(default_factory=dict)
     shared: dict[str, Any] = field(default_factory=dict)
+    command: str = ""
     begun: float = field(default_factory=time.monotonic)
 
     def random(self, *key: object) -> random.Random:

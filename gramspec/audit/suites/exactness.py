@@ -36,7 +36,7 @@ _EFFORT: Final = {"quick": (3, 1), "full": (8, 3)}
 
 def run(context: Context) -> SuiteResult:
     """Run the suite."""
-    tally = Tally("exactness", DESCRIPTION, CHECKS)
+    tally = Tally("exactness", DESCRIPTION, CHECKS, command=context.command)
     bench = Bench(context, tally)
     prefixes, texts = _EFFORT[context.profile]
     for opened in bench.opened():
@@ -117,8 +117,9 @@ def _should(bench: Bench, opened: Opened, ids: Tokens) -> dict[int, bool] | None
     if opened.case.kind == "lark" and not (texts and opened.oracles.settled(texts)):
         return None  # its meaning may hang on the lexer
     tokens = opened.vocabulary.tokens
-    asked = ((t, opened.oracles.prefix(raw + token)) for t, token in enumerate(tokens) if token)
-    theirs = {t: possible for t, possible in asked if possible is not None}
+    ids_asked = [t for t, token in enumerate(tokens) if token]
+    said = opened.oracles.alive([raw + (tokens[t] or b"") for t in ids_asked])
+    theirs = {t: possible for t, possible in zip(ids_asked, said, strict=True) if possible is not None}
     compiled = opened.exact() if bench.second else None
     if compiled is None:
         return theirs or None

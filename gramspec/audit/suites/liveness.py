@@ -32,7 +32,7 @@ _DEAD: Final = "the masks lead to a state in which nothing is allowed"
 
 def run(context: Context) -> SuiteResult:
     """Run the suite."""
-    tally = Tally("liveness", DESCRIPTION, CHECKS)
+    tally = Tally("liveness", DESCRIPTION, CHECKS, command=context.command)
     bench = Bench(context, tally)
     count, steps, tries, further = _EFFORT[context.profile]
     for opened in bench.opened():
@@ -100,7 +100,7 @@ def _trap(bench: Bench, opened: Opened, ids: Tokens, found: Ending) -> None:
 def _alive(bench: Bench, opened: Opened, ids: Tokens) -> bool | None:
     """Whether a prefix begins some member; None if no oracle knows."""
     raw = opened.vocabulary.decode(ids)
-    said = opened.oracles.prefix(raw)
+    said = opened.oracles.alive([raw])[0]
     if said is not None:
         return said
     if not bench.second:

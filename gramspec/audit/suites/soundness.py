@@ -27,7 +27,7 @@ _EFFORT: Final = {"quick": (6, 3, 60), "full": (20, 8, 120)}
 
 def run(context: Context) -> SuiteResult:
     """Run the suite."""
-    tally = Tally("soundness", DESCRIPTION, CHECKS)
+    tally = Tally("soundness", DESCRIPTION, CHECKS, command=context.command)
     bench = Bench(context, tally)
     mutations, count, steps = _EFFORT[context.profile]
     for opened in bench.opened():

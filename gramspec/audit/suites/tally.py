@@ -35,11 +35,14 @@ class Tally:
         One line.
     checks : Mapping of str to str
         Its checks: slug to description.
+    command : str
+        What findings that name no command of their own are reproduced by.
     """
 
-    def __init__(self, suite: str, description: str, checks: Mapping[str, str]) -> None:
+    def __init__(self, suite: str, description: str, checks: Mapping[str, str], *, command: str = "") -> None:
         self.suite = suite
         self.description = description
+        self.command = command
         self.figures: Counter[str] = Counter()
         self.tables: list[Table] = []
         self.laws: list[LawFigure] = []
@@ -54,6 +57,8 @@ class Tally:
     def failed(self, finding: Finding) -> None:
         """A check that came out wrong (findings that are no errors count as failed checks too)."""
         self._checks[finding.check].failed += 1
+        if not finding.command:
+            finding = replace(finding, command=self.command)
         key = (finding.check, finding.cause, finding.severity)
         kept = self._findings.get(key)
         if kept is None:
