@@ -246,3 +246,22 @@ def test_what_cannot_be_compiled_is_not_kept() -> None:
             cache.get("k", fail).result(PATIENT)
     assert len(cache) == 0
     assert cached(cache, "k", "a", []).vocabulary is VOCABULARY
+
+
+def test_grammars_in_tables_that_are_full_are_let_go() -> None:
+    limits = gs.Limits(max_states=4_000)
+    cache = GrammarCache(1 << 30, Metrics())
+
+    def keep(key: str, pattern: str) -> gs.CompiledGrammar:
+        return cache.get(key, lambda: gs.compile(gs.regex(pattern), VOCABULARY, limits=limits)).result(
+            PATIENT
+        )
+
+    first = keep("a", "(a|b){3}a")
+    assert cache.find("a") is first
+    number = 0
+    while not first._engine.exhausted:
+        number += 1
+        keep(f"filler {number}", f"(a|b){{{number}}}(ab|ba){{{number}}}")
+    keep("b", "bb")
+    assert cache.find("a") is None and cache.find("b") is not None

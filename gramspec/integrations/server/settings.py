@@ -14,8 +14,8 @@ from gramspec.errors import OptionError
 from gramspec.limits import Limits
 
 LIMITS = Limits(
-    max_states=1_000_000,
-    max_configurations=200_000,
+    max_states=400_000,
+    max_configurations=100_000,
     max_stack_depth=5_000,
     max_row_bytes=1 << 28,
     max_cache_bytes=1 << 26,
