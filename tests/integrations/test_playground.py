@@ -254,8 +254,15 @@ def test_masked_draws_are_one_attempt(client: Client) -> None:
 
 def test_an_undefined_law_is_an_error(client: Client) -> None:
     grammar = {"kind": "choice", "text": "zzzz qqqq"}
-    found = ask(client, "sample", **(SENTIMENT | {"grammar": grammar, "top_k": 1, "max_new_tokens": 24}))
-    assert found.status_code == 422 and found.json()["error"]["code"] == "undefined_law"
+    body = SENTIMENT | {"grammar": grammar, "top_k": 1, "max_new_tokens": 24}
+    *_, last = events(client, **body)
+    assert last["event"] == "error" and last["error"]["code"] == "undefined_law"
+    dead = ask(client, "sample", **body, law="masked")
+    assert dead.status_code == 422 and dead.json()["error"]["code"] == "dead_end"
+    found = answer(client, "compare", **body)
+    assert found["phi"]["high"] == 0.0 and found["undefined"]
+    step = answer(client, "step", **body)
+    assert {t["conditional"] for t in step["tokens"]} == {None}
 
 
 # -- both laws -------------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ _NEAR: Final = 0.02  # bounds of the distance that are nearer than this need no 
 _SPLITS: Final = 200
 _GRID: Final = 64
 _LONGEST: Final = 300
+_TINY: Final = 1e-300
 _MOST_DRAWN: Final = 12
 _OPTIONS: Final = DecodingOptions(drafter="none", lanes=16, max_attempts=500, max_seconds=10.0)
 
@@ -84,6 +85,7 @@ def compare(
         "listed": len(listed.texts),
         "prefixes": len(search.opened),
         "exact": listed.closed,
+        "undefined": listed.high <= 0.0,  # there is no conditional law
         "phi": {"low": listed.low, "high": listed.high},
         "covered": {
             "conditional": listed.p / listed.high if listed.high > 0.0 else 0.0,
@@ -168,13 +170,18 @@ def _draws(
     except _LateError:
         return {"refused": f"{request.draws} masked draws take too long"}
     weights = np.array([exp(each.report.log_weight) for each in masked])
-    phi = min(max(float(weights.mean()), listed.low), listed.high)
+    mean, spread = float(weights.mean()), float(weights.std(ddof=1)) / sqrt(len(weights))
+    phis = [
+        min(max(value, listed.low, _TINY), listed.high)
+        for value in (mean, mean - 2 * spread, mean + 2 * spread)
+    ]
+    phi = phis[0]
     found: dict[str, Any] = {
         "n": request.draws,
         "phi": phi,
-        "phi_error": float(weights.std(ddof=1)) / sqrt(len(weights)),
+        "phi_error": spread,
         "texts": _drawn_texts([(each, exp(each.report.log_weight)) for each in masked], [], phi),
-        "from_masked": _mean(np.maximum(0.0, 1.0 - weights / phi)),
+        "from_masked": _mean([np.maximum(0.0, 1.0 - weights / each) for each in phis]),
     }
     try:
         conditional = _drawn(target, compiled, request, "conditional", going)
@@ -190,7 +197,7 @@ def _draws(
             list(zip(conditional, ratios.tolist(), strict=True)),
             phi,
         ),
-        "from_conditional": _mean(np.maximum(0.0, 1.0 - phi / ratios)),
+        "from_conditional": _mean([np.maximum(0.0, 1.0 - each / ratios) for each in phis]),
         "histogram": _histogram(masked, conditional, request.seed),
         "refused": None,
     }
@@ -233,8 +240,13 @@ def _masked_mass(compiled: CompiledGrammar, reader: Any, tokens: Sequence[int], 
     return weight
 
 
-def _mean(values: NDArray[np.float64]) -> dict[str, float]:
-    return {"mean": float(values.mean()), "error": float(values.std(ddof=1)) / sqrt(len(values))}
+def _mean(values: Sequence[NDArray[np.float64]]) -> dict[str, float]:
+    """The mean, and two standard errors around it, of draws and of Φ: its estimate first, then both ends."""
+    means = [float(each.mean()) for each in values]
+    errors = [float(each.std(ddof=1)) / sqrt(len(each)) for each in values]
+    near = min(mean - 2 * error for mean, error in zip(means, errors, strict=True))
+    far = max(mean + 2 * error for mean, error in zip(means, errors, strict=True))
+    return {"mean": means[0], "error": errors[0], "near": max(0.0, near), "far": min(1.0, far)}
 
 
 def _drawn_texts(

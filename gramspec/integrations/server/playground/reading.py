@@ -315,19 +315,19 @@ def trace(
             break
         path.append(search.follow(done)[-1])
     _search(search, request.prefixes, going)
-    bounds = search.bounds()
+    phis = _along(search, path, request.runs if going() else 0)
     tokens = [
         {
             **shown(vocabulary, token),
             "p": float(at.p[token]),
             "masked": _share(float(at.p[token]), at.allowed),
             "allowed": int(at.viable.sum()),
-            "phi": phi_of(bounds[at.prefix]).document(),
+            "phi": phis[at.prefix].document(),
         }
         for at, token in zip(path, done, strict=False)
     ]
     ended = bool(done) and done[-1] in vocabulary.eos_ids
-    last = ENDED if ended else phi_of(bounds[path[-1].prefix])
+    last = ENDED if ended else phis[path[-1].prefix]
     return {
         "tokens": tokens,
         "phi": last.document(),
@@ -335,6 +335,19 @@ def trace(
         "ended": ended,
         "rejected": rejected,
     }
+
+
+def _along(search: Brackets, path: Sequence[Opened], runs: int) -> dict[tuple[int, ...], Phi]:
+    """Φ at each prefix of a text; runs are shared equally where bounds are apart."""
+    bounds = search.bounds()
+    known = {at.prefix: phi_of(bounds[at.prefix]) for at in path}
+    open_ = [at for at in path if known[at.prefix].mean is None]
+    if runs >= 2 and open_:
+        wanted = [(at, bounds[at.prefix], max(2, runs // len(open_))) for at in open_]
+        guesses = search.estimates(wanted, np.random.default_rng(0).random)
+        for at, guess in zip(open_, guesses, strict=True):
+            known[at.prefix] = phi_of(bounds[at.prefix], guess)
+    return known
 
 
 def _rejection(compiled: CompiledGrammar, at: Opened, ids: Sequence[int], index: int) -> dict[str, Any]:

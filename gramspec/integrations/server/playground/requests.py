@@ -70,6 +70,7 @@ class TraceRequest(World):
     text: str | None = Field(default=None, max_length=LONGEST_TEXT)
     tokens: list[Token] | None = Field(default=None, max_length=MOST_TOKENS)
     prefixes: int = Field(default=128, ge=0, le=1_000)
+    runs: int = Field(default=0, ge=0, le=256, description="Runs that estimate Φ where its bounds are apart.")
 
 
 class SampleRequest(World):

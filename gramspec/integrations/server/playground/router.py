@@ -146,7 +146,8 @@ async def sample(request: Request, body: SampleRequest) -> Response:
                 event = await events.get()
             await asyncio.wrap_future(job.future)
         except Exception as error:
-            yield _line({"event": "error", **api_error(error).body()})
+            said = json.loads(bytes(api_error(error).response().body))
+            yield _line({"event": "error", **said})
         finally:
             job.stop("client")
 

@@ -13,6 +13,7 @@ import { detail, focusRow, moveRow, showNext, summary } from "./next.js";
 const FIRST = { prefixes: 32, runs: 0 };
 const THEN = { prefixes: 320, runs: 48 };
 const SHOWN = 12;
+const ALONG = 96; // runs for Φ along a text
 
 const state = {
   tokens: [], // of the text: id and text, and what a trace tells
@@ -92,7 +93,7 @@ const reason = (error) => (error instanceof ServerError ? error.message : `the p
 
 // -- the grammar ----------------------------------------------------------------------------------------
 
-async function compile() {
+async function compile(begin = false) {
   say("grammar-status", "compiling …", "busy");
   stop("step", "trace", "compare", "sample");
   try {
@@ -102,7 +103,9 @@ async function compile() {
     state.good = true;
     say("grammar-status", status(found), "good");
     showAutomaton(found);
-    await read(state.tokens.map((token) => token.id), state.at);
+    const typed = $("typed").value;
+    if (begin && typed) await read(null, null, typed);
+    else await read(state.tokens.map((token) => token.id), state.at);
   } catch (error) {
     state.good = false;
     say("grammar-status", "not compiled", "bad");
@@ -151,15 +154,31 @@ async function read(tokens, at = null, typed = null) {
     if (!found) return;
     state.tokens = found.tokens;
     state.last = found.phi;
-    state.at = at === null ? found.tokens.length : Math.min(at, found.tokens.length);
+    // "choice": the first place where there is one.
+    const open = found.tokens.findIndex((token) => token.masked < 0.9995);
+    const wanted = at === "choice" ? Math.max(0, open) : (at ?? found.tokens.length);
+    state.at = Math.min(wanted, found.tokens.length);
     if (found.ended && state.at === found.tokens.length) state.at = found.tokens.length - 1;
     showRejected(found.rejected);
     say("text-status", found.ended ? "A member of the grammar, ended." : found.accepting ? "A member of the grammar; more may follow." : "");
     await place();
+    await refine();
   } catch (error) {
     say("text-status", reason(error), "bad");
     nothingNext("");
   }
+}
+
+// Where bounds of Φ along the text are apart, estimate it.
+async function refine() {
+  const open = [...state.tokens.map((token) => token.phi), state.last].some((phi) => phi && phi.mean === null);
+  if (!open) return;
+  const tokens = state.tokens.map((token) => token.id);
+  const found = await once("trace", (signal) => post("/playground/trace", { ...world(), tokens, runs: ALONG }, signal));
+  if (!found || found.tokens.length !== state.tokens.length) return;
+  state.tokens = found.tokens;
+  state.last = found.phi;
+  chips();
 }
 
 function showRejected(rejected) {
@@ -240,6 +259,7 @@ async function draw(law) {
   const list = $("attempts-list");
   list.replaceChildren();
   $("attempts").hidden = false;
+  $("attempts").open = false;
   $("attempts-title").textContent = "Attempts";
   say("text-status", law === "masked" ? "drawing from the masked law …" : "drawing from the conditional law …", "busy");
   let end = null;
@@ -254,6 +274,7 @@ async function draw(law) {
         }
         died += event.died ? 1 : 0;
         list.append(attempt(event));
+        if (event.died) $("attempts").open = true;
         $("attempts-title").textContent = `${event.number} attempt${event.number > 1 ? "s" : ""}, ${died} of them given up`;
       });
       return true;
@@ -262,8 +283,9 @@ async function draw(law) {
     if (end.event === "exhausted")
       return say("text-status", `No text in ${end.attempts} attempts. Certain: Φ is at most ${share(end.bound)}.`, "bad");
     $("seed").value = Math.trunc(number("seed", 1)) + 1;
+    $("typed").value = "";
     state.tokens = end.tokens;
-    await read(end.tokens.map((token) => token.id), 0);
+    await read(end.tokens.map((token) => token.id), "choice");
     const cost = law === "masked" ? "one pass" : `attempt ${end.attempts}`;
     const bound = end.bound === null ? "" : `; certain by now: Φ ≤ ${share(end.bound)}`;
     say("text-status", `An exact draw from the ${law === "masked" ? "masked" : "conditional"} law, ${cost}. p = ${share(Math.exp(end.logprob))}${bound}.`, "good");
@@ -287,6 +309,7 @@ async function compare() {
   try {
     const found = await once("compare", (signal) => post("/playground/compare", { ...world(), seed: Math.trunc(number("seed", 1)) }, signal));
     if (!found) return say("compare-status", "");
+    if (found.undefined) return say("compare-status", "The model gives the grammar no probability at all: Φ = 0, so there is no conditional law.", "bad");
     say("compare-status", "");
     showLaws(found);
   } catch (error) {
@@ -303,7 +326,7 @@ function forgetLaws() {
 
 // -- wiring ---------------------------------------------------------------------------------------------
 
-const compileSoon = debounce(0.5, compile);
+const compileSoon = debounce(0.5, () => compile());
 const readSoon = debounce(0.5, () => read(state.tokens.map((token) => token.id), state.at));
 
 function load(chosen, tokens = [], at = 0) {
@@ -311,13 +334,13 @@ function load(chosen, tokens = [], at = 0) {
   state.tokens = tokens;
   state.at = at;
   state.last = null;
-  $("typed").value = "";
+  $("typed").value = String(chosen.typed ?? "");
   $("attempts").hidden = true;
   $("detail").replaceChildren();
   showRejected(null);
   forgetLaws();
   numberLines();
-  return compile();
+  return compile(true);
 }
 
 function onTextKeys(event) {

@@ -13,8 +13,8 @@ function barOf(phi) {
   const bar = el("span", { class: "bar" }, el("i", { class: "may" }), el("i"));
   if (phi) {
     bar.title = `Φ before this token ${phiText(phi)}`;
-    bar.firstChild.style.height = `${height(phi.mean ?? phi.high)}%`;
-    bar.lastChild.style.height = `${height(phi.mean ?? phi.low)}%`;
+    bar.firstChild.style.height = `${height(phi.mean === null ? phi.high : Math.min(phi.high, phi.mean + 2 * phi.error))}%`;
+    bar.lastChild.style.height = `${height(phi.mean === null ? phi.low : Math.max(phi.low, phi.mean - 2 * phi.error))}%`;
   }
   return bar;
 }

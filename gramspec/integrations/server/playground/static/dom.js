@@ -35,6 +35,7 @@ export function power(p) {
 // What is known of Φ in a few characters: "= 2.6%", "≈ 2.6% ± 0.4%", "[1%, 3%]".
 export function phiText(phi) {
   if (phi.kind === "exact") return `= ${share(phi.mean)}`;
+  if (phi.kind === "estimate" && 2 * phi.error >= phi.mean) return `≲ ${share(Math.min(phi.high, phi.mean + 2 * phi.error))}`;
   if (phi.kind === "estimate") return `≈ ${share(phi.mean)} ± ${share(2 * phi.error)}`;
   if (phi.mean !== null) return `= ${share(phi.mean)}`;
   if (phi.low === 0 && phi.high === 1) return "?";

@@ -26,6 +26,7 @@ export const EXAMPLES = [
     kind: "regex",
     text: "\\[([7-9]|1[0-2])(,([7-9]|1[0-2]))?\\]",
     prompt: "Roll 2 dice. Answer with a JSON array.\n",
+    typed: "[",
     max: 8,
     temperature: 1.5,
   },

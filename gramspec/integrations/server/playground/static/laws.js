@@ -2,6 +2,8 @@
 
 import { $, el, share, textNodes } from "./dom.js";
 
+const between = ({ near, far }) => `(${near.toFixed(2)} … ${far.toFixed(2)})`;
+
 function distance(found) {
   const { tv, draws } = found;
   if (found.exact || tv.high - tv.low < 5e-4) return { value: (tv.low + tv.high) / 2, text: (0.5 * (tv.low + tv.high)).toFixed(3), sign: "=" };
@@ -9,8 +11,8 @@ function distance(found) {
   if (draws && draws.from_masked) {
     // Of token sequences: texts are at most as far apart.
     const parts = [draws.from_conditional, draws.from_masked].filter(Boolean);
-    const best = parts.reduce((a, b) => (a.error <= b.error ? a : b));
-    return { value: best.mean, text: `${best.mean.toFixed(2)} ± ${(2 * best.error).toFixed(2)}`, sign: "≈" };
+    const best = parts.reduce((a, b) => (a.far - a.near <= b.far - b.near ? a : b));
+    return { value: best.mean, text: best.mean.toFixed(2), range: between(best), sign: "≈" };
   }
   return { value: tv.low, text: `${tv.low.toFixed(2)} … ${tv.high.toFixed(2)}`, sign: "in" };
 }
@@ -30,10 +32,10 @@ function basis(found) {
     );
   }
   if (draws && draws.from_masked) {
-    const written = [`from ${draws.n} masked draws ${draws.from_masked.mean.toFixed(2)} ± ${(2 * draws.from_masked.error).toFixed(2)}`];
+    const written = [`from ${draws.n} masked draws ${draws.from_masked.mean.toFixed(2)} ${between(draws.from_masked)}`];
     if (draws.from_conditional)
-      written.push(`from ${draws.n} exact conditional draws ${draws.from_conditional.mean.toFixed(2)} ± ${(2 * draws.from_conditional.error).toFixed(2)}`);
-    lines.push(`Estimated for token sequences, with two standard errors, given Φ ≈ ${share(draws.phi)}: ${written.join(", ")}.`);
+      written.push(`from ${draws.n} exact conditional draws ${draws.from_conditional.mean.toFixed(2)} ${between(draws.from_conditional)}`);
+    lines.push(`Estimated for token sequences, with two standard errors, those of Φ ≈ ${share(draws.phi)} included: ${written.join(", ")}.`);
     if (draws.histogram)
       lines.push(
         `The two sets of ${draws.n} draws are ${draws.histogram.tv.toFixed(2)} apart as histograms; random halves of all draws together are ` +
@@ -46,37 +48,41 @@ function basis(found) {
   return lines;
 }
 
-function bar(kind, value, text) {
+function bar(kind, value, text, more) {
   const box = el("td", { class: `num ${kind}` });
-  box.style.setProperty("--w", `${100 * Math.min(1, value)}%`);
-  box.append(el("span", {}, text));
+  box.style.setProperty("--w", `${100 * value}%`);
+  box.append(el("span", {}, text, more ?? ""));
   return box;
 }
 
 function times(row, law, draws) {
   const count = row.drawn?.[law];
-  return count ? `, drawn ${count === 1 ? "once" : `${count} times`} in ${draws.n}` : "";
+  return count ? el("span", { class: "times" }, `drawn ${count === 1 ? "once" : `${count} times`} in ${draws.n}`) : null;
 }
 
 export function showLaws(found) {
-  const { value, text, sign } = distance(found);
+  const { value, text, sign, range } = distance(found);
   const gauge = el("span", { class: "gauge" }, el("i"));
   gauge.firstChild.style.width = `${100 * value}%`;
   $("tv").replaceChildren(
     el("span", { class: "quiet" }, sign === "≈" ? "total variation distance of token sequences" : "total variation distance"),
     el("strong", {}, `${sign} ${text}`),
+    el("span", {}, range ?? ""),
     gauge,
     el("span", { class: "quiet" }, "0: the same law. 1: no text in common."),
   );
+  // The longest bar fills its column; texts that are too many to be seen have none.
   const drawn = found.texts.length ? found.texts : (found.draws?.texts ?? []);
+  const most = Math.max(...drawn.flatMap((row) => [row.masked, row.conditional]), 1e-3);
+  $("butterfly").classList.toggle("long", drawn.some((row) => row.text.length > 48));
   $("butterfly-body").replaceChildren(
     ...drawn.map((row) =>
       el(
         "tr",
         {},
-        bar("masked", row.masked, share(row.masked) + times(row, 0, found.draws)),
+        bar("masked", row.masked / most, share(row.masked), times(row, 0, found.draws)),
         el("th", { scope: "row" }, ...textNodes(row.text || "(the empty text)")),
-        bar("conditional", row.conditional, conditional(row, found) + times(row, 1, found.draws)),
+        bar("conditional", row.conditional / most, conditional(row, found), times(row, 1, found.draws)),
       ),
     ),
   );

@@ -78,7 +78,7 @@ export function showNext(step, taken, accept, show) {
 export function summary(step) {
   const parts = [
     `${step.allowed.toLocaleString("en")} of ${step.vocabulary.toLocaleString("en")} tokens are allowed; the model gives them ${share(step.allowed_mass)}.`,
-    `Here Φ ${phiText(step.phi)}.`,
+    `Φ here ${phiText(step.phi)}.`,
   ];
   if (step.accepting) parts.push("The text may end here.");
   if (step.forced) parts.push(`Forced: ${JSON.stringify(step.forced)}.`);
