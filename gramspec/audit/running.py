@@ -92,7 +92,7 @@ def run(
     if seconds is not None and not seconds > 0:
         raise OptionError(f"seconds must be positive, not {seconds!r}")
     engine = named_adapter(adapter) if isinstance(adapter, str) else adapter
-    chosen, lacking = _chosen(engine, suites, ENGINES[adapter].decoders if isinstance(adapter, str) else ())
+    chosen, lacking = _chosen(engine, suites, ENGINES[engine.name].decoders if engine.name in ENGINES else ())
     seed = secrets.randbelow(10**6) if seed is None else seed
     given = _cases(suite, seed) if cases is None else list(cases)
     known = vocabularies or _vocabularies(suite)
@@ -172,7 +172,7 @@ def _chosen(
         else:
             lacking.append(SuiteResult(name, SUITES[name].description, skipped=lack))
     if not chosen and not decoders:
-        raise OptionError(f"{engine.name} has neither masks nor draws: no suite can be run")
+        raise OptionError(f"{engine.name} has neither masks nor draws, and is no server: no suite can be run")
     return chosen, lacking
 
 
@@ -189,6 +189,9 @@ def _decoders(names: Sequence[str]) -> tuple[list[Any], list[SuiteResult]]:
 def _lacks(engine: Any, needs: str) -> str:
     masks = engine.capabilities.masks and isinstance(engine, Adapter)
     draws = engine.capabilities.draws
+    serves = hasattr(engine, "complete")
+    if needs == "service":
+        return "" if serves else "it is no server"
     if needs == "masks" and not masks:
         return "it shows no masks"
     if needs == "draws" and not draws:

@@ -6,7 +6,6 @@ Cost: a row per token. Source: the faults that decoders in use have shown (integ
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -212,16 +211,3 @@ class MixesRows(FaithfulDecoder):
         """Every row after the longest prompt."""
         longest = max(prompts, key=len)
         return super().generate(world, [longest] * len(prompts), mode, sources)
-
-
-class HangsOnCompile:
-    """A factory of adapters for the limits suite whose compile never ends."""
-
-    def __call__(self) -> HangsOnCompile:
-        """Itself."""
-        return self
-
-    def compile(self, *_: object) -> None:
-        """Sleep until killed."""
-        while True:
-            time.sleep(60.0)

@@ -123,6 +123,18 @@ ENGINES: Final[dict[str, EngineEntry]] = {
         "llguidance",
         "llguidance's masks under model.generate, token by token",
     ),
+    "genlm-control": EngineEntry(
+        "gramspec.audit.adapters.genlm_control:GenlmDecoder",
+        "genlm",
+        "genlm-control",
+        "genlm-control's AWRS and SMC over its own automata",
+    ),
+    "openai": EngineEntry(
+        "gramspec.audit.adapters.openai_service:OpenAIService",
+        "httpx",
+        "httpx",
+        "an OpenAI-compatible server, by its URL",
+    ),
     "outlines-core": EngineEntry(
         "gramspec.audit.adapters.processors:outlines_core_processor",
         "outlines",

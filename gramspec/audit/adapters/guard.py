@@ -125,6 +125,10 @@ class Guarded:
         """The engine's own calls."""
         return str(self.ask("start", "snippet", kind, grammar, text))
 
+    def with_limits(self, *, seconds: float, memory: int) -> Guarded:
+        """The same engine in another process with other limits."""
+        return Guarded(self._order.factory, self._order.settings, seconds=seconds, memory=memory)
+
     def close(self) -> None:
         """End the process; the next call starts another."""
         if self._process is not None:

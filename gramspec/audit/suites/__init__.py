@@ -26,13 +26,14 @@ class SuiteEntry:
     function : str
         ``module:function``, from `Context` to `SuiteResult`.
     needs : str
-        ``masks``: an `Adapter` with masks. ``draws``: a decoder that draws texts. ``any``: either.
+        ``masks``: an `Adapter` with masks. ``draws``: a decoder that draws texts.
+        ``service``: a server that is asked over HTTP. ``any``: masks or draws.
     description : str
         One line.
     """
 
     function: str
-    needs: Literal["masks", "draws", "any"]
+    needs: Literal["masks", "draws", "service", "any"]
     description: str
 
     def load(self) -> Callable[[Context], SuiteResult]:
@@ -59,5 +60,11 @@ SUITES: Final[dict[str, SuiteEntry]] = {
     ),
     "isolation": SuiteEntry(
         "gramspec.audit.suites.isolation:run", "draws", "what one request writes does not depend on others"
+    ),
+    "limits": SuiteEntry(
+        "gramspec.audit.suites.limits:run", "masks", "grammars that mean harm, in bounded time and memory"
+    ),
+    "service": SuiteEntry(
+        "gramspec.audit.suites.service:run", "service", "texts of a server against what was asked for"
     ),
 }
