@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import random
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+REQUESTS = itertools.count()  # seeds: requests for colours come one after the other
 COLOURS = {"red": 0.1, "green": 0.2, "blue": 0.3, "grey": 0.05}
 
 
@@ -47,9 +49,7 @@ def faithful(body: dict[str, Any]) -> tuple[int, Any]:
     if bad(schema):
         return 400, {"error": {"message": "/type: no such type"}}
     if schema.get("enum", [""])[0] == "red":
-        names = random.Random(str(threading.get_ident())).choices(
-            list(COLOURS), list(COLOURS.values()), k=body["n"]
-        )
+        names = random.Random(next(REQUESTS)).choices(list(COLOURS), list(COLOURS.values()), k=body["n"])
         return 200, {"choices": [choice(json.dumps(n), math.log(COLOURS[n])) for n in names]}
     if "oneOf" in schema:
         value: Any = {"a": True}
