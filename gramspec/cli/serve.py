@@ -143,6 +143,7 @@ def serve(settings: Settings) -> None:
         with console.status("loading the models"):
             app = create_app(settings)
         name = app.state.server.model_name
+        listening.listen(2048)  # who reads the line and connects is served
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         console.print(f"serving {name} at http://{host}:{listening.getsockname()[1]} (Ctrl-C ends it)")
         config = uvicorn.Config(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 
 from gramspec.errors import OptionError
+from gramspec.integrations.server.logging import LEVELS
 from gramspec.limits import Limits
 
 LIMITS = Limits(
@@ -136,6 +137,8 @@ class Settings:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < inf:
                 raise OptionError(f"{name}={value!r}: a positive number of seconds is needed")
+        if self.log_level not in LEVELS:
+            raise OptionError(f"log_level={self.log_level!r}: must be one of {', '.join(LEVELS)}")
         if self.port > 65_535:
             raise OptionError(f"port={self.port}: a number up to 65535 is needed")
         if "" in self.api_keys:
