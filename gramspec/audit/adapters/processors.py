@@ -61,9 +61,12 @@ def gramspec_processor() -> ProcessorDecoder:
         lambda tokenizer, kind, text: make(kept.grammar(tokenizer, kind, text)),
         name="gramspec-hf",
         version=gramspec.__version__,
-        reproduce="import gramspec as gs\n"
-        "compiled = gs.compile(gs.regex(grammar), gs.Vocabulary.from_tokenizer(tokenizer))\n"
-        "processor = gs.GrammarLogitsProcessor(compiled)",
+        reproduce={
+            kind: "import gramspec as gs\n"
+            f"compiled = gs.compile(gs.{kind}(grammar), gs.Vocabulary.from_tokenizer(tokenizer))\n"
+            "processor = gs.GrammarLogitsProcessor(compiled)"
+            for kind in ("regex", "json_schema")
+        },
     )
 
 
@@ -90,10 +93,13 @@ def xgrammar_processor() -> ProcessorDecoder:
         version=metadata.version("xgrammar"),
         kinds=("regex", "json_schema", "gbnf"),
         single_use="its documentation says that each call needs a new one",
-        reproduce="import xgrammar as xgr\n"
-        "info = xgr.TokenizerInfo.from_huggingface(tokenizer, vocab_size=len(tokenizer))\n"
-        "compiled = xgr.GrammarCompiler(info).compile_regex(grammar)\n"
-        "processor = xgr.contrib.hf.LogitsProcessor(compiled)",
+        reproduce={
+            kind: "import xgrammar as xgr\n"
+            "from xgrammar.contrib.hf import LogitsProcessor\n"
+            "info = xgr.TokenizerInfo.from_huggingface(tokenizer, vocab_size=len(tokenizer))\n"
+            f"processor = LogitsProcessor(xgr.GrammarCompiler(info).compile_{kind}(grammar))"
+            for kind in ("regex", "json_schema")
+        },
     )
 
 
@@ -151,8 +157,11 @@ def llguidance_processor() -> ProcessorDecoder:
         documents=_FORCED,
         own=False,
         modes=("sample", "greedy"),
-        reproduce="from gramspec.audit.adapters.processors import llguidance_processor\n"
-        "processor = llguidance_processor().processor(world)",
+        reproduce=dict.fromkeys(
+            ("regex", "json_schema"),
+            "from gramspec.audit.adapters.processors import llguidance_processor\n"
+            "processor = llguidance_processor().processor(world)",
+        ),
     )
 
 
@@ -199,11 +208,13 @@ def outlines_processor(backend: str = "outlines_core") -> ProcessorDecoder:
         kinds=("regex", "json_schema"),
         resets=True,
         documents=_FORCED if backend == "llguidance" else None,
-        reproduce="import outlines\n"
-        "generator = outlines.Generator(\n"
-        "    outlines.from_transformers(model, tokenizer), outlines.types.Regex(grammar),"
-        f" backend={backend!r}\n)\n"
-        "processor = generator.logits_processor\nprocessor.reset()",
+        reproduce={
+            kind: "import outlines\n"
+            "bare = outlines.from_transformers(model, tokenizer)\n"
+            f"wanted = outlines.types.{name}(grammar)\n"
+            f"processor = outlines.Generator(bare, wanted, backend={backend!r}).logits_processor"
+            for kind, name in (("regex", "Regex"), ("json_schema", "JsonSchema"))
+        },
     )
 
 

@@ -61,8 +61,8 @@ class ProcessorDecoder(Decoder):
         Whether the engine brings the processor itself.
     modes : tuple of str
         Ways to decode that are tried.
-    reproduce : str
-        Python lines that make ``processor`` from ``tokenizer`` and ``grammar``, for findings.
+    reproduce : mapping of str to str
+        By kind: Python lines that make ``processor`` from ``tokenizer`` and ``grammar``, for findings.
     """
 
     batches = True
@@ -79,7 +79,7 @@ class ProcessorDecoder(Decoder):
         single_use: str = "",
         own: bool = True,
         modes: tuple[str, ...] = MODES,
-        reproduce: str = "",
+        reproduce: Mapping[str, str] | None = None,
     ) -> None:
         self._factory = factory
         self.name = name
@@ -90,7 +90,7 @@ class ProcessorDecoder(Decoder):
         self.single_use = single_use
         self.own = own
         self.modes = modes
-        self._reproduce = reproduce
+        self._reproduce = dict(reproduce or {})
         self.settings = {"transformers": metadata.version("transformers")}
 
     def processor(self, world: LawWorld) -> Any:
@@ -173,16 +173,27 @@ class ProcessorDecoder(Decoder):
         )
 
     def snippet(self, world: LawWorld, mode: str = "sample") -> str:
-        """How a processor is made and used."""
-        if not self._reproduce:
+        """How a processor is made and used; ways that draw are tried with some seeds."""
+        if world.kind not in self._reproduce:
             return ""
+        lines = [
+            *self._reproduce[world.kind].splitlines(),
+            "ids = torch.tensor([world.prompt_ids])",
+            f"out = model.generate(ids, logits_processor=[processor], max_new_tokens=8{_CALL[mode]})",
+            "print(world.spelled(out[0, ids.shape[1] :].tolist()))",
+        ]
+        if mode in _DRAWN:
+            lines = [
+                "for seed in range(20):",
+                *(f"    {line}" for line in ["torch.manual_seed(seed)", *lines]),
+            ]
         return (
+            "import torch\n\n"
             "from gramspec.audit.law_worlds import ALL_WORLDS\n\n"
             f"world = ALL_WORLDS[{world.name!r}]  # a tabular model and a byte-level tokenizer\n"
             f"tokenizer, model, grammar = world.tokenizer, world.target, {world.grammar!r}\n"
-            f"{self._reproduce}\n"
-            "ids = world.tokenizer.pad({'input_ids': [list(world.prompt_ids)]}, return_tensors='pt')\n"
-            f"print(model.generate(**ids, logits_processor=[processor], max_new_tokens=8{_CALL[mode]}))\n"
+            + "\n".join(lines)
+            + "\n"
         )
 
 

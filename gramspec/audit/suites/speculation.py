@@ -55,7 +55,7 @@ def run(context: Context) -> SuiteResult:
     worlds = [world for world in ALL_WORLDS.values() if world.kind in decoder.kinds]
     for done, world in enumerate(worlds):
         context.progress("speculation", done, len(worlds))
-        if done and context.spent:
+        if done and context.spent and not decoder.exact:  # as in the law suite
             tally.skip("answers", "the time of the suite was over")
             break
         rows.append((world.name, *(_mode(tally, decoder, world, mode, context.seed) for mode in modes)))
