@@ -12,6 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+import numpy as np
+
 from gramspec.automaton.ambiguity import AmbiguityReport, find_ambiguity
 from gramspec.automaton.graph import TextGraph
 from gramspec.automaton.members import MemberLimits, WeightedMembers, seeded, shortest_members
@@ -290,28 +292,20 @@ def _bounded(nodes: list[ir.Expr]) -> bool:
 
 
 def _recursive(rules: list[ir.Rule]) -> set[int]:
-    """Rules (by id) that reach themselves."""
-    calls = {id(rule): _calls(rule) for rule in rules}
-    # Rules that are on no cycle are taken away from the callers' side, then from the callees' side.
-    left = set(calls)
-    changed = True
-    while changed:
-        called = {callee for rule in left for callee in calls[rule] & left}
-        keep = {rule for rule in left & called if calls[rule] & left}
-        changed = keep != left
-        left = keep
-    return {rule for rule in left if rule in _reachable(rule, calls)}
+    """Rules (by id) that reach themselves: those of a strongly connected component with a cycle."""
+    if not rules:
+        return set()
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components
 
-
-def _reachable(rule: int, calls: dict[int, set[int]]) -> set[int]:
-    found: set[int] = set()
-    todo = list(calls[rule])
-    while todo:
-        other = todo.pop()
-        if other not in found:
-            found.add(other)
-            todo.extend(calls[other])
-    return found
+    number = {id(rule): i for i, rule in enumerate(rules)}
+    edges = [(number[id(rule)], number[other]) for rule in rules for other in _calls(rule) if other in number]
+    callers, callees = (np.array([edge[end] for edge in edges], dtype=np.int64) for end in (0, 1))
+    graph = csr_array((np.ones(len(edges)), (callers, callees)), shape=(len(rules), len(rules)))
+    _, component = connected_components(graph, directed=True, connection="strong")
+    sizes = Counter(component.tolist())
+    loops = {caller for caller, callee in edges if caller == callee}
+    return {id(rule) for i, rule in enumerate(rules) if sizes[int(component[i])] > 1 or i in loops}
 
 
 def _calls(rule: ir.Rule) -> set[int]:

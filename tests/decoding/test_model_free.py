@@ -139,6 +139,13 @@ def test_ngram_table_averages_forgets_and_backs_off():
         NgramTable(0)
 
 
+def test_an_ngram_table_of_impossible_rows_says_nothing():
+    table = NgramTable(2)
+    for tokens in ([], [1], [2, 1]):
+        table.update(tokens, "s", [], [])
+    assert not table.expect([2, 1], "s").items
+
+
 def test_recycling_keeps_the_last_row_by_state():
     table = RecyclingTable(keep=2)
     table.put("s", 1, [4, 5, 6], [0.2, 0.5, 0.3])

@@ -174,6 +174,13 @@ def test_bad_questions_are_refused(client: Client, path: str, change: dict[str, 
     assert word in refused(client, path, **body)["message"]
 
 
+def test_half_a_character_is_refused(client: Client) -> None:
+    body = b'{"grammar": {"kind": "regex", "text": "\\ud800"}}'
+    kind = {"content-type": "application/json"}
+    found = client.ask("POST", "/playground/compile", content=body, headers=kind)
+    assert found.status_code == 400 and found.json()["error"]["type"] == "invalid_request_error"
+
+
 # -- tokens ----------------------------------------------------------------------------------------------
 
 

@@ -162,7 +162,7 @@ def test_a_text_is_written_by_keyboard_alone(page: Any) -> None:
 def test_an_error_is_shown_at_its_place(page: Any) -> None:
     page.select_option("#kind", "lark")
     page.fill("#source", 'start: "ä" word\nwor: "x"\n')
-    page.wait_for_selector("#error:not([hidden])")
+    page.wait_for_selector("#error:has-text('not defined')")
     shown = page.locator("#error").inner_text()
     assert "Line 1, column 12" in shown and "not defined" in shown
     line, caret = page.locator("#error pre").inner_text().split("\n")[:2]

@@ -49,10 +49,18 @@ _FILES: Final = {path.name: path for path in sorted(_STATIC.iterdir()) if path.s
 _SECONDS: Final = 45.0  # until a question is given up
 _ENOUGH: Final = {"step": 6.0, "trace": 4.0, "sample": 15.0, "compare": 25.0}  # until it looks no further
 
+_LINES: Final[dict[int | str, dict[str, Any]]] = {
+    **RESPONSES,
+    200: {
+        "description": "Lines of JSON",
+        "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
+    },
+}
+
 router = APIRouter()
 
 
-@router.get("/", include_in_schema=False)
+@router.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
 def page() -> Response:
     """The playground."""
     return FileResponse(
@@ -111,7 +119,7 @@ async def compare(request: Request, body: CompareRequest) -> dict[str, Any]:
     return await _asked(request, body, comparing.compare, "compare")
 
 
-@router.post("/playground/sample", tags=["playground"], responses=RESPONSES, response_class=StreamingResponse)
+@router.post("/playground/sample", tags=["playground"], responses=_LINES, response_class=StreamingResponse)
 async def sample(request: Request, body: SampleRequest) -> Response:
     """One draw; a line of JSON for each attempt as it ends, then one for the text (application/x-ndjson)."""
     compiled = await _compiled(request, body.grammar)
@@ -129,7 +137,8 @@ async def sample(request: Request, body: SampleRequest) -> Response:
         finally:
             show(None)
 
-    job = server.engine.submit(task, seconds=_SECONDS)
+    # Rows computed beside those of others differ in their last digits, and a seed promises to repeat itself.
+    job = server.engine.submit(task, seconds=_SECONDS, alone=server.alone(body.seed))
     try:
         first = await events.get()
     except asyncio.CancelledError:
@@ -163,7 +172,9 @@ def _line(event: sampling.Event) -> bytes:
 async def _compiled(request: Request, source: GrammarText) -> CompiledGrammar:
     """The grammar of a question, from the cache; an error says where in the text it is."""
     try:
-        return await server_of(request).compiled(request, key_of(source), lambda: make_grammar(source))
+        return await server_of(request).compiled(
+            request, key_of(source), lambda: make_grammar(source), size=len(source.text.encode("utf-8", "replace"))
+        )
     except GrammarError as error:
         answer = api_error(error, param="grammar.text")
         spot = spot_of(error, source.text)
@@ -181,7 +192,8 @@ async def _asked(
     def task(work: Work) -> T:
         return answer(work.target, Cancellable(compiled, work.cancel), body, _going(work, name))
 
-    return await server.finished(request, server.engine.submit(task, seconds=_SECONDS))
+    alone = server.alone(getattr(body, "seed", None))
+    return await server.finished(request, server.engine.submit(task, seconds=_SECONDS, alone=alone))
 
 
 def _going(work: Work, name: str) -> reading.Going:

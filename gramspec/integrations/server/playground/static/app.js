@@ -94,6 +94,7 @@ const reason = (error) => (error instanceof ServerError ? error.message : `the p
 // -- the grammar ----------------------------------------------------------------------------------------
 
 async function compile(begin = false) {
+  compileSoon.cancel();
   say("grammar-status", "compiling …", "busy");
   stop("step", "trace", "compare", "sample");
   try {
@@ -105,7 +106,7 @@ async function compile(begin = false) {
     showAutomaton(found);
     const typed = $("typed").value;
     if (begin && typed) await read(null, null, typed);
-    else await read(state.tokens.map((token) => token.id), state.at);
+    else await read(state.tokens.map((token) => token.id), "keep");
   } catch (error) {
     state.good = false;
     say("grammar-status", "not compiled", "bad");
@@ -146,6 +147,7 @@ function showAutomaton(found) {
 // Show a text, given as tokens or typed; what the grammar refuses is cut off and said.
 async function read(tokens, at = null, typed = null) {
   if (!state.good) return;
+  readSoon.cancel();
   stop("sample", "step");
   say("text-status", "reading …", "busy");
   try {
@@ -154,9 +156,9 @@ async function read(tokens, at = null, typed = null) {
     if (!found) return;
     state.tokens = found.tokens;
     state.last = found.phi;
-    // "choice": the first place where there is one.
+    // "choice": the first place where there is one; "keep": where the user is by now.
     const open = found.tokens.findIndex((token) => token.masked < 0.9995);
-    const wanted = at === "choice" ? Math.max(0, open) : (at ?? found.tokens.length);
+    const wanted = at === "choice" ? Math.max(0, open) : at === "keep" ? state.at : found.tokens.length;
     state.at = Math.min(wanted, found.tokens.length);
     if (found.ended && state.at === found.tokens.length) state.at = found.tokens.length - 1;
     showRejected(found.rejected);
@@ -174,7 +176,12 @@ async function refine() {
   const open = [...state.tokens.map((token) => token.phi), state.last].some((phi) => phi && phi.mean === null);
   if (!open) return;
   const tokens = state.tokens.map((token) => token.id);
-  const found = await once("trace", (signal) => post("/playground/trace", { ...world(), tokens, runs: ALONG }, signal));
+  let found = null;
+  try {
+    found = await once("trace", (signal) => post("/playground/trace", { ...world(), tokens, runs: ALONG }, signal));
+  } catch {
+    return; // the bounds stay
+  }
   if (!found || found.tokens.length !== state.tokens.length) return;
   state.tokens = found.tokens;
   state.last = found.phi;
@@ -215,6 +222,7 @@ async function place() {
   const taken = state.tokens[state.at]?.id ?? null;
   if (prefix.length >= world().max_new_tokens) return nothingNext("There is no room for another token: raise “Most tokens”.");
   $("next-note").textContent = "looking …";
+  let shown = false;
   try {
     for (const effort of [FIRST, THEN]) {
       const found = await once("step", (signal) =>
@@ -223,12 +231,14 @@ async function place() {
       if (!found) return;
       showNext(found, taken, accept, (token) => $("detail").replaceChildren(...detail(token)));
       $("summary").textContent = summary(found);
+      shown = true;
       const open = found.tokens.some((token) => token.phi.mean === null);
       $("next-note").textContent = open && effort === FIRST ? "refining …" : basis(found);
       if (!open) break;
     }
   } catch (error) {
-    nothingNext(reason(error));
+    if (shown) $("next-note").textContent = `not refined: ${reason(error)}`;
+    else nothingNext(reason(error));
   }
 }
 
@@ -327,7 +337,7 @@ function forgetLaws() {
 // -- wiring ---------------------------------------------------------------------------------------------
 
 const compileSoon = debounce(0.5, () => compile());
-const readSoon = debounce(0.5, () => read(state.tokens.map((token) => token.id), state.at));
+const readSoon = debounce(0.5, () => read(state.tokens.map((token) => token.id), "keep"));
 
 function load(chosen, tokens = [], at = 0) {
   fill(chosen);

@@ -89,8 +89,10 @@ export function tokenWords(token) {
 
 export function debounce(seconds, action) {
   let timer;
-  return (...args) => {
+  const soon = (...args) => {
     clearTimeout(timer);
     timer = setTimeout(() => action(...args), 1000 * seconds);
   };
+  soon.cancel = () => clearTimeout(timer);
+  return soon;
 }
