@@ -113,22 +113,23 @@ def _walk(
     start: Tokens,
     steps: int,
     free: int,
-    seen: set[bytes] | None = None,
+    tried: dict[bytes, set[int]] | None = None,
 ) -> Walk:
     ids = list(start)
     counts: dict[int, int] = {}
     for step in range(steps):
         mask = matcher.mask()
-        if seen is not None:
-            seen.add(mask.tobytes())
         allowed = np.flatnonzero(mask)
+        here = None if tried is None else tried.setdefault(mask.tobytes(), set())
         if not len(allowed):
             return Walk(tuple(ids), "dead")
         if _may_end(mask, vocabulary) and (len(allowed) <= len(vocabulary.eos_ids) or choose.random() < 0.5):
             return Walk(tuple(ids), "eos")
         usable = [int(t) for t in allowed if t not in vocabulary.eos_ids]
-        token = _choice(usable, vocabulary, choose, counts, closing=step >= free)
+        token = _choice(usable, vocabulary, choose, counts, here, closing=step >= free)
         counts[token] = counts.get(token, 0) + 1
+        if here is not None:
+            here.add(token)
         if not matcher.advance(token):
             return Walk(tuple(ids), "refused", token)
         ids.append(token)
@@ -136,9 +137,18 @@ def _walk(
 
 
 def _choice(
-    usable: list[int], vocabulary: Vocabulary, choose: random.Random, counts: dict[int, int], *, closing: bool
+    usable: list[int],
+    vocabulary: Vocabulary,
+    choose: random.Random,
+    counts: dict[int, int],
+    here: set[int] | None,
+    *,
+    closing: bool,
 ) -> int:
-    """A token: classes of first bytes are about equally likely, so that letters do not swamp the rest."""
+    """A token: classes of first bytes are about equally likely, so that letters do not swamp the rest.
+
+    A search for an end prefers what closes, then what has not been tried under this mask (`here`).
+    """
     classes: dict[int, list[int]] = {}
     for token in usable:
         classes.setdefault(_class_of(vocabulary.tokens[token] or b"\0"), []).append(token)
@@ -146,6 +156,9 @@ def _choice(
         closers = [t for first in _CLOSING for t in classes.get(first, ()) if _closes(vocabulary.tokens[t])]
         if closers:
             return min(closers, key=lambda t: (len(vocabulary.tokens[t] or b""), t))
+        fresh = [t for t in usable if here is not None and t not in here]
+        if fresh:
+            return choose.choice(fresh)
         # What has been chosen least often: that leaves loops sooner.
         fewest = min(counts.get(t, 0) for t in usable)
         return choose.choice([t for t in usable if counts.get(t, 0) == fewest])
@@ -177,14 +190,16 @@ class Ending:
         A whole sequence that ends.
     dead : tuple of int or None
         A prefix with an empty mask that was met.
-    states, distinct : int
-        Masks looked at, and how many of them differ.
+    states : int
+        Masks looked at.
+    closed : bool
+        Every token of every mask that was met has been tried, and led to one of these masks.
     """
 
     found: Tokens | None
     dead: Tokens | None
     states: int
-    distinct: int
+    closed: bool
 
 
 def ending(
@@ -193,18 +208,19 @@ def ending(
     """Look for an end from a prefix by walks that prefer what closes."""
     choose = random.Random(seed)
     dead, states = None, 0
-    seen: set[bytes] = set()
+    tried: dict[bytes, set[int]] = {}
     for attempt in range(tries):
         matcher = compiled.matcher()
         if not all(matcher.advance(token) for token in ids):
-            return Ending(None, ids, states, len(seen))
-        walk = _walk(matcher, vocabulary, choose, ids, steps, 0 if attempt % 2 == 0 else steps // 4, seen)
+            return Ending(None, ids, states, False)
+        walk = _walk(matcher, vocabulary, choose, ids, steps, 0 if attempt % 2 == 0 else steps // 4, tried)
         states += len(walk.ids) - len(ids) + 1
         if walk.end == "eos":
-            return Ending(walk.ids, None, states, len(seen))
+            return Ending(walk.ids, None, states, False)
         if walk.end == "dead":
             dead = dead or walk.ids
-    return Ending(None, dead, states, len(seen))
+    closed = all(len(tokens) == mask.count(1) for mask, tokens in tried.items())
+    return Ending(None, dead, states, closed)
 
 
 @dataclass(frozen=True)

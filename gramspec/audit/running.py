@@ -20,7 +20,6 @@ from typing import Any, Final
 import gramspec
 from gramspec.audit.adapters import ENGINES
 from gramspec.audit.adapters import adapter as named_adapter
-from gramspec.audit.adapters.protocol import Adapter
 from gramspec.audit.results import AuditReport, SuiteResult
 from gramspec.audit.suites import SUITES, Context, GrammarCase, Progress
 from gramspec.errors import OptionError
@@ -187,7 +186,7 @@ def _decoders(names: Sequence[str]) -> tuple[list[Any], list[SuiteResult]]:
 
 
 def _lacks(engine: Any, needs: str) -> str:
-    masks = engine.capabilities.masks and isinstance(engine, Adapter)
+    masks = engine.capabilities.masks and callable(getattr(engine, "compile", None))
     draws = engine.capabilities.draws
     serves = hasattr(engine, "complete")
     if needs == "service":
