@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import gramspec as gs
 from gramspec.audit.adapters import ENGINES, Decoder, adapter
 from gramspec.audit.adapters.transformers_decoder import ProcessorDecoder
 from gramspec.audit.law_worlds import ALL_WORLDS, SPECULATION, WORLDS, LawWorld
@@ -151,8 +152,6 @@ def test_laws_of_the_worlds_are_told_apart() -> None:
 
 
 def test_members_of_the_worlds_are_those_of_their_grammars() -> None:
-    import gramspec as gs
-
     for world in ALL_WORLDS.values():
         grammar = gs.regex(world.grammar) if world.kind == "regex" else gs.json_schema(world.grammar)
         recogniser = Recogniser(grammar.expr, {})
@@ -199,3 +198,13 @@ def test_what_other_processors_do_with_beams_and_drafts(name: str, package: str,
     assert modes <= {f.case.options["mode"] for f in result.findings}
     assert name in ENGINES
     assert len(SPECULATION) == 2
+
+
+def test_the_documented_decoder_of_ones_own() -> None:
+    """The example of `Decoder`: top-k and top-p are not applied, and the suite says so."""
+    assert Decoder.__doc__ is not None
+    lines = Decoder.__doc__.partition("::\n")[2].partition("    Attributes")[0].splitlines()
+    titles: list[str] = []
+    names = {"Decoder": Decoder, "np": np, "regex": __import__("regex"), "gs": gs, "print": titles.append}
+    exec("\n".join(line[8:] for line in lines), names)
+    assert titles == ["The law of mine: masked, uncut"]

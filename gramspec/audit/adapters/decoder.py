@@ -29,19 +29,26 @@ class RefusedGrammarError(GramspecError, ValueError):
 class Decoder(ABC):
     """A decoder under test.
 
-    A decoder of one's own overrides `sample` alone::
+    One's own overrides `sample` alone; this one masks by partial matches of the package regex::
 
         class Mine(Decoder):
             name = "mine"
-            claims = "conditional"
+            kinds = ("regex",)
 
             def sample(self, world, random):
                 ids = []
-                while not ids or ids[-1] != world.eos:
+                while world.eos not in ids:
                     logits = world.target_rows((*world.prompt_ids, *ids))
-                    weights = my_weights(logits, world.kind, world.grammar, ids)
+                    weights = np.exp(logits / world.temperature)
+                    for token in np.flatnonzero(weights).tolist():
+                        more = token != world.eos
+                        text = world.text_of([*ids, token])
+                        if not regex.fullmatch(world.grammar, text, partial=more):
+                            weights[token] = 0.0
                     ids.append(random.choose(weights))
                 return ids
+
+        print(gs.audit.run(Mine(), suites=["law"], seed=1).suite("law").tables[0].title)
 
     Attributes
     ----------

@@ -142,6 +142,12 @@ class ProcessorDecoder(Decoder):
             )
         return [_unpadded(row[ids.shape[1] :].tolist(), world) for row in out]
 
+    def likeliest(self, world: LawWorld, processor: Any, ids: Sequence[int]) -> int:
+        """The likeliest token after some ids, by one call of a processor as a loop of one's own makes it."""
+        scores = world.target.row(tuple(ids)).clone()[None]
+        with quiet():
+            return int(processor(torch.tensor([list(ids)]), scores)[0].argmax())
+
     def raw_logits(self, world: LawWorld) -> tuple[torch.Tensor, torch.Tensor]:
         """The first row that ``output_logits=True`` returns, and the one that the model gave."""
         ids, mask = padded([world.prompt_ids], int(world.tokenizer.pad_token_id))

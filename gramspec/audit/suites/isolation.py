@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from gramspec.audit.adapters.decoder import Decoder, RefusedGrammarError
 from gramspec.audit.law_worlds import SPECULATION, WORLDS, LawWorld
@@ -33,6 +33,7 @@ CHECKS: Final = {
     "answers": "batches, further calls and threads give texts, not exceptions",
     "rows": "a row of a batch writes what it writes alone (left padding, rows that end early)",
     "calls": "a request writes the same text before and after another one with another grammar",
+    "interleaved": "requests of two grammars that go on in turns write what they write alone",
     "reuse": "a logits processor serves a second call of generate",
     "threads": "requests in several threads write what they write one after the other",
     "raw-logits": "output_logits returns the model's logits, not masked ones",
@@ -55,6 +56,7 @@ def run(context: Context) -> SuiteResult:
     steps: list[tuple[str, Callable[[Tally, Decoder, list[LawWorld]], None]]] = [
         ("rows", _rows),
         ("calls", _calls),
+        ("interleaved", _interleaved),
         ("reuse", _reuse),
         ("threads", _threads),
         ("raw-logits", _raw_logits),
@@ -199,6 +201,32 @@ def _calls(tally: Tally, decoder: Decoder, worlds: list[LawWorld]) -> None:
             before,
             "a request writes another text after another request",
         )
+
+
+def _interleaved(tally: Tally, decoder: Decoder, worlds: list[LawWorld]) -> None:
+    """Two requests in turns, in loops of their own, each with its own processor of the same factory."""
+    make: Any = getattr(decoder, "processor", None)
+    step: Any = getattr(decoder, "likeliest", None)
+    if make is None or step is None:
+        tally.skip("interleaved", "it is no logits processor")
+        return
+    pair = (worlds[0], worlds[-1])
+    alone = [_in_turns([world], make, step)[0] for world in pair]
+    together = _in_turns(list(pair), make, step)
+    for world, found, wanted in zip(pair, together, alone, strict=True):
+        what = "a request writes another text when it takes turns with another one"
+        _compare(tally, decoder, world, "interleaved", found, wanted, what)
+
+
+def _in_turns(worlds: list[LawWorld], make: Any, step: Any) -> list[list[int]]:
+    """The likeliest texts of some requests, a token each in turn."""
+    processors = [make(world) for world in worlds]
+    texts: list[list[int]] = [[] for _ in worlds]
+    for _ in range(max(world.max_new_tokens for world in worlds)):
+        for world, processor, ids in zip(worlds, processors, texts, strict=True):
+            if world.eos not in ids:
+                ids.append(step(world, processor, [*world.prompt_ids, *ids]))
+    return texts
 
 
 def _reuse(tally: Tally, decoder: Decoder, worlds: list[LawWorld]) -> None:
