@@ -7,9 +7,10 @@ and an earlier one after which it answers with what it has found. Source: `docs/
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -17,7 +18,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, StreamingResponse
 from starlette.responses import Response
 
-from gramspec.errors import GrammarError
+from gramspec.errors import CancelledError, GrammarError
 from gramspec.integrations.server.cache import Cancellable
 from gramspec.integrations.server.engine import Work
 from gramspec.integrations.server.errors import RESPONSES, ApiError, api_error
@@ -34,7 +35,7 @@ from gramspec.integrations.server.playground.requests import (
     StepRequest,
     TraceRequest,
 )
-from gramspec.integrations.server.server import server_of
+from gramspec.integrations.server.server import gone, server_of
 from gramspec.matching import CompiledGrammar
 
 T = TypeVar("T")
@@ -128,24 +129,22 @@ async def sample(request: Request, body: SampleRequest) -> Response:
     events: asyncio.Queue[sampling.Event | None] = asyncio.Queue()
 
     def show(event: sampling.Event | None) -> None:
-        loop.call_soon_threadsafe(events.put_nowait, event)
+        with contextlib.suppress(RuntimeError):  # the loop has been closed
+            loop.call_soon_threadsafe(events.put_nowait, event)
 
     def task(work: Work) -> None:
-        own = Cancellable(compiled, work.cancel)
-        try:
-            sampling.sample(work.target, own, body, _going(work, "sample"), show)
-        finally:
-            show(None)
+        sampling.sample(work.target, Cancellable(compiled, work.cancel), body, _going(work, "sample"), show)
 
     # Rows computed beside those of others differ in their last digits, and a seed promises to repeat itself.
     job = server.engine.submit(task, seconds=_SECONDS, alone=server.alone(body.seed))
+    job.future.add_done_callback(lambda _: show(None))
     try:
-        first = await events.get()
-    except asyncio.CancelledError:
+        first = await _unless_gone(request, events.get())
+        if first is None:
+            job.future.result()  # an error, which still has a status of its own
+    except BaseException:
         job.stop("client")
         raise
-    if first is None:  # an error, which still has a status of its own
-        await server.finished(request, job)
 
     async def lines() -> AsyncIterator[bytes]:
         event = first
@@ -153,7 +152,7 @@ async def sample(request: Request, body: SampleRequest) -> Response:
             while event is not None:
                 yield _line(event)
                 event = await events.get()
-            await asyncio.wrap_future(job.future)
+            job.future.result()
         except Exception as error:
             said = json.loads(bytes(api_error(error).response().body))
             yield _line({"event": "error", **said})
@@ -165,6 +164,22 @@ async def sample(request: Request, body: SampleRequest) -> Response:
     )
 
 
+async def _unless_gone(request: Request, coming: Coroutine[Any, Any, T]) -> T:
+    """What comes, unless the client leaves before."""
+    got = asyncio.ensure_future(coming)
+    left = asyncio.ensure_future(gone(request))
+    try:
+        await asyncio.wait({got, left}, return_when=asyncio.FIRST_COMPLETED)
+        if not got.done():
+            raise CancelledError("the client has left")
+        return got.result()
+    finally:
+        for each in (got, left):
+            each.cancel()
+            with contextlib.suppress(BaseException):
+                await each
+
+
 def _line(event: sampling.Event) -> bytes:
     return json.dumps(event, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace") + b"\n"
 
@@ -173,7 +188,10 @@ async def _compiled(request: Request, source: GrammarText) -> CompiledGrammar:
     """The grammar of a question, from the cache; an error says where in the text it is."""
     try:
         return await server_of(request).compiled(
-            request, key_of(source), lambda: make_grammar(source), size=len(source.text.encode("utf-8", "replace"))
+            request,
+            key_of(source),
+            lambda: make_grammar(source),
+            size=len(source.text.encode("utf-8", "replace")),
         )
     except GrammarError as error:
         answer = api_error(error, param="grammar.text")

@@ -112,6 +112,8 @@ async function compile(begin = false) {
     say("grammar-status", "not compiled", "bad");
     $("diagram").replaceChildren();
     $("facts").replaceChildren();
+    say("text-status", "");
+    showRejected(null);
     nothingNext("The grammar does not compile.");
     showError(error);
   }
