@@ -6,9 +6,10 @@ Source: `transformers.GenerationMixin` (sampling, beams, assisted decoding, prom
 
 from __future__ import annotations
 
+import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from importlib import metadata
 from typing import Any
 
@@ -244,14 +245,33 @@ def _options(world: LawWorld, mode: str) -> dict[str, Any]:
     return options
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
+class _Quiet:
+    """Silence that the first to ask for begins and the last to leave ends: warnings belong to the process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._stack = ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._stack.callback(logging.set_verbosity, logging.get_verbosity())
+                self._stack.enter_context(warnings.catch_warnings())
+                logging.set_verbosity_error()
+                warnings.simplefilter("ignore")
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._stack.close()
+
+
+_QUIET = _Quiet()
+
+
+def quiet() -> AbstractContextManager[None]:
     """Without the warnings of Transformers and of engines: what matters is in the findings."""
-    before = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.set_verbosity(before)
+    return _QUIET
