@@ -9,6 +9,7 @@ PYTEST_FLAGS ?= -n 2 --dist worksteal --durations=10
 TESTS ?= tests
 BENCHMARKS ?= $(sort $(basename $(notdir $(wildcard benchmarks/*.py))))
 RESULTS ?= build/bench
+EXTRAS ?= server,audit,outlines
 FLAGS_law ?= --json $(RESULTS)/law.json
 FLAGS_gpu ?= --json $(RESULTS)/gpu.json
 FLAGS_batch ?= --out $(RESULTS)
@@ -43,10 +44,12 @@ test asan fuzz: export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test docs fuzz asan ratchet lint lint-ruff lint-format lint-types lint-rooms lint-native fmt bench train build stubs clean distclean
+.PHONY: help env demo test docs fuzz asan ratchet lint lint-ruff lint-format lint-types lint-rooms lint-native fmt bench train build stubs clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+env: $(STAMPS)/env-$(EXTRAS) ## set up .venv for the starts of docs/start.md (EXTRAS=server,audit,outlines)
 
 demo: $(STAMPS)/env-demo $(STAMPS)/native ## run examples/demo.py
 	$(PY) examples/demo.py

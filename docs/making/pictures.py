@@ -270,8 +270,8 @@ def tree() -> Drawing:
     picture.text(
         20,
         318,
-        f"over the verifier's choices: {tokens:.3f} drafted tokens kept and one more symbol per pass;"
-        f" that symbol is † (begin again) with probability {dies:.3f}",
+        f"over the verifier's choices: {tokens:.3f} drafted tokens kept and, unless the text ends,"
+        f" one more symbol; that symbol is † (begin again) with probability {dies:.3f}",
         size=12,
         colour=GREY,
     )
