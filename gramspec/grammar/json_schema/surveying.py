@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import cache
 from typing import NamedTuple
 
-from gramspec import _native
+from gramspec._native import survey as native_survey
 from gramspec.grammar.json_schema import formats
 from gramspec.grammar.json_schema.dialects import Dialect
 from gramspec.grammar.json_schema.sources import Json
@@ -40,7 +40,7 @@ def survey(root: Json, dialect: Dialect) -> Survey:
         How it is read.
     """
     draft = dialect.draft
-    return Survey(*_native.survey(root, draft.number, draft.declared, *_formats()))
+    return Survey(*native_survey(root, draft.number, draft.declared, *_formats()))
 
 
 @cache
