@@ -34,16 +34,35 @@ NOTHING_CHECKED: Final = 2
 NOT_INSTALLED: Final = 3
 
 
+def _engine_names(incomplete: str) -> list[str]:
+    from gramspec.audit.adapters import ENGINES
+
+    return [name for name in ENGINES if name.startswith(incomplete)]
+
+
+def _suite_names(incomplete: str) -> list[str]:
+    from gramspec.audit.running import PROFILES
+    from gramspec.audit.suites import SUITES
+
+    return [name for name in (*PROFILES, *SUITES) if name.startswith(incomplete)]
+
+
 def command(
     engine: Annotated[
         str | None,
-        typer.Argument(metavar="ENGINE", help="Name of the engine; --list shows them.", show_default=False),
+        typer.Argument(
+            metavar="ENGINE",
+            help="Name of the engine; --list shows them.",
+            show_default=False,
+            autocompletion=_engine_names,
+        ),
     ] = None,
     suite: Annotated[
         list[str] | None,
         typer.Option(
             help="'quick' (about half a minute) or 'full' (some minutes); or a suite by name; repeatable.",
             show_default="quick",
+            autocompletion=_suite_names,
         ),
     ] = None,
     cases: Annotated[

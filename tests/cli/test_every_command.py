@@ -189,6 +189,8 @@ def test_version(capsys):
         ("gramspec ge", ["generate"]),
         ("gramspec generate --law ", ["conditional", "masked"]),
         ("gramspec check --kind ec", ["ecma"]),
+        ("gramspec audit llg", ["llguidance", "llguidance-hf"]),
+        ("gramspec audit --suite sound", ["soundness"]),
         ("gramspec sql --dialect ", ["sqlite", "postgres", "mysql"]),
     ],
 )
