@@ -7,7 +7,7 @@ its total variation to one candidate is below `EXACT`. Source: laws; llguidance#
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -241,6 +241,6 @@ def name_of(found: dict[str, float], *, claims: str = "", tolerance: float = EXA
     return equal[0] if equal else "other"
 
 
-def nearest(found: dict[str, float]) -> str:
+def nearest(found: Mapping[str, float]) -> str:
     """The nearest candidate."""
     return min(found, key=lambda name: found[name])

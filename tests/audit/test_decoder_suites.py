@@ -57,6 +57,7 @@ def test_faithful_decoders_have_no_finding(suite: str, name: str) -> None:
 )
 def test_another_law_is_named(decoder: Decoder, name: str) -> None:
     assert f"samples the {name!r} law" in errors("law", decoder)["law"]
+    assert {figure.verdict for figure in found("law", decoder).laws} == {name}
 
 
 def test_a_law_is_named_from_draws() -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from gramspec.audit.adapters.decoder import Decoder, RefusedGrammarError
@@ -153,7 +155,7 @@ def _figure(
     )
 
 
-def _note(found: dict[str, float], verdict: str) -> str:
+def _note(found: Mapping[str, float], verdict: str) -> str:
     gap = found.get("conditional")
     if verdict == "other":
         near = nearest(found)
@@ -182,6 +184,8 @@ def _judge(
         rows.append(
             (world.name, overall, figure.distances.get(overall), claimed, figure.distances.get("conditional"))
         )
+        if overall in _equal(figure):  # laws may coincide on one world
+            figure = replace(figure, verdict=overall, note=_note(figure.distances, overall))
         tally.laws.append(figure)
         if overall == decoder.claims:
             tally.passed("law")

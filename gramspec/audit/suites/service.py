@@ -291,6 +291,7 @@ def _logprobs(tally: Tally, service: OpenAIService, draws: int) -> None:
             one,
             "texts do not come as often as their logprobs say: another law than the model's given the schema",
             observed=f"X² = {test.statistic:.3g}, p = {test.p_value:.3g}, {len(texts)} draws; {meaning}",
+            expected="frequencies in proportion to exp(logprob)",
             severity="warning",
         )
     )
@@ -312,6 +313,7 @@ def _finding(
     *,
     text: str | None = None,
     observed: str = "",
+    expected: str = "a text that fits, or a 4xx that says why there is none",
     severity: Any = "error",
 ) -> Finding:
     grammar: Any = one.grammar
@@ -328,7 +330,7 @@ def _finding(
         check,
         severity,
         message,
-        "a text that fits, or a 4xx that says why there is none",
+        expected,
         observed or repr(text),
         _case(one, text),
         snippet="\n".join(asked) + "\n" if one.kind == "json_schema" else "",
