@@ -265,3 +265,15 @@ def test_grammars_in_tables_that_are_full_are_let_go() -> None:
         keep(f"filler {number}", f"(a|b){{{number}}}(ab|ba){{{number}}}")
     keep("b", "bb")
     assert cache.find("a") is None and cache.find("b") is not None
+
+
+def test_large_grammars_and_dear_ones_are_held_apart() -> None:
+    from gramspec.integrations.server import Settings
+
+    settings = Settings()
+    small = {settings.limits_of(f"key {k}", 10) for k in range(64)}
+    large = settings.limits_of("key 1", settings.large_bytes + 1)
+    assert len(small) == 4 and large not in small  # each value has tables of its own
+    assert settings.limits_of("key 1", 10) == settings.limits_of("key 1", 20)
+    compiled = [gs.compile(gs.regex("a"), VOCABULARY, limits=limits) for limits in (*small, large)]
+    assert len({id(one._engine) for one in compiled}) == 5

@@ -35,13 +35,14 @@ class GrammarCache:
     metrics : Metrics
         Told of hits, misses, bytes and seconds.
     threads : int
-        Grammars compiled at a time.
+        Grammars compiled at a time; they share the interpreter, so that a small one soon passes a large one.
     most_coming : int
         Grammars that may be compiled or wait for it.
     """
 
     def __init__(self, max_bytes: int, metrics: Metrics, *, threads: int = 2, most_coming: int = 128) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="gramspec-compile")
+        self._patient = ThreadPoolExecutor(1, thread_name_prefix="gramspec-compile-large")
         self._most_coming = most_coming
         self._max_bytes = max_bytes
         self._metrics = metrics
@@ -75,7 +76,9 @@ class GrammarCache:
         self._metrics.cache_hits.inc()
         return entry[0]
 
-    def get(self, key: str, make: Callable[[], CompiledGrammar]) -> Future[CompiledGrammar]:
+    def get(
+        self, key: str, make: Callable[[], CompiledGrammar], *, large: bool = False
+    ) -> Future[CompiledGrammar]:
         """A grammar that will be compiled, once for all who ask for it meanwhile.
 
         Parameters
@@ -84,6 +87,8 @@ class GrammarCache:
             What it is made of.
         make : callable
             Compiles it; runs in a thread of the cache.
+        large : bool
+            Whether it waits for other large ones, and holds up no small ones.
 
         Raises
         ------
@@ -104,12 +109,13 @@ class GrammarCache:
             coming = self._coming[key] = Future()
             coming.set_running_or_notify_cancel()  # nobody who waits may cancel it for the others
         self._metrics.cache_misses.inc()
-        self._threads.submit(self._make, key, make, coming)
+        (self._patient if large else self._threads).submit(self._make, key, make, coming)
         return coming
 
     def close(self) -> None:
         """Compile nothing any more; what is being compiled ends by its limits."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._patient):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     def _make(self, key: str, make: Callable[[], CompiledGrammar], coming: Future[CompiledGrammar]) -> None:
         begun = time.perf_counter()

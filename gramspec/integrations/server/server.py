@@ -111,12 +111,12 @@ class Server:
         ApiError
             429 when too many wait, 504 when it takes too long.
         """
-        limits = self.settings.limits_of(size)
+        limits = self.settings.limits_of(key, size)
 
         def both() -> CompiledGrammar:
             return compile(make(), self.vocabulary, limits=limits)
 
-        coming = self.cache.get(key, both)
+        coming = self.cache.get(key, both, large=size > self.settings.large_bytes)
         if coming.done():
             return coming.result()
         seconds = self.settings.request_seconds if seconds is None else seconds

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import inf
+from zlib import crc32
 
 from gramspec.errors import OptionError
 from gramspec.integrations.server.logging import LEVELS
 from gramspec.limits import Limits
+
+_TABLES = 4
 
 LIMITS = Limits(
     max_states=400_000,
@@ -24,7 +27,7 @@ LIMITS = Limits(
     search_steps=5_000_000,
     max_nodes=500_000,
     compile_seconds=10.0,
-    mask_seconds=2.0,
+    mask_seconds=1.0,
 )
 """What one grammar of a stranger may cost."""
 
@@ -115,7 +118,7 @@ class Settings:
     batch_seeded: bool = False
     memo_bytes: int = 1 << 30
     cache_bytes: int = 256 << 20
-    compile_threads: int = 2
+    compile_threads: int = 8
     limits: Limits = LIMITS
     large_bytes: int = 1 << 16
     api_keys: tuple[str, ...] = field(default=(), repr=False)
@@ -144,17 +147,22 @@ class Settings:
         if "" in self.api_keys:
             raise OptionError("api_keys: an empty key lets everybody in by mistake; leave it out to do so")
 
-    def limits_of(self, size: int) -> Limits:
-        """What a grammar may cost; each value has tables of its own, loaded by one thread at a time.
+    def limits_of(self, key: str, size: int) -> Limits:
+        """What a grammar may cost; each value has tables of its own, in which one thread works at a time.
+
+        Grammars are spread over several, so that one whose masks are dear holds up a part of the others only.
 
         Parameters
         ----------
+        key : str
+            What the grammar is made of.
         size : int
             Bytes of its source.
         """
-        if size <= self.large_bytes:
-            return self.limits
-        return replace(self.limits, compile_seconds=2 * self.limits.compile_seconds)
+        if size > self.large_bytes:
+            return replace(self.limits, compile_seconds=2 * self.limits.compile_seconds)
+        number = crc32(key.encode("utf-8", "backslashreplace")) % _TABLES
+        return replace(self.limits, compile_seconds=self.limits.compile_seconds + number / 1000)
 
     @property
     def memo_share(self) -> int:
