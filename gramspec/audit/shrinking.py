@@ -52,10 +52,15 @@ def shrunk(
         return budget.take() and fails(smaller_grammar, smaller_text)
 
     is_json, value = value_of(text)
+    draft = _draft(json.loads(grammar)) if kind == "json_schema" else None
+
+    def sound(schema: Any) -> bool:
+        return _schema(schema, keep) and _draft(schema) == draft
+
     if kind == "json_schema":
         if is_json and check(grammar, _written(value)):
-            grammar, text = _json_pair(grammar, value, check, keep)
-        schema = shrunk_json(json.loads(grammar), lambda s: _schema(s, keep) and check(_written(s), text))
+            grammar, text = _json_pair(grammar, value, check, sound)
+        schema = shrunk_json(json.loads(grammar), lambda s: sound(s) and check(_written(s), text))
         grammar = _written(schema)
     elif kind == "choice":
         options = shrunk_json(json.loads(grammar), lambda o: _options(o) and check(_written(o), text))
@@ -65,14 +70,14 @@ def shrunk(
     return grammar, _pieces(text, lambda smaller: check(grammar, smaller))
 
 
-def _json_pair(grammar: str, value: Any, check: Fails, keep: Sequence[str]) -> tuple[str, str]:
+def _json_pair(grammar: str, value: Any, check: Fails, sound: Callable[[Any], bool]) -> tuple[str, str]:
     """Schema and instance at once, so that a property can go from both."""
 
     def both(pair: Any) -> bool:
         return (
             isinstance(pair, list)
             and len(pair) == 2
-            and _schema(pair[0], keep)
+            and sound(pair[0])
             and check(_written(pair[0]), _written(pair[1]))
         )
 
@@ -84,6 +89,10 @@ def _schema(value: Any, keep: Sequence[str]) -> bool:
     if isinstance(value, bool):
         return not keep
     return isinstance(value, dict) and all(keyword in value for keyword in keep)
+
+
+def _draft(schema: Any) -> Any:
+    return schema.get("$schema") if isinstance(schema, dict) else None
 
 
 def _options(value: Any) -> bool:

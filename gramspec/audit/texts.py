@@ -48,7 +48,7 @@ def usual(value: Any) -> str:
 
 
 def _integral(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e300:
         return int(value)
     if isinstance(value, list):
         return [_integral(item) for item in value]

@@ -14,6 +14,8 @@ from gramspec.audit.suites.context import GrammarCase, Instance
 from gramspec.testing import cfg
 from gramspec.testing.random_schemas import Maker
 
+RANDOM: Final = "random schema"
+"""The cause of random schemas, until they have been shrunk."""
 _LETTERS: Final = b"ab"
 _LONGEST: Final = 7
 
@@ -43,7 +45,7 @@ def schema(seed: int) -> GrammarCase:
         json.dumps(document, ensure_ascii=False),
         tuple(Instance(text) for text in texts),
         f"world:schema {seed}",
-        "random schema",
+        RANDOM,
     )
 
 
