@@ -1,6 +1,7 @@
 """Potentials: numbers for prefixes that say how likely a valid ending still is."""
 
 from gramspec.validity.binding import Call, Recipe, check_bound
+from gramspec.validity.bracketing import Brackets
 from gramspec.validity.combine import Minimum, Mixture, Product, Restricted
 from gramspec.validity.exact import Exact
 from gramspec.validity.exact_ngram import ExactNgram
@@ -18,6 +19,7 @@ from gramspec.validity.samples import draw_sequences
 from gramspec.validity.viability import Viability
 
 __all__ = [
+    "Brackets",
     "ByteWeights",
     "Call",
     "Contract",

@@ -25,6 +25,8 @@ from gramspec.validity.bracketing import Bracket, Brackets, Guess, Opened
 from gramspec.validity.reading import RowReader
 
 _REFUSED: Final = 4  # likely tokens that the grammar refuses, shown beside those it allows
+_MEMO_BYTES: Final = 1 << 26  # rows that one question remembers
+_ROW_BYTES: Final = 1 << 27  # rows that one listing holds
 _AGREE: Final = 1e-3  # bounds that differ by less need no estimate
 _WAVE: Final = 64  # prefixes between two looks at the clock
 
@@ -117,7 +119,7 @@ def reader_of(target: LanguageModel, world: World) -> RowReader:
             f"prompt of {len(prompt)} tokens + {world.max_new_tokens} new ones: the model takes"
             f" {target.max_length}\n  hint: take a shorter prompt or a smaller max_new_tokens"
         )
-    return RowReader(target, prompt, world.rows.row)
+    return RowReader(target, prompt, world.rows.row, memo_bytes=_MEMO_BYTES)
 
 
 def step(
@@ -155,6 +157,7 @@ def step(
         request.tokens,
         remaining,
         max_prefixes=request.prefixes + request.top + 1,
+        max_bytes=_ROW_BYTES,
     )
     root = search.root
     ids = np.flatnonzero(root.viable)
@@ -300,9 +303,14 @@ def trace(
     assert ids is not None
     check_tokens(vocabulary, ids)
     reader = reader_of(target, request)
-    search = Brackets(
-        compiled, reader, (), request.max_new_tokens, max_prefixes=request.prefixes + len(ids) + 1
-    )
+    start = compiled.matcher()
+    known = [t for t in ids[: start.advance_many(ids)] if t not in vocabulary.eos_ids][
+        : request.max_new_tokens
+    ]
+    for _ in reader.tree(known, list(range(-1, len(known) - 1))):
+        pass  # all rows along the text from one forward: they are remembered
+    most = request.prefixes + len(ids) + 1
+    search = Brackets(compiled, reader, (), request.max_new_tokens, max_prefixes=most, max_bytes=_ROW_BYTES)
     path, rejected = [search.root], None
     done: list[int] = []
     for index, token in enumerate(ids):
