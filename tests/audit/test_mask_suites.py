@@ -246,6 +246,7 @@ PEERS = {
         "pattern without anchors",
         "order of keys",
         "a rule without an end",
+        "a vocabulary that cannot spell",
     },
     "outlines_core": {
         "pattern with length",

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from gramspec.audit.adapters.guard import Guarded
 from gramspec.audit.adapters.naming import distribution_version, settings_name
 from gramspec.audit.adapters.protocol import Capabilities, EngineFault, Refused
+from gramspec.audit.segmentation import segmenter
 from gramspec.vocabulary import Vocabulary
 
 _KINDS: Final = frozenset({"json_schema", "regex", "lark", "gbnf", "choice"})
@@ -81,6 +82,21 @@ class LlguidanceCompiled:
         return LlguidanceMatcher(self._matcher.deep_copy(), self._size)
 
 
+class _Greedy:
+    """A vocabulary without some byte, as the library wraps tokenizers: its encoder of pairs needs all."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.eos_token_id = vocabulary.eos_ids[0]
+        self.bos_token_id = None
+        self.special_token_ids = [i for i, token in enumerate(vocabulary.tokens) if not token]
+        self.tokens = [token or f"<special_{i}>".encode() for i, token in enumerate(vocabulary.tokens)]
+        self._segments = segmenter(vocabulary)
+
+    def __call__(self, text: bytes | str) -> list[int]:
+        raw = text.encode() if isinstance(text, str) else text
+        return list(self._segments.greedy(raw) or ())
+
+
 class Llguidance:
     """llguidance in this process.
 
@@ -130,7 +146,10 @@ class Llguidance:
 
     def _tokenizer(self, vocabulary: Vocabulary) -> Any:
         made = self._tokenizers.get(vocabulary.fingerprint)
-        if made is None:
+        if made is None and len(vocabulary.byte_complete) < 256:
+            made = self._library.LLTokenizer(self._library.TokenizerWrapper(_Greedy(vocabulary)))
+            self._tokenizers[vocabulary.fingerprint] = made
+        elif made is None:
             ranks: dict[bytes, int] = {}
             for number, token in enumerate(vocabulary.tokens):
                 if token and token not in ranks:
@@ -175,6 +194,7 @@ def _lark(kind: str, text: str) -> str:
     """A grammar in the library's variant of Lark."""
     if kind == "json_schema":
         schema = json.loads(text)
+        schema = {} if schema is True else schema
         if isinstance(schema, dict):
             schema = schema | {"x-guidance": _ESCAPES}
         return f"start: %json {json.dumps(schema)}"

@@ -34,6 +34,21 @@ def built_in(profile: str = "quick", seed: int = 0) -> list[GrammarCase]:
     return named + worlds(seed, *_WORLDS[profile])
 
 
+def unspellable() -> list[GrammarCase]:
+    """Grammars with members that `partial_vocabulary` cannot write, beside one that it can."""
+    grammars = {
+        "regex": "(az|b)c",
+        "lark": 'start: ("a" "z" | "b") "c"\n',
+        "gbnf": 'root ::= ("a" "z" | "b") "c"\n',
+        "choice": '["azc", "bc"]',
+    }
+    cause = "a vocabulary that cannot spell"
+    return [
+        GrammarCase(kind, grammar, (Instance("bc", True),), f"built-in:{kind} without z", cause)
+        for kind, grammar in grammars.items()
+    ]
+
+
 def named_cases(kind: str) -> list[GrammarCase]:
     """The built-in cases of one kind."""
     text = files("gramspec.audit.cases").joinpath(_FILES[kind]).read_text(encoding="utf-8")

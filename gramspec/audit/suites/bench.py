@@ -112,6 +112,14 @@ class Bench:
             count = sum(case.kind == kind for case in context.cases)
             self.tally.skip("answers", f"the engine takes no {kind}", count)
 
+    def opened_on(self, name: str, vocabulary: Vocabulary, cases: Sequence[GrammarCase]) -> Iterator[Opened]:
+        """Cases of a suite's own, on a vocabulary of their own."""
+        for case in cases:
+            if case.kind in self.context.adapter.capabilities.kinds and not self.context.spent:
+                opened = self._open(case, name, vocabulary)
+                if opened is not None:
+                    yield opened
+
     def _open(self, case: GrammarCase, name: str, vocabulary: Vocabulary) -> Opened | None:
         key = f"{name}/{case.kind}/{sorted(case.options.items())}/{case.grammar}"
         kept = self.context.shared.setdefault("opened", {}).get(key)

@@ -7,8 +7,11 @@ mask on the way has been tried; else the walks were too short, and nothing is sa
 
 from __future__ import annotations
 
+import itertools
 from typing import Final
 
+from gramspec.audit.cases.built_in import unspellable
+from gramspec.audit.cases.vocabularies import partial_vocabulary
 from gramspec.audit.driving import Ending, Tokens, Walk, ending, walks
 from gramspec.audit.results import Finding, Severity, SuiteResult
 from gramspec.audit.suites.bench import ANSWERS, Bench, Opened
@@ -33,7 +36,9 @@ def run(context: Context) -> SuiteResult:
     tally = Tally("liveness", DESCRIPTION, CHECKS, command=context.command)
     bench = Bench(context, tally)
     count, steps, tries, further = _EFFORT[context.profile]
-    for opened in bench.opened():
+    for opened in itertools.chain(
+        bench.opened(), bench.opened_on("small, no z", partial_vocabulary(), unspellable())
+    ):
         seed = opened.choose.randrange(1 << 30)
         found: list[Walk] | None = bench.drive(opened, walks, seed=seed, count=count, steps=steps)
         for walk in found or ():
