@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-import gramspec as gs
 from tests.integrations.server_world import MODEL, Client, httpx, served
 
 openai = pytest.importorskip("openai")
@@ -180,26 +178,33 @@ def test_images_are_refused(client: Client) -> None:
         chat(client, messages=[{"role": "user", "content": [part]}])
 
 
-def test_the_tokenizers_template_is_used_where_there_is_one() -> None:
-    tokenizer = gs.models.embedded()[0].tokenizer
-    assert tokenizer is not None
+def test_the_tokenizers_template_is_used_where_there_is_one(client: Client) -> None:
+    tokenizer = client.server.target.tokenizer
     body = ChatRequest.model_validate(
         {"model": "x", "messages": [{"role": "user", "content": [{"type": "text", "text": "Hello"}]}]}
     )
+    assert tokenizer.chat_template is None
+    tokenizer.chat_template = (
+        "{{ bos_token }}{% for m in messages %}<{{ m.role }}>{{ m.content }}"
+        "{% if m.content == 'no' %}{{ raise_exception('no means no') }}{% endif %}{% endfor %}"
+        "{% if add_generation_prompt %}<answer>{% endif %}"
+    )
+    try:
+        found = prompt_of(client.server, body)
+        with pytest.raises(openai.BadRequestError, match="no means no") as caught:
+            chat(client, messages=[{"role": "user", "content": "no"}])
+    finally:
+        tokenizer.chat_template = None
+    assert tokenizer.decode(found) == "<|bos|><user>Hello<answer>"
+    assert found.count(tokenizer.bos_token_id) == 1
+    assert caught.value.param == "messages"
 
-    class Templated:
-        chat_template = "yes"
 
-        def apply_chat_template(self, messages: Any, **options: Any) -> str:
-            assert options["add_generation_prompt"] and not options["tokenize"]
-            return f"<{messages[0]['role']}>{messages[0]['content']}"
-
-        def __call__(self, text: str, *, add_special_tokens: bool) -> Any:
-            assert not add_special_tokens
-            return tokenizer(text, add_special_tokens=False)
-
-    found = prompt_of(SimpleNamespace(tokenizer=Templated()), body)
-    assert tokenizer.decode(found) == "<user>Hello"
+def test_a_prompt_that_cannot_fit_is_refused_before_it_is_read(client: Client) -> None:
+    for text in ("x " * 600, "x" * 3_000_000):
+        with pytest.raises(openai.BadRequestError) as caught:
+            chat(client, messages=[{"role": "user", "content": text}])
+        assert (caught.value.code, caught.value.param) == ("context_length_exceeded", "messages")
 
 
 def test_the_plain_template() -> None:

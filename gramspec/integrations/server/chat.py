@@ -6,6 +6,7 @@ Source: https://platform.openai.com/docs/api-reference/chat.
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Iterable
 from typing import Any, Literal
@@ -115,14 +116,19 @@ async def chat_completions(request: Request, body: ChatRequest) -> Response | Ch
             code="invalid_value",
             param="tool_choice",
         )
-    plan = planned(
-        server,
-        body,
-        [prompt_of(server.target, body)],
-        asked if call is None else call.wanted,
-        top=_top(body),
-        max_tokens=_max_tokens(body),
-    )
+    try:
+        plan = planned(
+            server,
+            body,
+            [await asyncio.to_thread(prompt_of, server, body)],
+            asked if call is None else call.wanted,
+            top=_top(body),
+            max_tokens=_max_tokens(body),
+        )
+    except ApiError as error:
+        if error.code == "context_length_exceeded":
+            error.param = "messages"
+        raise
     plan = await ready(request, plan)
     if body.stream:
         return await _streamed(request, body, plan, call)

@@ -6,6 +6,7 @@ Source: https://platform.openai.com/docs/api-reference/completions.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any
 
@@ -21,7 +22,7 @@ from gramspec.integrations.server.answers import (
     summary_of,
     usage_of,
 )
-from gramspec.integrations.server.errors import RESPONSES, ApiError
+from gramspec.integrations.server.errors import RESPONSES, ApiError, naming
 from gramspec.integrations.server.grammars import wanted
 from gramspec.integrations.server.schemas import CompletionRequest
 from gramspec.integrations.server.scoring import Scored, spelled
@@ -46,10 +47,12 @@ async def completions(request: Request, body: CompletionRequest) -> Response | C
     prompts = _prompts(server, body)
     if body.echo and body.logprobs is not None:
         raise ApiError(400, "echo: prompts are not scored; take one of echo and logprobs", param="echo")
+    with naming("prompt"):
+        ids = await asyncio.to_thread(server.ids, prompts)
     plan = planned(
         server,
         body,
-        server.ids(prompts),
+        ids,
         await wanted(request, body),
         top=body.logprobs,
         max_tokens=body.max_tokens,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -24,7 +25,7 @@ from gramspec.errors import CancelledError, ModelError
 from gramspec.grammar.core import Grammar
 from gramspec.integrations.server.cache import Cancellable, GrammarCache
 from gramspec.integrations.server.engine import Engine, Job, Work
-from gramspec.integrations.server.errors import deadline_passed
+from gramspec.integrations.server.errors import ApiError, deadline_passed
 from gramspec.integrations.server.metrics import Metrics
 from gramspec.integrations.server.settings import Settings
 from gramspec.matching import CompiledGrammar, compile
@@ -62,6 +63,9 @@ class Server:
         self.metrics = metrics
         self.vocabulary = target.vocabulary
         self.started = int(time.time())
+        # Normalisation may make a text shorter before it is cut into tokens, never by so much.
+        self._widest = 4 * max((len(token) for token in self.vocabulary.tokens if token), default=1)
+        self._tokenizing = threading.Lock()
         for model in (target, draft):  # what is found out on first use is found out before threads share it
             if model is not None:
                 _ = (model.fingerprint, model.vocabulary, getattr(model, "batches", False))
@@ -232,19 +236,38 @@ class Server:
         """
         return seed is not None and not self.settings.batch_seeded
 
-    def ids(self, prompts: Prompts) -> list[list[int]]:
-        """Token ids of prompts.
+    def ids(self, prompts: Prompts, *, special: bool = True) -> list[list[int]]:
+        """Token ids of prompts; safe from any thread, and not for the event loop where texts may be long.
 
         Parameters
         ----------
         prompts : list of str or of token-id lists
+        special : bool
+            Whether the special tokens are put in front that the tokenizer adds.
 
         Raises
         ------
         PromptError
             For unknown ids.
+        ApiError
+            400 for texts that are too long whatever their tokens are.
         """
-        return tokenize(self.target, list(prompts))
+        longest = self.target.max_length
+        for i, prompt in enumerate(prompts):
+            if longest is not None and isinstance(prompt, str) and len(prompt) > longest * self._widest:
+                raise ApiError(
+                    400,
+                    f"prompts[{i}]: {len(prompt)} characters do not fit into {longest} tokens",
+                    code="context_length_exceeded",
+                    param="prompt",
+                )
+        with self._tokenizing:  # tokenizers of Transformers set themselves up anew for each call
+            if not special:
+                cut = self.target.tokenizer
+                return [
+                    [int(i) for i in cut(text, add_special_tokens=False)["input_ids"]] for text in prompts
+                ]
+            return tokenize(self.target, list(prompts))
 
     def count(self, prompt_tokens: int, texts: Sequence[Completion]) -> None:
         """Add to the figures what a request has used.

@@ -8,19 +8,19 @@ Source: Transformers, "Chat templates".
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from gramspec.integrations.server.errors import ApiError
 from gramspec.integrations.server.schemas import ChatRequest
 
 
-def prompt_of(target: Any, body: ChatRequest) -> list[int]:
+def prompt_of(server: Any, body: ChatRequest) -> list[int]:
     """Token ids of the prompt that messages make.
 
     Parameters
     ----------
-    target : LanguageModel
-        With a tokenizer.
+    server : Server
+        Whose target has a tokenizer.
     body : ChatRequest
         Messages and tools.
 
@@ -30,9 +30,9 @@ def prompt_of(target: Any, body: ChatRequest) -> list[int]:
         400 when the template refuses the messages.
     """
     messages = [_plain(message) for message in body.messages]
-    tokenizer = getattr(target, "tokenizer", None)
+    tokenizer = getattr(server.target, "tokenizer", None)
     if not getattr(tokenizer, "chat_template", None):
-        return [int(i) for i in target.encode(plain_prompt(messages))]
+        return cast(list[int], server.ids([plain_prompt(messages)])[0])
     assert tokenizer is not None
     tools = None if body.tools is None else [tool.model_dump(exclude_none=True) for tool in body.tools]
     try:
@@ -48,7 +48,7 @@ def prompt_of(target: Any, body: ChatRequest) -> list[int]:
             code="invalid_messages",
             param="messages",
         ) from error
-    return [int(i) for i in tokenizer(text, add_special_tokens=False)["input_ids"]]
+    return cast(list[int], server.ids([text], special=False)[0])
 
 
 def plain_prompt(messages: list[dict[str, Any]]) -> str:
