@@ -14,12 +14,11 @@ pytest.importorskip("torch")
 pytest.importorskip("sqlglot")
 pytest.importorskip("sqlalchemy")
 
-from server_world import served  # isort: skip
-
 import gramspec as gs
 from gramspec.integrations.server.databases import Databases, plain
 from gramspec.integrations.server.settings import Settings
 from gramspec.integrations.sql_results import runner
+from tests.integrations.server_world import served
 
 DDL = (Path(__file__).parents[2] / "examples/shop.sql").read_text("utf-8")
 QUESTIONS = (
