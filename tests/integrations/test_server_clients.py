@@ -171,11 +171,11 @@ def test_each_of_many_clients_gets_its_own_text(server):
         if number % 3 == 0:
             schema = {"const": {"id": number}}
             body = {
-                "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+                "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}},
+                "gramspec": {"whitespace": "compact"},
             }
         else:
             body = {"choice": [text]}
-        body["gramspec"] = {"whitespace": "compact"}
         answer = server.post("/v1/completions", model=MODEL, prompt=f"{number}", max_tokens=60, **body)
         assert answer.status_code == 200, answer.text
         found = answer.json()["choices"][0]["text"]
