@@ -11,6 +11,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, TypeVar, cast
 
@@ -125,7 +126,7 @@ class Server:
             return coming.result()
         seconds = self.settings.request_seconds if seconds is None else seconds
         # The grammar may be waited for by others, so that it is compiled to its end whoever leaves.
-        return await _until(request, asyncio.shield(asyncio.wrap_future(coming)), seconds, None)
+        return await _until(request, asyncio.shield(_wrapped(coming)), seconds, None)
 
     async def finished(self, request: Request | None, job: Job[T]) -> T:
         """The result of a job; it is given up when the client leaves or its time is over.
@@ -145,7 +146,7 @@ class Server:
             What the task has raised.
         """
         try:
-            return await _until(request, asyncio.wrap_future(job.future), job.left(), job)
+            return await _until(request, _wrapped(job.future), job.left(), job)
         finally:
             job.stop("client")
 
@@ -316,6 +317,13 @@ async def gone(request: Request) -> None:
     """
     while (await request.receive())["type"] != "http.disconnect":
         pass
+
+
+def _wrapped(coming: Future[T]) -> asyncio.Future[T]:
+    """A result to wait for, whose error is nobody's affair once nobody waits."""
+    wrapped = asyncio.wrap_future(coming)
+    wrapped.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return wrapped
 
 
 async def _until(

@@ -316,7 +316,9 @@ def planned(
         raise _refused("stream_options", "it goes with stream: true alone")
     draft = server.draft if wanted is not None and asked.draft else None
     longest = [model.max_length for model in (server.target, draft) if model is not None and model.max_length]
-    room = min(longest, default=settings.max_new_tokens) - max(len(prompt) for prompt in prompts)
+    room = settings.max_new_tokens
+    if longest:
+        room = min(room, min(longest) - max(len(prompt) for prompt in prompts))
     most = max_tokens if max_tokens is not None else max(1, min(settings.default_tokens, room))
     if most > settings.max_new_tokens:
         raise _refused("max_tokens", f"{most} is more than the server allows ({settings.max_new_tokens})")
