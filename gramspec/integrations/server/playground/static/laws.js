@@ -7,7 +7,11 @@ const between = ({ near, far }) => `(${near.toFixed(2)} … ${far.toFixed(2)})`;
 function distance(found) {
   const { tv, draws } = found;
   if (found.exact || tv.high - tv.low < 5e-4) return { value: (tv.low + tv.high) / 2, text: (0.5 * (tv.low + tv.high)).toFixed(3), sign: "=" };
-  if (tv.high - tv.low <= 0.02) return { value: (tv.low + tv.high) / 2, text: `${tv.low.toFixed(3)} … ${tv.high.toFixed(3)}`, sign: "in" };
+  if (tv.high - tv.low <= 0.02) {
+    const [low, high] = [tv.low, tv.high].map((value) => value.toFixed(3));
+    const same = low === high; // to the digits shown
+    return { value: (tv.low + tv.high) / 2, text: same ? low : `${low} … ${high}`, sign: same ? "=" : "in" };
+  }
   if (draws && draws.from_masked) {
     // Of token sequences: texts are at most as far apart.
     const parts = [draws.from_conditional, draws.from_masked].filter(Boolean);
