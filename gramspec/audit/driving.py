@@ -6,7 +6,9 @@ frozen data. `drive` runs it beside the engine, wherever that is. Cost: one mask
 
 from __future__ import annotations
 
+import math
 import random
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -90,7 +92,7 @@ class Walk:
         Tokens read, without EOS.
     end : str
         ``eos``: the end was chosen. ``dead``: the mask is empty. ``refused``: the engine refused `token`,
-        which its mask allows. ``cut``: too many steps.
+        which its mask allows. ``cut``: too many steps. ``slow``: no time left.
     token : int
         The refused token.
     """
@@ -100,10 +102,24 @@ class Walk:
     token: int = -1
 
 
-def walks(compiled: Any, vocabulary: Vocabulary, *, seed: int, count: int, steps: int) -> list[Walk]:
-    """Walk along masks at random; after half of the steps what closes is preferred."""
-    choose = random.Random(seed)
-    return [_walk(compiled.matcher(), vocabulary, choose, (), steps, steps // 2) for _ in range(count)]
+def walks(
+    compiled: Any,
+    vocabulary: Vocabulary,
+    *,
+    seed: int,
+    count: int,
+    steps: int,
+    seconds: float = math.inf,
+) -> list[Walk]:
+    """Walk along masks at random; after half of the steps what closes is preferred.
+
+    `seconds` of computing end the walk and begin no other: many calls of a slow engine are no hang.
+    """
+    choose, until = random.Random(seed), time.process_time() + seconds
+    found: list[Walk] = []
+    while len(found) < count and time.process_time() < until:
+        found.append(_walk(compiled.matcher(), vocabulary, choose, (), steps, steps // 2, until))
+    return found
 
 
 def _walk(
@@ -113,11 +129,14 @@ def _walk(
     start: Tokens,
     steps: int,
     free: int,
+    until: float,
     tried: dict[bytes, set[int]] | None = None,
 ) -> Walk:
     ids = list(start)
     counts: dict[int, int] = {}
     for step in range(steps):
+        if time.process_time() > until:
+            return Walk(tuple(ids), "slow")
         mask = matcher.mask()
         allowed = np.flatnonzero(mask)
         here = None if tried is None else tried.setdefault(mask.tobytes(), set())
@@ -203,20 +222,31 @@ class Ending:
 
 
 def ending(
-    compiled: Any, vocabulary: Vocabulary, *, ids: Tokens, seed: int, tries: int, steps: int
-) -> Ending:
-    """Look for an end from a prefix by walks that prefer what closes."""
-    choose = random.Random(seed)
+    compiled: Any,
+    vocabulary: Vocabulary,
+    *,
+    ids: Tokens,
+    seed: int,
+    tries: int,
+    steps: int,
+    seconds: float = math.inf,
+) -> Ending | None:
+    """Look for an end from a prefix by walks that prefer what closes; None if there is no time for all."""
+    choose, until = random.Random(seed), time.process_time() + seconds
     dead, states = None, 0
     tried: dict[bytes, set[int]] = {}
     for attempt in range(tries):
         matcher = compiled.matcher()
         if not all(matcher.advance(token) for token in ids):
             return Ending(None, ids, states, False)
-        walk = _walk(matcher, vocabulary, choose, ids, steps, 0 if attempt % 2 == 0 else steps // 4, tried)
+        walk = _walk(
+            matcher, vocabulary, choose, ids, steps, 0 if attempt % 2 == 0 else steps // 4, until, tried
+        )
         states += len(walk.ids) - len(ids) + 1
         if walk.end == "eos":
             return Ending(walk.ids, None, states, False)
+        if walk.end == "slow":
+            return None
         if walk.end == "dead":
             dead = dead or walk.ids
     closed = all(len(tokens) == mask.count(1) for mask, tokens in tried.items())
@@ -242,14 +272,22 @@ class Probe:
     accepting: bool
 
 
-def probe(compiled: Any, vocabulary: Vocabulary, *, ids: Tokens, fork: bool) -> Probe | None:
-    """Try every token at a prefix, on a fork each or after reading it again; None if it is refused."""
+def probe(
+    compiled: Any, vocabulary: Vocabulary, *, ids: Tokens, fork: bool, seconds: float = math.inf
+) -> Probe | None:
+    """Try every token at a prefix, on a fork each or after reading it again.
+
+    None if it is refused, or there is no time for all.
+    """
+    until = time.process_time() + seconds
     matcher = compiled.matcher()
     if not all(matcher.advance(token) for token in ids):
         return None
     allowed = tuple(int(t) for t in np.flatnonzero(matcher.mask()))
     taken = []
     for token in range(len(vocabulary)):
+        if time.process_time() > until:
+            return None
         if fork:
             trial = matcher.fork()
         else:

@@ -96,12 +96,13 @@ def test_refused_tokens_are_found() -> None:
 
 def test_a_dead_end_is_found() -> None:
     _, findings = audit(faulty.Faulty(faulty.DeadEnd), [LETTERS], "liveness")
-    assert [(f.check, (f.case.text or "")[-1]) for f in findings] == [("mask-empty", "b")]
+    assert {(f.check, (f.case.text or "")[-1]) for f in findings} == {("mask-empty", "b")}
 
 
 def test_a_trap_is_found_with_the_shortest_prefix() -> None:
     _, findings = audit(faulty.Faulty(faulty.Trap), [LETTERS, WORDS], "liveness")
-    assert {(f.check, f.case.text) for f in findings} == {("no-ending", "z")}
+    found = {(f.check, f.case.text) for f in findings if f.case.vocabulary == "small"}
+    assert found == {("no-ending", "z")}
 
 
 @pytest.mark.parametrize(

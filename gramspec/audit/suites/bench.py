@@ -6,6 +6,7 @@ Law: a finding is an error only where every oracle that knows agrees; where they
 from __future__ import annotations
 
 import json
+import math
 import random
 import re
 from collections import Counter
@@ -89,6 +90,11 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.second = self.context.adapter.name != "gramspec"
+
+    @property
+    def seconds(self) -> float:
+        """What many calls together may take, so that only a single slow call reaches the engine's limit."""
+        return float(getattr(self.context.adapter, "seconds", math.inf)) / 2
 
     def opened(self) -> Iterator[Opened]:
         """Every case of a kind that the engine takes, on every vocabulary, as long as there is time."""

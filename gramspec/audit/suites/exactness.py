@@ -56,8 +56,9 @@ def _probe(bench: Bench, opened: Opened, ids: Tokens) -> None:
         bench.tally.skip("mask-against-advance", "the vocabulary is too large to try every token")
         return
     fork = bench.context.adapter.capabilities.fork
-    found: Probe | None = bench.drive(opened, probe, ids=ids, fork=fork)
+    found: Probe | None = bench.drive(opened, probe, ids=ids, fork=fork, seconds=bench.seconds)
     if found is None:
+        bench.tally.skip("mask-against-advance", "the prefix is refused, or the engine is slow")
         return
     bench.tally.figures["tokens tried"] += len(opened.vocabulary)
     ends = set(opened.vocabulary.eos_ids)

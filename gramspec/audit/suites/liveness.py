@@ -40,7 +40,9 @@ def run(context: Context) -> SuiteResult:
         bench.opened(), bench.opened_on("small, no z", partial_vocabulary(), unspellable())
     ):
         seed = opened.choose.randrange(1 << 30)
-        found: list[Walk] | None = bench.drive(opened, walks, seed=seed, count=count, steps=steps)
+        found: list[Walk] | None = bench.drive(
+            opened, walks, seed=seed, count=count, steps=steps, seconds=bench.seconds
+        )
         for walk in found or ():
             _judge(bench, opened, walk, tries, further)
     return tally.result(context.elapsed)
@@ -48,6 +50,9 @@ def run(context: Context) -> SuiteResult:
 
 def _judge(bench: Bench, opened: Opened, walk: Walk, tries: int, steps: int) -> None:
     tally = bench.tally
+    if walk.end == "slow":
+        tally.skip("no-ending", "the engine is slow or fails")
+        return
     if walk.end == "dead":
         _told(bench, opened, "mask-empty", walk.ids, _DEAD)
         return
@@ -66,8 +71,11 @@ def _judge(bench: Bench, opened: Opened, walk: Walk, tries: int, steps: int) -> 
         tally.passed("no-ending")
         return
     seed = opened.choose.randrange(1 << 30)
-    found: Ending | None = bench.drive(opened, ending, ids=walk.ids, seed=seed, tries=tries, steps=steps)
+    found: Ending | None = bench.drive(
+        opened, ending, ids=walk.ids, seed=seed, tries=tries, steps=steps, seconds=bench.seconds
+    )
     if found is None:
+        tally.skip("no-ending", "the engine is slow or fails")
         return
     tally.figures["states searched for an end"] += found.states
     if found.found is not None:

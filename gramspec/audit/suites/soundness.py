@@ -78,7 +78,9 @@ def _cause(opened: Opened, text: str) -> str:
 def _walk(bench: Bench, opened: Opened, count: int, steps: int) -> None:
     """What random walks end in."""
     seed = opened.choose.randrange(1 << 30)
-    found: list[Walk] | None = bench.drive(opened, walks, seed=seed, count=count, steps=steps)
+    found: list[Walk] | None = bench.drive(
+        opened, walks, seed=seed, count=count, steps=steps, seconds=bench.seconds
+    )
     for walk in found or ():
         if walk.end != "eos":
             bench.tally.figures["walks without an end"] += 1
