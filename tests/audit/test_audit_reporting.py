@@ -362,9 +362,8 @@ def test_texts_and_numbers() -> None:
 def test_suites_of_several_decoders_share_a_row_and_laws_that_coincide_a_mark() -> None:
     suites = tuple(dataclasses.replace(report().suites[1], name=f"law ({by})") for by in ("hf", "outlines"))
     page = html_of([dataclasses.replace(report(), suites=suites), report("llguidance")])
-    shown = Page(page).texts
-    rows = [text.strip() for text in shown]
-    assert rows.count("hf") >= 2 and rows.count("outlines") >= 1
+    rows = [text.strip() for text in Page(page).texts]
+    assert "hf: 1 check" in rows and "outlines: 1 check" in rows
     assert suite_names([dataclasses.replace(report(), suites=suites)]) == ["law"]
     same = {"conditional": 0.4, "masked": 0.7, "masked, hot": 0.7}
     outcomes = (
