@@ -43,7 +43,7 @@ _BY_CLASS: Final[tuple[tuple[type[errors.GramspecError], int, str], ...]] = (
     (errors.UndefinedLawError, 422, "undefined_law"),
     (errors.DeadEndError, 422, "dead_end"),
     (errors.DivergenceError, 422, "divergence"),
-    (errors.CancelledError, 503, "cancelled"),
+    (errors.CancelledError, 499, "cancelled"),  # the client has left: for the log alone
 )
 
 
