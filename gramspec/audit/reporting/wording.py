@@ -94,11 +94,11 @@ def laws_of(report: AuditReport) -> tuple[LawFigure, ...]:
 
 
 def law_named(figures: Sequence[LawFigure]) -> str:
-    """The law sampled in most worlds, with its share where it is not all of them; a dash without worlds."""
+    """The law sampled, or each with its number of worlds where there are several; a dash without worlds."""
     if not figures:
         return "–"
-    (name, count), *others = Counter(figure.verdict for figure in figures).most_common()
-    return name if not others else f"{name} ({count} of {len(figures)})"
+    counts = Counter(figure.verdict for figure in figures).most_common()
+    return counts[0][0] if len(counts) == 1 else ", ".join(f"{law} ({count})" for law, count in counts)
 
 
 def law_sentence(figures: Sequence[LawFigure]) -> str:
