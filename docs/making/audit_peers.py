@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from gramspec.audit.reporting import read_json, write_html
 from gramspec.audit.reporting.wording import (
+    count_of,
     exact,
     law_named,
     laws_of,
@@ -194,7 +195,7 @@ def _suite(report: AuditReport, name: str) -> str:
             continue
         faults = sum(finding.severity == "error" for finding in suite.findings)
         by = suite.name.removeprefix(name).strip(" ()")
-        said = "not run" if suite.skipped else f"{faults} faults in {suite.made:,}"
+        said = "not run" if suite.skipped else f"{count_of(faults, 'fault')} in {suite.made:,}"
         parts.append(f"{said} ({by})" if by else said)
     return "<br>".join(parts) or "–"
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import io
 import itertools
 import json
 import re
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -382,3 +384,20 @@ def test_the_command_of_a_finding_names_its_suite() -> None:
     assert command_of(there, finding(command="", suite="law (hf)")) == "gramspec audit x --seed 1 --suite law"
     assert command_of(there, finding(command="mine")) == "mine"
     assert command_of(dataclasses.replace(there, command="by hand"), finding(command="")) == ""
+
+
+def test_the_page_on_peers_takes_each_suite_once_and_escapes_its_cells() -> None:
+    path = Path(__file__).resolve().parents[2] / "docs/making/audit_peers.py"
+    spec = importlib.util.spec_from_file_location("audit_peers_page", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    case = Case("regex", "a|<b>*_[x](y)", "|`")
+    first = report(findings=(finding(case=case, cause="uniqueItems"),))
+    [merged] = module.merged([first, report(findings=(finding(), finding()))])
+    assert [suite.name for suite in merged.suites].count("soundness") == 1
+    assert merged.findings == first.findings
+    page = module.page([merged])
+    assert "| soundness | 1 fault in 26 |" in page and "drops `uniqueItems`, `contains` | soundness" in page
+    row = next(line for line in page.splitlines() if line.startswith("| soundness accepts-nonmember"))
+    assert row.count(" | ") == 4 and "<b>" not in row and "[x]" not in row
