@@ -248,6 +248,26 @@ def test_what_cannot_be_compiled_is_not_kept() -> None:
     assert cached(cache, "k", "a", []).vocabulary is VOCABULARY
 
 
+def test_nobody_waits_for_a_cache_that_is_closed() -> None:
+    cache, begun, go = GrammarCache(1 << 20, Metrics(), threads=1), threading.Event(), threading.Event()
+
+    def slow() -> gs.CompiledGrammar:
+        begun.set()
+        assert go.wait(PATIENT)
+        raise gs.EmptyLanguageError("nothing")
+
+    under_way = cache.get("slow", slow)
+    assert begun.wait(PATIENT)
+    queued = cache.get("queued", slow)
+    cache.close()
+    for coming in (under_way, queued):
+        with pytest.raises(ApiError, match="the server stops"):
+            coming.result(PATIENT)
+    go.set()
+    with pytest.raises(ApiError, match="the server stops"):
+        cache.get("new", slow)
+
+
 def test_grammars_in_tables_that_are_full_are_let_go() -> None:
     limits = gs.Limits(max_states=4_000)
     cache = GrammarCache(1 << 30, Metrics())

@@ -16,7 +16,7 @@ from typing import Any
 
 from gramspec._native import CancelToken
 from gramspec.errors import SerialisationError, UnsupportedError
-from gramspec.integrations.server.errors import queue_full
+from gramspec.integrations.server.errors import not_ready, queue_full
 from gramspec.integrations.server.metrics import Metrics
 from gramspec.matching import CompiledGrammar
 
@@ -50,6 +50,7 @@ class GrammarCache:
         self._kept: OrderedDict[str, tuple[CompiledGrammar, int]] = OrderedDict()
         self._coming: dict[str, Future[CompiledGrammar]] = {}
         self._bytes = 0
+        self._closed = False
 
     def __len__(self) -> int:
         """Grammars kept now."""
@@ -93,10 +94,12 @@ class GrammarCache:
         Raises
         ------
         ApiError
-            429 when too many others wait to be compiled.
+            429 when too many others wait to be compiled, 503 when the cache is closed.
         """
         kept = self.find(key)
         with self._lock:
+            if self._closed:
+                raise not_ready("the server stops")
             if kept is not None:
                 done: Future[CompiledGrammar] = Future()
                 done.set_result(kept)
@@ -108,14 +111,20 @@ class GrammarCache:
                 raise queue_full(1.0)
             coming = self._coming[key] = Future()
             coming.set_running_or_notify_cancel()  # nobody who waits may cancel it for the others
+            (self._patient if large else self._threads).submit(self._make, key, make, coming)
         self._metrics.cache_misses.inc()
-        (self._patient if large else self._threads).submit(self._make, key, make, coming)
         return coming
 
     def close(self) -> None:
-        """Compile nothing any more; what is being compiled ends by its limits."""
+        """Compile nothing any more; what is being compiled ends by its limits, and nobody waits for it."""
+        with self._lock:
+            self._closed = True
+            waiting = list(self._coming.values())
+            self._coming.clear()
         for threads in (self._threads, self._patient):
             threads.shutdown(wait=False, cancel_futures=True)
+        for coming in waiting:
+            coming.set_exception(not_ready("the server stops"))
 
     def _make(self, key: str, make: Callable[[], CompiledGrammar], coming: Future[CompiledGrammar]) -> None:
         begun = time.perf_counter()
@@ -123,14 +132,17 @@ class GrammarCache:
             compiled = make()
             self._keep(key, compiled)
         except BaseException as error:
-            with self._lock:
-                del self._coming[key]
-            coming.set_exception(error)
+            if self._come(key):
+                coming.set_exception(error)
         else:
-            with self._lock:
-                del self._coming[key]
-            coming.set_result(compiled)
+            if self._come(key):
+                coming.set_result(compiled)
         self._metrics.compile_seconds.observe(time.perf_counter() - begun)
+
+    def _come(self, key: str) -> bool:
+        """Whether somebody may still wait for it."""
+        with self._lock:
+            return self._coming.pop(key, None) is not None
 
     def _keep(self, key: str, compiled: CompiledGrammar) -> None:
         size = _ENTRY_BYTES + len(key) + _size(compiled)
