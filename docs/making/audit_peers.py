@@ -111,8 +111,8 @@ def page(reports: Sequence[AuditReport]) -> str:
         "![The HTML report of the audits: engines side by side](audit_peers.png)",
         "",
         "A fault counts once per check and cause, with its smallest case; suites share a budget, so another"
-        " machine makes another number of checks. Refused grammars are no faults. Machine: "
-        + ", ".join(f"{key} {value}" for key, value in first.environment.items())
+        " machine makes another number of checks. Refused grammars are no faults. Python: "
+        + first.environment["python"]
         + ".",
         "",
         "## Side by side",
