@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--leaving", type=float, default=0.1, help="share of requests whose client leaves")
+    parser.add_argument("--distinct", type=int, default=50, help="grammars of a client and kind")
     parser.add_argument("--out", type=Path, help="folder for server_load.json")
     options = parser.parse_args()
     command = [sys.executable, "-m", "gramspec.cli", "serve", "--port", "0", "--log-level", "error"]
@@ -65,14 +66,15 @@ async def measured(url: str, process: int, options: argparse.Namespace) -> dict[
     said: list[str] = []
     limits = httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(base_url=url, timeout=300, limits=limits) as client:
-        await ask(client, 0, 0, random.Random(0), counts, times, said, 0.0)
+        await ask(client, "0.0", random.Random(0), counts, times, said, 0.0)
         end = time.monotonic() + options.seconds
 
         async def one(number: int) -> None:
             draw = random.Random(number)
             turn = 0
             while time.monotonic() < end:
-                await ask(client, number, turn, draw, counts, times, said, options.leaving)
+                mine = f"{number}.{turn % options.distinct}"
+                await ask(client, mine, draw, counts, times, said, options.leaving)
                 turn += 1
 
         async def watched() -> None:
@@ -102,8 +104,7 @@ async def measured(url: str, process: int, options: argparse.Namespace) -> dict[
 
 async def ask(
     client: httpx.AsyncClient,
-    number: int,
-    turn: int,
+    mine: str,
     draw: random.Random,
     counts: dict[str, int],
     times: list[float],
@@ -112,8 +113,7 @@ async def ask(
 ) -> None:
     """One request of one client, and whether its answer is its own."""
     kind = draw.choice(("choice", "schema", "regex", "stream"))
-    mine = f"{number}.{turn % 50}"
-    body: dict[str, Any] = {"model": MODEL, "prompt": f"client {number}", "max_tokens": 40}
+    body: dict[str, Any] = {"model": MODEL, "prompt": f"client {mine}", "max_tokens": 40}
     if kind == "schema":
         schema = {"const": {"id": mine}}
         body["response_format"] = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
