@@ -103,7 +103,7 @@ def until(page: Any, holds: Callable[[], bool]) -> None:
     """Wait; the security policy of the page allows no predicates of its own."""
     deadline = time.monotonic() + PATIENCE / 1000
     while not holds():
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, page.locator(".status").all_inner_texts()
         page.wait_for_timeout(20)
 
 

@@ -166,7 +166,7 @@ async function read(tokens, at = null, typed = null) {
     showRejected(found.rejected);
     say("text-status", found.ended ? "A member of the grammar, ended." : found.accepting ? "A member of the grammar; more may follow." : "");
     await place();
-    await refine();
+    if (!running.has("trace")) await refine(); // else a newer text is being read
   } catch (error) {
     say("text-status", reason(error), "bad");
     nothingNext("");
