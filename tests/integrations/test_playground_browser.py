@@ -146,6 +146,12 @@ def test_a_text_is_written_by_keyboard_alone(page: Any) -> None:
     assert page.locator("#text-status").inner_text() == "A member of the grammar, ended."
     whole = text(page)
     assert whole.removesuffix("end").rstrip(".") in ("Positive", "Negative", "Neutral")
+    address = page.url
+    page.locator(".skip").focus()
+    page.keyboard.press("Enter")
+    assert focused(page, "id") == "text-section" and page.url == address
+    page.keyboard.press("Tab")
+    page.locator("#chips .chip").first.focus()
     page.keyboard.press("Home")
     assert focused(page, "data-index") == "0"
     page.keyboard.press("ArrowRight")

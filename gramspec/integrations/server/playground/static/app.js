@@ -439,7 +439,12 @@ function wire() {
     $("key").value = "";
     begin();
   });
-  addEventListener("hashchange", begin);
+  // A place within the page is no state: going there by its address would load the page anew.
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    $("text-section").focus();
+  });
+  addEventListener("hashchange", () => decode(location.hash) && begin());
 }
 
 async function copyLink() {
