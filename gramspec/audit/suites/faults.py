@@ -12,6 +12,26 @@ from dataclasses import replace
 from gramspec.audit.adapters.decoder import Decoder
 from gramspec.audit.law_worlds import LawWorld
 from gramspec.audit.results import Finding, Severity
+from gramspec.audit.suites.context import Context
+from gramspec.errors import OptionError
+
+
+def decoder_of(context: Context) -> Decoder:
+    """What is audited, which has to draw texts.
+
+    Parameters
+    ----------
+    context : Context
+        Its adapter is a `Decoder`.
+
+    Raises
+    ------
+    OptionError
+        When it is not.
+    """
+    if not isinstance(context.adapter, Decoder):
+        raise OptionError(f"{context.adapter!r} is no Decoder: it draws no texts")
+    return context.adapter
 
 
 def first_line(error: BaseException) -> str:

@@ -18,7 +18,7 @@ from gramspec.audit.named_laws import EXACT
 from gramspec.audit.results import SuiteResult
 from gramspec.audit.streams import RowStreams
 from gramspec.audit.suites.context import Context
-from gramspec.audit.suites.faults import finding, first_line
+from gramspec.audit.suites.faults import decoder_of, finding, first_line
 from gramspec.audit.suites.found_law import Draw, find_law
 from gramspec.audit.suites.tally import Tally
 from gramspec.decoding.random import NumpyRandomSource, RandomSource
@@ -48,9 +48,7 @@ def run(context: Context) -> SuiteResult:
     context : Context
         Its adapter is a `Decoder`.
     """
-    decoder = context.adapter
-    if not isinstance(decoder, Decoder):
-        raise OptionError(f"{decoder!r} is no Decoder: it draws no texts")
+    decoder = decoder_of(context)
     tally = Tally("isolation", "whether one request reaches another", CHECKS)
     worlds = [world for world in WORLDS.values() if world.kind in decoder.kinds]
     steps: list[tuple[str, Callable[[Tally, Decoder, list[LawWorld]], None]]] = [

@@ -21,10 +21,9 @@ from gramspec.audit.named_laws import EXACT, MEANINGS, candidates, distances, na
 from gramspec.audit.results import LawFigure, OutcomeFigure, SuiteResult, Table
 from gramspec.audit.statistics import pearson, power_line, tv_floor
 from gramspec.audit.suites.context import Context
-from gramspec.audit.suites.faults import finding, first_line, not_repeatable
+from gramspec.audit.suites.faults import decoder_of, finding, first_line, not_repeatable
 from gramspec.audit.suites.found_law import FALSE_ALARM, PLANTED, find_law, how_strange, strangest
 from gramspec.audit.suites.tally import Tally
-from gramspec.errors import OptionError
 
 MOST_PATHS: Final = 20_000
 
@@ -44,7 +43,7 @@ def run(context: Context) -> SuiteResult:
     context : Context
         Its adapter is a `Decoder`.
     """
-    decoder = _decoder(context)
+    decoder = decoder_of(context)
     tally = Tally("law", "which law the decoder samples, by exact enumeration or from draws", CHECKS)
     open_names: set[str] = set(MEANINGS)
     named: list[tuple[LawWorld, LawFigure]] = []
@@ -65,12 +64,6 @@ def run(context: Context) -> SuiteResult:
     if named:
         _judge(tally, decoder, named, open_names)
     return tally.result(context.elapsed)
-
-
-def _decoder(context: Context) -> Decoder:
-    if not isinstance(context.adapter, Decoder):
-        raise OptionError(f"{context.adapter!r} is no Decoder: it draws no texts")
-    return context.adapter
 
 
 def _world(tally: Tally, decoder: Decoder, world: LawWorld, seed: int) -> LawFigure | None:

@@ -18,7 +18,7 @@ from gramspec.audit.named_laws import EXACT, MEANINGS, candidates, distances, na
 from gramspec.audit.results import SuiteResult, Table
 from gramspec.audit.statistics import pearson, power_line
 from gramspec.audit.suites.context import Context
-from gramspec.audit.suites.faults import finding, first_line, not_repeatable
+from gramspec.audit.suites.faults import decoder_of, finding, first_line, not_repeatable
 from gramspec.audit.suites.found_law import FALSE_ALARM, PLANTED, find_law, how_strange, strangest
 from gramspec.audit.suites.tally import Tally
 from gramspec.decoding.random import RandomSource
@@ -44,9 +44,7 @@ def run(context: Context) -> SuiteResult:
     context : Context
         Its adapter is a `Decoder`.
     """
-    decoder = context.adapter
-    if not isinstance(decoder, Decoder):
-        raise OptionError(f"{decoder!r} is no Decoder: it draws no texts")
+    decoder = decoder_of(context)
     tally = Tally("speculation", "decoding with drafts and with beams against plain decoding", CHECKS)
     modes = [mode for mode in decoder.modes if mode not in ("sample", "greedy")]
     if not modes:
