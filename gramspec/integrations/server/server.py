@@ -126,7 +126,7 @@ class Server:
             return coming.result()
         seconds = self.settings.request_seconds if seconds is None else seconds
         # The grammar may be waited for by others, so that it is compiled to its end whoever leaves.
-        return await _until(request, asyncio.shield(_wrapped(coming)), seconds, None)
+        return await until(request, asyncio.shield(_wrapped(coming)), seconds)
 
     async def finished(self, request: Request | None, job: Job[T]) -> T:
         """The result of a job; it is given up when the client leaves or its time is over.
@@ -146,7 +146,7 @@ class Server:
             What the task has raised.
         """
         try:
-            return await _until(request, _wrapped(job.future), job.left(), job)
+            return await until(request, _wrapped(job.future), job.left(), job)
         finally:
             job.stop("client")
 
@@ -326,9 +326,32 @@ def _wrapped(coming: Future[T]) -> asyncio.Future[T]:
     return wrapped
 
 
-async def _until(
-    request: Request | None, coming: asyncio.Future[T], seconds: float | None, job: Job[Any] | None
+async def until(
+    request: Request | None,
+    coming: asyncio.Future[T],
+    seconds: float | None = None,
+    job: Job[Any] | None = None,
 ) -> T:
+    """What comes, unless the client leaves or the time is over before.
+
+    Parameters
+    ----------
+    request : Request or None
+        Whose client may leave; its body must have been read.
+    coming : asyncio.Future
+        Cancelled when nobody waits for it any more.
+    seconds : float, optional
+        Time for it.
+    job : Job, optional
+        Given up with it.
+
+    Raises
+    ------
+    CancelledError
+        When the client has left.
+    ApiError
+        504 when the time is over.
+    """
     watched: set[asyncio.Future[Any]] = {coming}
     left = None if request is None else asyncio.ensure_future(gone(request))
     if left is not None:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -18,7 +18,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, StreamingResponse
 from starlette.responses import Response
 
-from gramspec.errors import CancelledError, GrammarError
+from gramspec.errors import GrammarError
 from gramspec.integrations.server.cache import Cancellable
 from gramspec.integrations.server.engine import Work
 from gramspec.integrations.server.errors import RESPONSES, ApiError, api_error
@@ -35,7 +35,7 @@ from gramspec.integrations.server.playground.requests import (
     StepRequest,
     TraceRequest,
 )
-from gramspec.integrations.server.server import gone, server_of
+from gramspec.integrations.server.server import server_of, until
 from gramspec.matching import CompiledGrammar
 
 T = TypeVar("T")
@@ -139,7 +139,7 @@ async def sample(request: Request, body: SampleRequest) -> Response:
     job = server.engine.submit(task, seconds=_SECONDS, alone=server.alone(body.seed))
     job.future.add_done_callback(lambda _: show(None))
     try:
-        first = await _unless_gone(request, events.get())
+        first = await until(request, asyncio.ensure_future(events.get()))
         if first is None:
             job.future.result()  # an error, which still has a status of its own
     except BaseException:
@@ -162,22 +162,6 @@ async def sample(request: Request, body: SampleRequest) -> Response:
     return StreamingResponse(
         lines(), media_type="application/x-ndjson", headers={"cache-control": "no-store"}
     )
-
-
-async def _unless_gone(request: Request, coming: Coroutine[Any, Any, T]) -> T:
-    """What comes, unless the client leaves before."""
-    got = asyncio.ensure_future(coming)
-    left = asyncio.ensure_future(gone(request))
-    try:
-        await asyncio.wait({got, left}, return_when=asyncio.FIRST_COMPLETED)
-        if not got.done():
-            raise CancelledError("the client has left")
-        return got.result()
-    finally:
-        for each in (got, left):
-            each.cancel()
-            with contextlib.suppress(BaseException):
-                await each
 
 
 def _line(event: sampling.Event) -> bytes:
